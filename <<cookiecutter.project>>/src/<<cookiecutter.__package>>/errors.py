@@ -1,0 +1,5 @@
+"""The one exception that a user is meant to read."""
+
+
+class ProjectError(Exception):
+    """Something the user can mend: one line that says what came, what was expected and the way out."""
