@@ -64,6 +64,11 @@ class Columns(Section):
         """All inputs of the model, in the order in which it takes them."""
         return [*self.numeric, *self.categorical, *self.dates]
 
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """The features by kind."""
+        return {"numeric": self.numeric, "categorical": self.categorical, "dates": self.dates}
+
     @model_validator(mode="after")
     def _each_column_has_one_role(self) -> "Columns":
         if not self.features:

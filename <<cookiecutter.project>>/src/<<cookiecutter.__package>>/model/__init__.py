@@ -1,0 +1,1 @@
+"""The data scientist's room: how the model is built, searched, trained, evaluated and compared."""

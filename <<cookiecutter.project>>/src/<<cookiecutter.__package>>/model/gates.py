@@ -1,0 +1,169 @@
+"""The gates: what is asked of a challenger before it may become champion."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..params import Gates, Params
+from .artifact import Model
+from .evaluate import each_slice, number
+from .intervals import interval
+from .metrics import Array, Metric, Scored
+
+LEVEL = 0.05
+"""Chance, over all slices together, that one is called worse though none is."""
+
+LATENCY_CALLS = 30
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One thing asked of the challenger. Broken, it means `keep` or, where it is `absolute`, `fail`."""
+
+    gate: str
+    passed: bool
+    absolute: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Challenger minus champion, with its 95 % interval; None where the rows do not define it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def gain(self, metric: Metric) -> tuple[float, float]:
+        """(value, worse end of the interval), turned so that more is better; minus infinity where undefined."""
+        value, end = (self.value, self.low) if metric.higher_is_better else (self.value, self.high)
+        sign = 1 if metric.higher_is_better else -1
+        return tuple(float("-inf") if part is None else sign * part for part in (value, end))  # type: ignore[return-value]
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "undefined"
+        ends = "" if self.low is None or self.high is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
+        return f"{self.value:+.4f}{ends}"
+
+
+@dataclass(frozen=True)
+class SliceDifference:
+    """The primary metric of both models on one slice; `p` is Holm-adjusted, of being worse beyond the margin."""
+
+    slice: str
+    rows: int
+    champion: float | None
+    challenger: float | None
+    difference: Difference
+    p: float
+    worse: bool
+
+
+def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weights: Array) -> Difference:
+    """A paired bootstrap: both models are scored on the same resamples, of whole blocks."""
+    draws = metric.resampled(ours, block, weights) - metric.resampled(theirs, block, weights)
+    low, high = interval(draws, weights.shape[1])
+    return Difference(number(metric.value(ours) - metric.value(theirs)), number(low), number(high))
+
+
+def seen_gate(who: str, seen: int, rows: int, passed: bool, absolute: bool) -> Gate:
+    """Nothing is judged on rows that a model was trained on."""
+    trained = f"{seen:,}" if seen else "none"
+    return Gate(f"{who} unseen", passed, absolute, f"the {who} has trained on {trained} of the {rows:,} held-out rows")
+
+
+def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> Gate:
+    """The worst tolerable value of a metric."""
+    passed = value is not None and (value >= limit if metric.higher_is_better else value <= limit)
+    bound = "at least" if metric.higher_is_better else "at most"
+    return Gate(f"{name} limit", passed, True, f"{name} is {value}, asked for is {bound} {limit:g}")
+
+
+def baseline_gate(found: Difference, metric: Metric, name: str) -> Gate:
+    """A model must know more than the distribution of its target."""
+    passed = found.gain(metric)[1] > 0
+    detail = f"{name} {found} against the trivial baseline, {'better' if passed else 'not better'} beyond noise"
+    return Gate("baseline", passed, True, detail)
+
+
+def champion_gate(found: Difference, metric: Metric, gates: Gates) -> Gate:
+    """The policy on the primary metric: the worse end of the interval decides."""
+    end = found.gain(metric)[1]
+    if gates.policy == "better":
+        passed, rule = end > 0, "better than the champion beyond noise"
+    else:
+        passed, rule = end > -gates.margin, f"worse than the champion by less than {gates.margin:g}"
+    return Gate("champion", passed, False, f"{gates.primary} {found}: {'' if passed else 'not shown to be '}{rule}")
+
+
+def slice_differences(
+    rows: pd.DataFrame, params: Params, ours: Scored, theirs: Scored, metric: Metric, block: Array, weights: Array
+) -> list[SliceDifference]:
+    """Each slice with its difference, and whether the challenger is significantly worse on it.
+
+    One-sided t-test of the difference plus the margin, its standard error from the bootstrap, adjusted over the
+    slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
+    """
+    found = []
+    for column, name, chosen in each_slice(rows, params):
+        draws = metric.resampled(ours[chosen], block[chosen], weights)
+        draws -= metric.resampled(theirs[chosen], block[chosen], weights)
+        low, high = interval(draws, weights.shape[1])
+        champion, challenger = metric.value(theirs[chosen]), metric.value(ours[chosen])
+        delta = Difference(number(challenger - champion), number(low), number(high))
+        error = float(np.nanstd(draws)) if np.isfinite(draws).any() else 0.0
+        distance = delta.gain(metric)[0] + params.gates.slice_margin
+        p = float(stats.t.cdf(distance / error, weights.shape[1] - 1)) if error else float(distance >= 0)
+        found.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
+    adjusted = holm([p for *_, p in found])
+    return [
+        SliceDifference(name, count, number(champion), number(challenger), delta, round(p, 6), p < LEVEL)
+        for (name, count, champion, challenger, delta, _), p in zip(found, adjusted, strict=True)
+    ]
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    steps = np.array(p_values)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return [float(p) for p in adjusted]
+
+
+def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
+    """No slice may pay for the average."""
+    worse = [f"{found.slice} ({found.difference})" for found in slices if found.worse]
+    if worse:
+        detail = f"{gates.primary} is worse by more than {gates.slice_margin:g} on {', '.join(worse)}"
+    else:
+        detail = f"none of {len(slices)} slices is worse by more than {gates.slice_margin:g} beyond noise"
+    return Gate("slices", not worse, False, detail)
+
+
+def latency_gate(model: Model, rows: pd.DataFrame, gates: Gates) -> Gate:
+    """The median time of one row, on this machine."""
+    row = rows.head(1)
+    model.predict(row)
+    times = []
+    for _ in range(LATENCY_CALLS):
+        start = time.perf_counter()
+        model.predict(row)
+        times.append((time.perf_counter() - start) * 1000)
+    typical = median(times)
+    detail = f"{typical:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
+    return Gate("latency", typical <= gates.max_latency_ms, True, detail)
+
+
+def size_gate(directory: Path, gates: Gates) -> Gate:
+    """The size of the model's directory."""
+    size = sum(file.stat().st_size for file in directory.iterdir()) / 1e6
+    detail = f"{size:.1f} MB, asked for is at most {gates.max_size_mb:g}"
+    return Gate("size", size <= gates.max_size_mb, True, detail)

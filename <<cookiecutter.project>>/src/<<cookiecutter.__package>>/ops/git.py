@@ -1,0 +1,92 @@
+"""Git, through its command: run it, and the few questions this project asks of it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..errors import ProjectError
+from ..project import load_project
+
+# Git sets these for its hooks; they would send our commands to another repository or index.
+OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
+
+
+def git(*arguments: str, cwd: Path | None = None, stdin: str = "") -> str:
+    """What git prints. Raises ProjectError with its reason when it fails or is not there."""
+    return run(*arguments, cwd=cwd, stdin=stdin).rstrip("\n")
+
+
+def answers(*arguments: str, cwd: Path | None = None) -> str | None:
+    """What git prints, None where it fails: for questions to which "no" is an answer."""
+    try:
+        return git(*arguments, cwd=cwd)
+    except Failed:
+        return None
+
+
+class Failed(ProjectError):
+    """Git ended with an error."""
+
+
+def run(*arguments: str, cwd: Path | None = None, stdin: str = "") -> str:
+    """What git prints, to the last byte."""
+    executable = shutil.which("git")
+    if executable is None:
+        raise ProjectError("git was not found: install it (https://git-scm.com) and open a new terminal")
+    done = subprocess.run(
+        [executable, *arguments],
+        cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name not in OF_A_HOOK},
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if done.returncode != 0:
+        raise Failed(f"`git {' '.join(arguments)[:80]}` failed: {reason(done.stderr or done.stdout)}")
+    return done.stdout
+
+
+def reason(text: str) -> str:
+    """The last line that is no advice."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
+    return lines[-1].strip() if lines else "it gave no reason"
+
+
+def head() -> str | None:
+    """The commit that is checked out, None before the first."""
+    return answers("rev-parse", "--verify", "--quiet", "HEAD")
+
+
+def branch() -> str | None:
+    """The branch that is checked out, None when it is a bare commit."""
+    return answers("symbolic-ref", "--quiet", "--short", "HEAD")
+
+
+def is_dirty() -> bool:
+    """Whether anything differs from the last commit; new files count, ignored ones do not."""
+    return bool(git("status", "--porcelain"))
+
+
+def show(revision: str, path: Path) -> str | None:
+    """The text of a file at a revision, None where it was not there."""
+    try:
+        return run("show", f"{revision}:{path.as_posix()}")
+    except Failed:
+        return None
+
+
+def has_origin() -> bool:
+    """Whether the repository has a remote `origin` to share with."""
+    return answers("remote", "get-url", "origin") is not None
+
+
+def identity() -> list[str]:
+    """Options that name an author where git knows none: the first author in `pyproject.toml`."""
+    project = load_project()
+    options = []
+    for key, fallback in (("user.name", project.author), ("user.email", project.email)):
+        if not answers("config", key):
+            options += ["-c", f"{key}={fallback}"]
+    return options

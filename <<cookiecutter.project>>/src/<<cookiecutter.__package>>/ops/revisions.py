@@ -1,0 +1,113 @@
+"""What git remembers of results and champions. Only reads."""
+
+import hashlib
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from .. import paths
+from .git import answers, git, head, show
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A change of `models/champion.dvc`: the `number`-th of its branch, `commit` None while uncommitted."""
+
+    number: int
+    digest: str
+    commit: str | None
+
+    @property
+    def short(self) -> str:
+        """The beginning of the digest, enough to name it."""
+        return self.digest[:8]
+
+
+def text(path: Path, commit: str | None) -> str | None:
+    """A file as a commit has it, or the working tree (None). None where there is no such file."""
+    if commit:
+        return show(commit, path)
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def text_digest(content: str) -> str:
+    """MD5 of a text, whatever its line ends."""
+    return hashlib.md5("\n".join(content.splitlines()).encode(), usedforsecurity=False).hexdigest()
+
+
+def pipeline_digests(lock: str) -> dict[str, str]:
+    """The digest of each file and directory that stands in the text of a `dvc.lock`."""
+    stages = (YAML(typ="safe").load(lock) or {}).get("stages", {}).values()
+    entries = [entry for stage in stages for entry in (*stage.get("deps", ()), *stage.get("outs", ()))]
+    return {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
+
+
+def pointer_digest(pointer: str | None) -> str | None:
+    """The digest in the text of a `.dvc` file, None where there is neither."""
+    outs: list[dict[str, Any]] = (YAML(typ="safe").load(pointer or "") or {}).get("outs") or [{}]
+    digest: str | None = outs[0].get("md5")
+    return digest
+
+
+def main_branch() -> str:
+    """The branch that says what production runs: `main`, that of `origin` where there is no local one."""
+    for name in ("main", "origin/main"):
+        if answers("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+            return name
+    return "HEAD"
+
+
+def commits_of(path: Path, revision: str) -> list[str]:
+    """The commits, oldest first, by which `path` changed in the first-parent history of a revision."""
+    history = answers("log", "--first-parent", "--reverse", "--format=%H", revision, "--", path.as_posix())
+    return (history or "").split()
+
+
+def champions(revision: str = "HEAD") -> list[Champion]:
+    """The champions in the order of their promotion.
+
+    Without another revision than HEAD, a promotion that is not committed yet is the last of them.
+    """
+    commits: list[str | None] = [*commits_of(paths.CHAMPION_POINTER, revision)]
+    if revision == "HEAD":
+        commits.append(None)
+    found: list[Champion] = []
+    for commit in commits:
+        digest = pointer_digest(text(paths.CHAMPION_POINTER, commit))
+        if digest and (not found or found[-1].digest != digest):
+            found.append(Champion(len(found) + 1, digest, commit))
+    return found
+
+
+def commit_of_result(digest: str, revision: str) -> str | None:
+    """The commit, at or before a revision, whose pipeline made the model of that digest."""
+    for commit in reversed(commits_of(paths.LOCK, revision)):
+        lock = show(commit, paths.LOCK)
+        if lock and pipeline_digests(lock).get(paths.CHALLENGER.as_posix()) == digest:
+            return commit
+    return None
+
+
+def commit_with_lock(lock: str) -> str | None:
+    """The commit that brought the checked-out `dvc.lock`, None when it differs from this text."""
+    if head() is None:
+        return None
+    committed = show("HEAD", paths.LOCK)
+    if committed is None or text_digest(committed) != text_digest(lock):
+        return None
+    return git("log", "--first-parent", "--max-count=1", "--format=%H", "--", paths.LOCK.as_posix())
+
+
+def extract(commit: str, directory: Path) -> None:
+    """Write what a commit says of its result (parameters, lock file, reports) below a directory."""
+    wanted = [paths.LOCK, paths.PARAMS, paths.REPORTS]
+    listed = git("ls-tree", "-r", "--name-only", commit, "--", *(path.as_posix() for path in wanted))
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = Path(scratch) / "files.tar"
+        git("archive", "--format=tar", f"--output={archive}", commit, "--", *listed.splitlines())
+        with tarfile.open(archive) as files:
+            files.extractall(directory, filter="data")

@@ -1,0 +1,22 @@
+"""What the project says of itself in `pyproject.toml`."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Project:
+    """Name (also that of the command), description, and the first author."""
+
+    name: str
+    description: str
+    author: str
+    email: str
+
+
+def load_project(path: Path = Path("pyproject.toml")) -> Project:
+    """Read the `[project]` table."""
+    content = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    author = content["authors"][0]
+    return Project(content["name"], content["description"], author["name"], author["email"])

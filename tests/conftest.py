@@ -1,0 +1,90 @@
+"""Projects to test: freshly generated ones for the asking, and one that is set up and trained."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+from support import ROOT, environment
+
+Bake = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keeps cookiecutter out of the user's home directory and the user's defaults out of the tests."""
+    folder = tmp_path_factory.mktemp("cookiecutter")
+    config = folder / "config.yaml"
+    config.write_text(f"cookiecutters_dir: '{folder / 'cloned'}'\nreplay_dir: '{folder / 'replay'}'\n")
+    return config
+
+
+@pytest.fixture(scope="session")
+def bake(tmp_path_factory: pytest.TempPathFactory, cookiecutter_config: Path) -> Bake:
+    """`bake(task="regression", …)` generates a project with these answers, without setting it up."""
+
+    def bake(template: Path | str = ROOT, **answers: str | bool) -> Path:
+        return Path(
+            cookiecutter(
+                str(template),
+                no_input=True,
+                extra_context={"setup": False, **answers},
+                output_dir=str(tmp_path_factory.mktemp("baked")),
+                config_file=str(cookiecutter_config),
+            )
+        )
+
+    return bake
+
+
+@pytest.fixture(scope="session")
+def generated(
+    tmp_path_factory: pytest.TempPathFactory, cookiecutter_config: Path
+) -> subprocess.CompletedProcess[str]:
+    """What a newcomer's one command did: all defaults, set up and trained. `args[-1]` is the folder."""
+    command = ["uvx", "cookiecutter", str(ROOT), "--no-input", "--config-file", str(cookiecutter_config)]
+    folder = tmp_path_factory.mktemp("generated")
+    return subprocess.run(
+        [*command, "--output-dir", str(folder)],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+
+
+@pytest.fixture(scope="session")
+def project(generated: subprocess.CompletedProcess[str]) -> Path:
+    """The default project, set up and trained, to be looked at and left as it is."""
+    project = Path(generated.args[-1]) / "flight-delays"
+    assert (project / "models" / "champion.dvc").exists(), generated.stdout
+    return project
+
+
+@pytest.fixture(scope="session")
+def _as_generated(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second set of the project's files, to put back what a test changed."""
+    copy = tmp_path_factory.mktemp("as_generated") / project.name
+    shutil.copytree(project, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    return copy
+
+
+@pytest.fixture
+def project_copy(project: Path, _as_generated: Path) -> Iterator[Path]:
+    """The default project, set up and trained, to do anything with: afterwards it is put back as it was.
+
+    It stays where it is, because the worktree of the storage branch, MLflow's database and the
+    environment's links all hold absolute paths.
+    """
+    yield project
+    for path in project.iterdir():
+        if path.name == ".venv":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    shutil.copytree(_as_generated, project, symlinks=True, dirs_exist_ok=True)

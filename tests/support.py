@@ -1,0 +1,51 @@
+"""What several tests use: where the template is, and how to run commands beside it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = ROOT / "<<cookiecutter.project>>"
+FOREIGN = ("VIRTUAL_ENV", "UV", "UV_RUN_RECURSION_DEPTH")
+"""Variables of the environment that runs these tests; a user's terminal has none of them."""
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """The variables of a user's terminal, with `changes`."""
+    return {name: value for name, value in os.environ.items() if name not in FOREIGN} | changes
+
+
+def run(*command: str | Path, cwd: Path, check: bool = True, **changes: str) -> str:
+    """Run a command and return what it wrote to either stream; it stands in the error when it fails."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0 or not check, f"{command} ended with {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+def uv_run(project: Path, *command: str, check: bool = True, **changes: str) -> str:
+    """Run a command in a project's environment as it is."""
+    return run("uv", "run", "--no-sync", *command, cwd=project, check=check, **changes)
+
+
+def cli(project: Path, *arguments: str, check: bool = True, **changes: str) -> str:
+    """Run the project's own command."""
+    return uv_run(project, project.name, *arguments, check=check, **changes)
+
+
+def git(repository: Path, *arguments: str) -> str:
+    """Run git and return what it wrote."""
+    return run("git", *arguments, cwd=repository).strip()
+
+
+def files(folder: Path) -> list[Path]:
+    """All files below a folder but git's own, in order."""
+    return sorted(
+        path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts
+    )

@@ -1,0 +1,136 @@
+"""Whatever the answers: the same files, all well formed, none with a trace of the template."""
+
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from allpairspy import AllPairs
+from conftest import Bake
+from support import ROOT, files, git, run, uv_run
+
+import local_extensions
+
+QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+STORAGE_URLS = {
+    "github": "",
+    "s3": "s3://my-bucket/flights",
+    "gcs": "gs://my-bucket/flights",
+    "azure": "azure://my-container/flights",
+    "ssh": "ssh://me@example.com/srv/flights",
+}
+CHOICES = {
+    "task": QUESTIONS["task"],
+    "storage": QUESTIONS["storage"],
+    "license": QUESTIONS["license"],
+    "python_version": list(local_extensions.SUPPORTED),
+    "project": ["flight-delays", "Zebra_Crossing.v2", "a"],
+}
+ALL_PAIRS = [dict(zip(CHOICES, values, strict=True)) for values in AllPairs(list(CHOICES.values()))]
+LEFTOVER = re.compile(r"<<|%>>|#>>|^\s*#\?", re.MULTILINE)
+
+FILES = """
+FILES_HERE
+""".split()
+"""What a project holds, with every answer, before its first data and model."""
+
+
+@pytest.fixture(scope="module", params=ALL_PAIRS, ids=lambda answers: "-".join(answers.values()))
+def baked(request: pytest.FixtureRequest, bake: Bake) -> Path:
+    return bake(**request.param, storage_url=STORAGE_URLS[request.param["storage"]])
+
+
+def test_exactly_these_files(baked: Path) -> None:
+    package = re.sub("[-.]", "_", baked.name.lower())
+    names = [path.relative_to(baked).as_posix() for path in files(baked)]
+    assert names == sorted(name.replace("PACKAGE", package) for name in FILES)
+
+
+def test_no_delimiter_is_left(baked: Path) -> None:
+    for path in files(baked):
+        content = path.read_bytes()
+        if b"\0" not in content:
+            assert not LEFTOVER.search(content.decode("utf-8")), path
+
+
+def test_no_path_of_this_machine(baked: Path) -> None:
+    for path in files(baked):
+        for folder in (ROOT, baked.parent):
+            assert str(folder).encode() not in path.read_bytes(), path
+
+
+def test_everything_parses(baked: Path) -> None:
+    for path in files(baked):
+        text = path.read_text(encoding="utf-8") if path.suffix != ".parquet" else ""
+        if path.suffix in (".yaml", ".yml"):
+            assert yaml.safe_load(text), path
+        elif path.suffix == ".json":
+            json.loads(text)
+        elif path.suffix == ".toml":
+            tomllib.loads(text)
+        elif path.suffix == ".py":
+            compile(text, path, "exec")
+
+
+def test_ruff_is_content(baked: Path) -> None:
+    run("ruff", "check", "--no-cache", "--quiet", ".", cwd=baked)
+
+
+def test_committed_on_main_and_nothing_left_over(baked: Path) -> None:
+    assert git(baked, "branch", "--show-current") == "main"
+    assert git(baked, "rev-list", "--count", "HEAD") == "1"
+    assert git(baked, "status", "--porcelain") == ""
+
+
+def test_the_storage_stands_in_the_settings_of_dvc(bake: Bake) -> None:
+    for storage, url in STORAGE_URLS.items():
+        project = bake(storage=storage, storage_url=url)
+        assert f"url = {url or '../.storage'}\n" in (project / ".dvc" / "config").read_text(encoding="utf-8")
+        pyproject = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+        (dvc,) = [one for one in pyproject["project"]["dependencies"] if one.startswith("dvc")]
+        assert ("[" in dvc) == (storage != "github")
+
+
+def test_an_existing_repository_is_not_touched(bake: Bake, cookiecutter_config: Path) -> None:
+    """Generated again over itself, a project keeps its history; the difference is the user's to commit."""
+    project = bake()
+    git(project, "switch", "--quiet", "--create", "mine")
+    command = ["cookiecutter", str(ROOT), "--no-input", "--overwrite-if-exists", "setup=no", "license=BSD-3-Clause"]
+    said = run(*command, "--config-file", str(cookiecutter_config), cwd=project.parent)
+    assert "existing repository" in said
+    assert git(project, "branch", "--show-current") == "mine"
+    assert git(project, "status", "--porcelain") == "M LICENSE"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as others get it: committed, without what git ignores."""
+    copy = tmp_path_factory.mktemp("repository") / "mlops-template"
+    names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    git(copy, "init", "--quiet")
+    git(copy, "add", "--all")
+    git(copy, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "-m", "All")
+    return copy
+
+
+def test_from_the_url_of_a_repository(bake: Bake, repository: Path) -> None:
+    project = bake(repository.as_uri(), description="<< nothing >>")
+    assert "<< nothing >>" in (project / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_from_a_zip_archive(bake: Bake, repository: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "template"), "zip", repository.parent, repository.name)
+    assert (bake(archive) / "pyproject.toml").is_file()
+
+
+@pytest.mark.slow
+def test_the_types_hold(project: Path) -> None:
+    """mypy, strict, in the environment of the generated project."""
+    uv_run(project, "mypy")
