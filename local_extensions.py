@@ -77,7 +77,9 @@ class Answers(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.globals.update(running_python=running_python, supported_pythons=SUPPORTED, started_in=started_in)
+        environment.globals.update(
+            running_python=running_python, supported_pythons=SUPPORTED, started_in=started_in
+        )
         environment.filters.update(quoted=quoted, one_line=one_line, markdown=markdown)
         self._own = own_strings()
 
@@ -89,4 +91,4 @@ class Answers(Extension):
         if name is not None or self.environment.loader is not None or source in self._own:
             return source
         start, end = self.environment.variable_start_string, self.environment.variable_end_string
-        return f"{start} {ascii(source)} {end}"
+        return f"{start} {source!a} {end}"

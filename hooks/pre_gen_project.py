@@ -38,7 +38,13 @@ DEPENDENCIES = frozenset(
 )
 STANDARD_LIBRARY = sys.stdlib_module_names | set("annotationlib compression distutils imp test".split())
 # Commands of the environment, folders of the project, devices of Windows.
-RESERVED = frozenset("activate pip python python3 wheel data models reports src tests aux con nul prn".split())
+RESERVED = frozenset(
+    """
+    activate pip python python3 wheel
+    data models reports src tests
+    aux con nul prn
+    """.split()
+)
 
 STORAGE_URLS = {
     "s3": (r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/{path})?", "s3://my-bucket/flight-delays"),
@@ -94,7 +100,7 @@ def project(answers):
 def owner(answers):
     if re.fullmatch(r"[A-Za-z0-9]([_-]?[A-Za-z0-9])*", answers["owner"]) and len(answers["owner"]) <= 39:
         return None
-    return f"{answers['owner']!a} is no GitHub user or organisation: letters, digits and hyphens, such as my-org"
+    return f"{answers['owner']!a} is no GitHub user: letters, digits and single hyphens, such as my-org"
 
 
 def author(answers):
@@ -112,7 +118,7 @@ def email(answers):
 def python_version(answers):
     if answers["python_version"] in PYTHONS:
         return None
-    return f"{answers['python_version']!a} is not supported: one of {', '.join(PYTHONS)}, such as {PYTHONS[-2]}"
+    return f"{answers['python_version']!a} is none of {', '.join(PYTHONS)}: take one, such as {PYTHONS[-2]}"
 
 
 def storage_url(answers):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
-from support import ROOT, environment
+
+from support import ROOT, environment, run
 
 Bake = Callable[..., Path]
 
@@ -88,3 +89,4 @@ def project_copy(project: Path, _as_generated: Path) -> Iterator[Path]:
         else:
             path.unlink()
     shutil.copytree(_as_generated, project, symlinks=True, dirs_exist_ok=True)
+    run("uv", "sync", "--quiet", cwd=project)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Bake
 from cookiecutter.exceptions import FailedHookException
 from markdown_it import MarkdownIt
-from support import ROOT, environment, files, git, run
 
+from conftest import Bake
 from local_extensions import markdown, one_line, quoted
+from support import ROOT, environment, files, git, run
 
 REFUSED = [
     ("project", "test"),
@@ -126,7 +126,9 @@ def refusal(bake: Bake, capfd: pytest.CaptureFixture[str], **answers: str) -> st
 
 
 @pytest.mark.parametrize(("answer", "text"), REFUSED, ids=ascii)
-def test_a_bad_answer_is_refused(bake: Bake, capfd: pytest.CaptureFixture[str], answer: str, text: str) -> None:
+def test_a_bad_answer_is_refused(
+    bake: Bake, capfd: pytest.CaptureFixture[str], answer: str, text: str
+) -> None:
     """One line that names the answer and shows a good one."""
     lines = refusal(bake, capfd, **{answer: text}).splitlines()
     assert lines[0].startswith(f"{answer}: ")
@@ -144,9 +146,7 @@ def test_a_url_that_does_not_fit_the_storage_is_refused(
     assert "secret" not in line
 
 
-def test_every_bad_answer_is_named_and_nothing_is_left(
-    tmp_path: Path, cookiecutter_config: Path
-) -> None:
+def test_every_bad_answer_is_named_and_nothing_is_left(tmp_path: Path, cookiecutter_config: Path) -> None:
     """All faults at once, not one for each attempt."""
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "setup=no"]
     done = subprocess.run(
@@ -183,7 +183,9 @@ def test_what_the_project_depends_on_cannot_be_its_name(
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_text_stays_the_text_it_is(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_text_stays_the_text_it_is(
+    bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     """In TOML, Markdown and plain text alike; and nothing of it runs."""
     monkeypatch.chdir(tmp_path)
     author = f"Ada {text}"
@@ -194,9 +196,8 @@ def test_text_stays_the_text_it_is(bake: Bake, tmp_path: Path, monkeypatch: pyte
     assert pyproject["project"]["authors"] == [{"name": author, "email": "ada@example.com"}]
     assert "tool" not in pyproject or "evil" not in pyproject["tool"]
     assert lines_of(text) in [lines_of(shown) for shown in paragraphs(project / "README.md")] or not text
-    assert author.splitlines() == [
-        line for line in lines_between(project / "LICENSE", "Copyright (c) 2", "Permission is hereby")
-    ]
+    signed = lines_between(project / "LICENSE", "Copyright (c) 2", "Permission is hereby")
+    assert signed == author.splitlines()
     for path in project.glob("*.y*ml"):
         yaml.safe_load(path.read_text(encoding="utf-8"))
     assert not [path for folder in (tmp_path, project) for path in files(folder) if path.name == "pwned"]
@@ -217,7 +218,7 @@ def test_markdown_shows_the_text(text: str) -> None:
 
 
 def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None:
-    """Each question is asked once, in the order of `cookiecutter.json`, and an empty line takes the default."""
+    """Each question is asked once, in order, and an empty line takes the default."""
     typed = ["my-model", "<< x >> {{ y }} \\", "", "", "", "2", "", "2", "1", "", "n"]
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--config-file", str(cookiecutter_config)]
     done = subprocess.run(

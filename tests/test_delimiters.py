@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from support import ROOT, TEMPLATE, files
 
 import local_extensions
+from support import ROOT, TEMPLATE, files
 
 WELL_FORMED = re.compile(r"<<(?= cookiecutter\.(?!_[a-z]|__started_in)|% |# )")
 IN_HOOKS = re.compile(r"<<(?= (cookiecutter|supported_pythons) \| tojson >>)")

@@ -26,6 +26,7 @@ from .gates import (
     baseline_gate,
     champion_gate,
     difference,
+    enough_gate,
     latency_gate,
     limit_gate,
     seen_gate,
@@ -93,21 +94,25 @@ def compare(params: Params, challenger: str, champion: str | None, champion_dire
 
     ours = load_model(paths.CHALLENGER)
     theirs = load_model(champion_directory) if champion_directory else None
+    if theirs and (theirs.card["task"], theirs.card["target"]) != (params.task, params.columns.target):
+        print(f"the champion answers another question ({theirs.card['target']}): the baseline takes its place")
+        theirs = champion = champion_directory = None
     holdout = pd.read_parquet(paths.HOLDOUT)
     hashes = row_hashes(holdout[params.columns.id])
     leaked = np.isin(hashes, training_rows(paths.CHALLENGER))
     known_to_champion = np.isin(hashes, training_rows(champion_directory)) if champion_directory else leaked
     rows = holdout[~leaked & ~known_to_champion].reset_index(drop=True)
 
-    gates = [seen_gate("challenger", int(leaked.sum()), len(holdout), not leaked.any(), absolute=True)]
+    gates = [seen_gate("challenger", int(leaked.sum()), len(holdout), not leaked.any())]
     if theirs:
-        enough = len(rows) >= FEWEST_ROWS
-        gates.append(seen_gate("champion", int(known_to_champion.sum()), len(holdout), enough, absolute=False))
+        gates.append(seen_gate("champion", int(known_to_champion.sum()), len(holdout), passed=True))
     metrics: dict[str, MetricPair] = {}
     slices: list[SliceDifference] = []
     if len(rows) >= FEWEST_ROWS:
         metrics, slices, judged = judge(params, ours, theirs, rows)
         gates += judged
+    else:
+        gates.append(enough_gate(len(rows), FEWEST_ROWS))
     gates.append(size_gate(paths.CHALLENGER, params.gates))
     comparison = Comparison(
         verdict=verdict(gates),
@@ -137,7 +142,7 @@ def judge(
     if challenger.kind != champion.kind:
         raise ProjectError(
             f"the champion answers a {champion.kind} question and the challenger a {challenger.kind} one, which cannot "
-            'be compared: start over with `git rm models/champion.dvc`, commit, and `compare`'
+            "be compared: start over with `git rm models/champion.dvc`, commit, and `compare`"
         )
     block = blocks(rows[params.columns.id], rows[params.columns.time] if params.columns.time else None)
     weights = resamples(block, params.evaluate.resamples)
@@ -176,9 +181,11 @@ def verdict(gates: list[Gate]) -> Literal["promote", "keep", "fail"]:
 def reasons(gates: list[Gate]) -> list[str]:
     """The broken gates; where none is, what speaks for the challenger."""
     broken = [gate.detail for gate in gates if not gate.passed]
-    return broken or [gate.detail for gate in gates if gate.gate in ("champion", "slices")] or [
-        gate.detail for gate in gates if gate.gate == "baseline"
-    ]
+    return (
+        broken
+        or [gate.detail for gate in gates if gate.gate in ("champion", "slices")]
+        or [gate.detail for gate in gates if gate.gate == "baseline"]
+    )
 
 
 def score(model: Model, rows: pd.DataFrame, params: Params) -> Scored:

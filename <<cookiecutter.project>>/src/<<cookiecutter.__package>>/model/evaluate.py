@@ -35,7 +35,7 @@ def main() -> None:
     times = holdout[columns.time] if columns.time else None
     block = blocks(holdout[columns.id], times)
     weights = resamples(block, params.evaluate.resamples)
-    metrics = {
+    metrics: dict[str, Any] = {
         "rows": len(holdout),
         "window": window(times),
         "model": {

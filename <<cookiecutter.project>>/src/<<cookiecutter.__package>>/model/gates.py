@@ -73,10 +73,15 @@ def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weigh
     return Difference(number(metric.value(ours) - metric.value(theirs)), number(low), number(high))
 
 
-def seen_gate(who: str, seen: int, rows: int, passed: bool, absolute: bool) -> Gate:
+def enough_gate(rows: int, least: int) -> Gate:
+    """A handful of rows decides nothing."""
+    return Gate("enough rows", rows >= least, False, f"{rows:,} held-out rows that neither has seen, {least} are needed")
+
+
+def seen_gate(who: str, seen: int, rows: int, passed: bool) -> Gate:
     """Nothing is judged on rows that a model was trained on."""
     trained = f"{seen:,}" if seen else "none"
-    return Gate(f"{who} unseen", passed, absolute, f"the {who} has trained on {trained} of the {rows:,} held-out rows")
+    return Gate(f"{who} unseen", passed, True, f"the {who} has trained on {trained} of the {rows:,} held-out rows")
 
 
 def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> Gate:

@@ -24,13 +24,13 @@ def blocks(ids: pd.Series, times: pd.Series | None) -> NDArray[np.int64]:
     if times is None:
         groups = min(len(ids), MOST_BLOCKS)
         hashed = pd.util.hash_array(ids.astype("str").to_numpy(dtype=object)) % np.uint64(groups)
-        return pd.factorize(hashed)[0]
+        return np.asarray(pd.factorize(hashed)[0])
     days, distinct = pd.factorize(times.dt.floor("D"), sort=True)
     if FEWEST_DAYS <= len(distinct) <= MOST_BLOCKS:
-        return days
+        return np.asarray(days)
     order = times.rank(method="first").to_numpy() - 1
     stretches = min(len(times), 20 if len(distinct) < FEWEST_DAYS else MOST_BLOCKS)
-    return (order * stretches // len(times)).astype("int64")
+    return np.asarray(order * stretches // len(times), dtype="int64")
 
 
 def resamples(block: NDArray[np.int64], count: int, seed: int = 0) -> Array:

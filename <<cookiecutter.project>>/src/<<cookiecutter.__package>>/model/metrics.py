@@ -159,7 +159,7 @@ def log_loss(scored: Scored) -> Array:
 
 def squared_distance(scored: Scored) -> Array:
     """Brier score of a row: squared distance of the probabilities from what happened."""
-    return np.sum([(answer - truth) ** 2 for truth, answer in scored.one_against_rest()], axis=0)
+    return np.asarray(sum((answer - truth) ** 2 for truth, answer in scored.one_against_rest()))
 
 
 def decided(scored: Scored) -> Array:

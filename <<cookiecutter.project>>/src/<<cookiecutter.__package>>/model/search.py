@@ -76,7 +76,7 @@ class LogInteger:
 
     def rvs(self, random_state: np.random.RandomState) -> int:
         """One draw, as `ParameterSampler` asks for it."""
-        return round(loguniform(self.low, self.high).rvs(random_state=random_state))
+        return int(loguniform(self.low, self.high).rvs(random_state=random_state).round())
 
 
 def folds_of(train: pd.DataFrame, params: Params) -> list[Fold]:
@@ -150,8 +150,10 @@ def cluster() -> Iterator[None]:
     except ImportError:
         raise ProjectError("DASK_SCHEDULER_ADDRESS is set but Dask is not installed: `uv sync --group dask`") from None
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
     except OSError:
-        raise ProjectError(f"no Dask scheduler answers at {address}: start it or unset DASK_SCHEDULER_ADDRESS") from None
+        raise ProjectError(
+            f"no Dask scheduler answers at {address}: start it or unset DASK_SCHEDULER_ADDRESS"
+        ) from None
     with client, joblib.parallel_config("dask"):
         yield

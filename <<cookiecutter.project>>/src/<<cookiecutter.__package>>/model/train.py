@@ -43,9 +43,7 @@ def fit(setting: Setting, train: pd.DataFrame, params: Params) -> Pipeline:
     os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
     with threadpool_limits(params.model.threads):
         try:
-            return pipeline.fit(
-                inputs(train, params.columns.kinds), labels(train, params.columns, params.task)
-            )
+            return pipeline.fit(inputs(train, params.columns.kinds), labels(train, params.columns, params.task))
         except ValueError as error:
             raise ProjectError(
                 f"model.candidates: {setting.estimator} with {setting.params}: {str(error).splitlines()[0]}"
@@ -106,8 +104,8 @@ def profile(column: pd.Series) -> dict[str, Any]:
         quantiles = [float(value) for value in np.quantile(known, QUANTILES)] if len(known) else []
         return {"missing": missing, "quantiles": quantiles}
     if pd.api.types.is_datetime64_any_dtype(column):
-        known = column.dropna()
-        return {"missing": missing, "quantiles": [known.quantile(q).isoformat() for q in QUANTILES] if len(known) else []}
+        quantiles_of_time = column.dropna().quantile(QUANTILES.tolist()) if missing < 1 else []
+        return {"missing": missing, "quantiles": [moment.isoformat() for moment in quantiles_of_time]}
     shares = column.astype("str").where(column.notna()).value_counts(normalize=True).sort_index()
     commonest = shares.sort_values(ascending=False, kind="stable").head(MOST_CATEGORIES)
     frequencies = {str(name): round(float(share), 9) for name, share in commonest.items()}

@@ -1,6 +1,6 @@
 """DVC, in this process: run the pipeline, version a file, ask for digests and for what is missing.
 
-A DVC command would load half a second of Python each time; its `Repo` answers several questions for that.
+Each `dvc` command would load a second of Python anew; one `Repo` answers several questions for that.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
 from ..paths import LOCK
@@ -23,26 +24,13 @@ from ..project import load_project
 from . import git
 
 
-@dataclass(frozen=True)
-class Versioned:
-    """A file whose content DVC keeps under its MD5; a directory's list of files ends in `.dir`."""
-
-    path: Path
-    md5: str
-
-    @property
-    def key(self) -> str:
-        """Where it lies in the cache and in the storage."""
-        return f"files/md5/{self.md5[:2]}/{self.md5[2:]}"
-
-
 @contextmanager
-def repository() -> Iterator[Any]:
+def repository(log_level: int = logging.ERROR) -> Iterator[Any]:
     """The project as DVC's `Repo`. What DVC raises inside becomes a ProjectError of one line."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    logging.getLogger("dvc.repo.scm_context").setLevel(logging.WARNING)  # advice to `git add` and to autostage
+    logging.getLogger("dvc").setLevel(log_level)
     try:
         with Repo() as repo:
             yield repo
@@ -56,24 +44,25 @@ def one_line(error: BaseException) -> str:
     return " ".join(re.sub(r"\x1b\[\d*m|<https?://\S+>", "", text).split()) or type(error).__name__
 
 
-def repro(*stages: str, force: bool = False) -> None:
-    """Run the stages whose inputs changed; what they print goes straight to the terminal.
+def repro(force: bool = False) -> None:
+    """Run the stages whose inputs changed, or all; what they print goes straight to the terminal.
 
     Raises ProjectError when one fails, after it has told the reason itself.
     """
     from dvc.exceptions import ReproductionError
 
-    with own_python_first(), repository() as repo:
+    with own_python_first(), repository(logging.INFO) as repo:
+        logging.getLogger("dvc.repo.scm_context").setLevel(logging.WARNING)  # no advice to `git add`
         try:
-            repo.reproduce(list(stages) or None, force=force)
+            repo.reproduce(force=force)
         except ReproductionError as error:
-            again = f"uv run {load_project().name} run"
-            raise ProjectError(f"{error}: the reason stands above; mend it, then `{again}` goes on there") from error
+            reason = f"{one_line(error)}. Its own message is above"
+            raise ProjectError(f"{reason}: mend it, then `uv run {load_project().name} run`") from error
 
 
 @contextmanager
 def own_python_first() -> Iterator[None]:
-    """The `python` of a stage's command is the one that runs here, whether or not its environment is active."""
+    """A stage's `python` is the one that runs here, whether or not its environment is active."""
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), before])
     try:
@@ -82,10 +71,15 @@ def own_python_first() -> Iterator[None]:
         os.environ["PATH"] = before
 
 
-def is_up_to_date() -> bool:
-    """Whether the pipeline's outputs and all versioned data are what code, parameters and pointers say."""
+def out_of_date() -> list[str]:
+    """The stages and pointers whose files are not what code, parameters and digests say."""
     with repository() as repo:
-        return not repo.status()
+        return list(repo.status())
+
+
+def is_up_to_date() -> bool:
+    """Whether `repro` would run nothing."""
+    return not out_of_date()
 
 
 def add(path: Path) -> None:
@@ -94,22 +88,30 @@ def add(path: Path) -> None:
         repo.add(str(path))
 
 
-def fetch(*paths: Path) -> None:
-    """Bring versioned files (all by default) from the storage to where they belong."""
-    with repository() as repo:
-        with of_the_storage("pull from"):
-            repo.pull([str(path) for path in paths] or None)
+def pull(*paths: Path) -> int:
+    """Bring versioned files (all by default) from the storage to where they belong.
+
+    Returns how many were new on this machine.
+    """
+    with repository() as repo, of_the_storage("pull from"):
+        return int(repo.pull([path.as_posix() for path in paths] or None)["stats"]["fetched"])
 
 
-def send() -> int:
-    """Copy what the pipeline and the pointers name to the storage; the number of new files there."""
-    with repository() as repo:
-        with of_the_storage("push to"):
-            return int(repo.push())
+def push() -> int:
+    """Copy what the pipeline and the pointers name to the storage. Returns how many files were new there."""
+    with repository() as repo, of_the_storage("push to"):
+        return int(repo.push())
+
+
+def missing_in_storage() -> list[Path]:
+    """What the pipeline and the pointers name and the storage, asked anew, does not have."""
+    with repository() as repo, of_the_storage("ask"):
+        status = repo.data_status(not_in_remote=True, remote_refresh=True)
+        return [Path(path) for path in status["not_in_remote"]]
 
 
 @contextmanager
-def of_the_storage(what: str) -> Iterator[None]:
+def of_the_storage(action: str) -> Iterator[None]:
     """Each storage raises errors of its own library: all become one line that names the storage."""
     from dvc.exceptions import DvcException
 
@@ -118,60 +120,69 @@ def of_the_storage(what: str) -> Iterator[None]:
     except DvcException:
         raise
     except Exception as error:
-        raise ProjectError(f"could not {what} the storage {storage_url()}: {one_line(error)}") from error
-
-
-def missing_in_storage() -> list[Path]:
-    """What the pipeline and the pointers name and the storage, asked anew, does not have."""
-    with repository() as repo, of_the_storage("ask"):
-        return [Path(path) for path in repo.data_status(not_in_remote=True, remote_refresh=True)["not_in_remote"]]
+        raise ProjectError(f"could not {action} the storage {storage_url()}: {one_line(error)}") from error
 
 
 def storage_url() -> str:
-    """URL of the default remote as `.dvc/config` sets it; a local one is an absolute path."""
+    """URL of the default remote, as `.dvc/config` sets it; where that is a directory, its absolute path."""
     with repository() as repo:
-        name = repo.config["core"].get("remote")
-        if name not in repo.config["remote"]:
-            raise ProjectError("no storage is set: `uv run dvc remote default storage` chooses that of .dvc/config")
-        return str(repo.config["remote"][name]["url"])
+        name, remotes = repo.config["core"].get("remote"), repo.config["remote"]
+        if name not in remotes:
+            raise ProjectError("no storage is chosen: `uv run dvc remote default NAME`, one of .dvc/config")
+        return str(remotes[name]["url"])
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A file whose content DVC keeps under its MD5. A directory's ends in `.dir`: the list of its files."""
+
+    path: Path
+    md5: str
+
+    @property
+    def key(self) -> str:
+        """Where the content lies, relative to the cache and to the storage."""
+        return f"files/md5/{self.md5[:2]}/{self.md5[2:]}"
 
 
 def versioned(storage: Path) -> list[Versioned]:
-    """Every file that the pipeline and the pointers name, with the lists of directories.
+    """Everything that the pipeline and the pointers name.
 
-    A directory's files are known from its list, in the cache or in the local `storage`.
+    What a directory holds is known from its list, in the cache or in the local `storage`.
     """
-    found = []
     with repository() as repo:
-        cache = Path(repo.cache.local.path).parents[1]
-        for out in repo.index.outs:
-            if not (out.use_cache and out.hash_info):
-                continue
-            whole = Versioned(Path(os.path.relpath(out.fs_path)), out.hash_info.value)
-            found.append(whole)
-            if out.hash_info.isdir:
-                found += files_of(whole, (cache, storage))
-    return found
+        outs = [
+            Versioned(Path(os.path.relpath(out.fs_path)), out.hash_info.value)
+            for out in repo.index.outs
+            if out.use_cache and out.hash_info
+        ]
+    stores = [cache(), storage]
+    return [file for out in outs for file in (out, *files_of(out, stores))]
 
 
 def files_of(directory: Versioned, stores: Iterable[Path]) -> list[Versioned]:
-    """The files of a versioned directory; none when its list is nowhere."""
+    """What a directory holds; nothing where its list is in no store, or where it is a file."""
     for store in stores:
         listing = store / directory.key
-        if listing.exists():
-            entries = json.loads(listing.read_text(encoding="utf-8"))
-            return [Versioned(directory.path / entry["relpath"], entry["md5"]) for entry in entries]
+        if directory.md5.endswith(".dir") and listing.exists():
+            files = json.loads(listing.read_text(encoding="utf-8"))
+            return [Versioned(directory.path / file["relpath"], file["md5"]) for file in files]
     return []
 
 
-def output_digest(path: Path, revision: str | None = None) -> str | None:
-    """MD5 of an output (`.dir` at the end: of a directory), from `dvc.lock` or its `.dvc` pointer.
+def cache() -> Path:
+    """Where DVC keeps contents on this machine."""
+    with repository() as repo:
+        return Path(repo.cache.local.path).parents[1]
 
-    `path` is the output or its pointer; of the working tree, or of a git revision. None: not versioned there.
+
+def output_digest(path: Path, revision: str | None = None) -> str | None:
+    """MD5 of an output (of a directory it ends in `.dir`), from `dvc.lock` or its `.dvc` pointer.
+
+    `path` is the output or its pointer. Looks in the working tree or at a git revision; None: not there.
     """
     output = path.with_suffix("") if path.suffix == ".dvc" else path
-    lock = load_yaml(LOCK, revision)
-    for stage in lock.get("stages", {}).values():
+    for stage in load_yaml(LOCK, revision).get("stages", {}).values():
         for out in stage.get("outs", []):
             if out["path"] == output.as_posix():
                 return str(out["md5"])
@@ -181,18 +192,17 @@ def output_digest(path: Path, revision: str | None = None) -> str | None:
 
 
 def lock_digest(revision: str | None = None) -> str | None:
-    """SHA-256 of `dvc.lock`, which names every input and output: the identity of one result of the pipeline."""
+    """SHA-256 of `dvc.lock`: every input and output is named there, so it stands for one result."""
     text = read(LOCK, revision)
     return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_yaml(path: Path, revision: str | None) -> dict[str, Any]:
     """The content of a YAML file, empty where there is none."""
-    text = read(path, revision)
     try:
-        return YAML(typ="safe").load(text or "") or {}
-    except Exception as error:
-        raise ProjectError(f"{path} is damaged: `git checkout {path}` restores it") from error
+        return YAML(typ="safe").load(read(path, revision) or "") or {}
+    except YAMLError:
+        raise ProjectError(f"{path} is damaged: `git checkout {path.as_posix()}` restores it") from None
 
 
 def read(path: Path, revision: str | None) -> str | None:

@@ -12,25 +12,25 @@ from ..project import load_project
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
+class GitError(ProjectError):
+    """Git ended with an error."""
+
+
 def git(*arguments: str, cwd: Path | None = None, stdin: str = "") -> str:
-    """What git prints. Raises ProjectError with its reason when it fails or is not there."""
+    """What git prints. Raises GitError with its reason when it fails, ProjectError when there is no git."""
     return run(*arguments, cwd=cwd, stdin=stdin).rstrip("\n")
 
 
 def answers(*arguments: str, cwd: Path | None = None) -> str | None:
-    """What git prints, None where it fails: for questions to which "no" is an answer."""
+    """What git prints, None where it fails: for questions to which "there is none" is an answer."""
     try:
         return git(*arguments, cwd=cwd)
-    except Failed:
+    except GitError:
         return None
 
 
-class Failed(ProjectError):
-    """Git ended with an error."""
-
-
 def run(*arguments: str, cwd: Path | None = None, stdin: str = "") -> str:
-    """What git prints, to the last byte."""
+    """What git prints, to the last line feed."""
     executable = shutil.which("git")
     if executable is None:
         raise ProjectError("git was not found: install it (https://git-scm.com) and open a new terminal")
@@ -38,20 +38,20 @@ def run(*arguments: str, cwd: Path | None = None, stdin: str = "") -> str:
         [executable, *arguments],
         cwd=cwd,
         env={name: value for name, value in os.environ.items() if name not in OF_A_HOOK},
-        input=stdin,
+        input=stdin.encode(),  # as bytes, or Windows would turn line feeds into two characters
         capture_output=True,
-        encoding="utf-8",
-        errors="replace",
     )
     if done.returncode != 0:
-        raise Failed(f"`git {' '.join(arguments)[:80]}` failed: {reason(done.stderr or done.stdout)}")
-    return done.stdout
+        said = (done.stderr or done.stdout).decode(errors="replace")
+        raise GitError(f"`git {' '.join(arguments)}` failed: {reason(said)}")
+    return done.stdout.decode(errors="replace")
 
 
 def reason(text: str) -> str:
-    """The last line that is no advice."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
-    return lines[-1].strip() if lines else "it gave no reason"
+    """The line that tells why git failed."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "! ["))]
+    return (telling or lines[-1:] or ["it gave no reason"])[0]
 
 
 def head() -> str | None:
@@ -73,7 +73,7 @@ def show(revision: str, path: Path) -> str | None:
     """The text of a file at a revision, None where it was not there."""
     try:
         return run("show", f"{revision}:{path.as_posix()}")
-    except Failed:
+    except GitError:
         return None
 
 

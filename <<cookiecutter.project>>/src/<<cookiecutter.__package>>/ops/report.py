@@ -65,10 +65,15 @@ def markdown_report(params: Params) -> str:
     lines += ["", f"{comparison.rows:,} held-out rows{period(comparison.window)}.", ""]
     lines += table(
         ["metric", champion, "challenger", "difference", "95 % interval"],
-        [row(f"**{name}**" if name == params.gates.primary else name, pair) for name, pair in comparison.metrics.items()],
+        [
+            row(f"**{name}**" if name == params.gates.primary else name, pair)
+            for name, pair in comparison.metrics.items()
+        ],
     )
     lines += ["", "### Gates", ""]
-    lines += table(["gate", "", "what was found"], [[g.gate, "✅" if g.passed else "❌", g.detail] for g in comparison.gates])
+    lines += table(
+        ["gate", "", "what was found"], [[g.gate, "✅" if g.passed else "❌", g.detail] for g in comparison.gates]
+    )
     if comparison.slices:
         moved = sorted(comparison.slices, key=lambda found: found.p)
         lines += ["", f"<details><summary>{params.gates.primary} on {len(moved)} slices</summary>", ""]
@@ -131,7 +136,9 @@ def slice_lines(params: Params) -> list[str]:
         known = [(name, found) for name, found in values.items() if found[primary]["value"] is not None]
         known.sort(key=lambda item: item[1][primary]["value"])
         for name, found in known if len(known) <= 4 else [*known[:2], *known[-2:]]:
-            rows.append([f"{column} = {name}", f"{found['rows']:,}", figure(found[primary]["value"]), ends(found[primary])])
+            rows.append(
+                [f"{column} = {name}", f"{found['rows']:,}", figure(found[primary]["value"]), ends(found[primary])]
+            )
     if not rows:
         return ["No slice has rows enough (`evaluate` in `params.yaml`).", ""]
     return [*table(["slice", "rows", primary, "95 % interval"], rows), ""]

@@ -5,12 +5,10 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
 
 from .. import paths
-from .git import answers, git, head, show
+from .dvc import load_yaml, lock_digest, output_digest
+from .git import answers, git
 
 
 @dataclass(frozen=True)
@@ -27,30 +25,16 @@ class Champion:
         return self.digest[:8]
 
 
-def text(path: Path, commit: str | None) -> str | None:
-    """A file as a commit has it, or the working tree (None). None where there is no such file."""
-    if commit:
-        return show(commit, path)
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
 def text_digest(content: str) -> str:
-    """MD5 of a text, whatever its line ends."""
-    return hashlib.md5("\n".join(content.splitlines()).encode(), usedforsecurity=False).hexdigest()
+    """MD5 of a text."""
+    return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
 
 
-def pipeline_digests(lock: str) -> dict[str, str]:
-    """The digest of each file and directory that stands in the text of a `dvc.lock`."""
-    stages = (YAML(typ="safe").load(lock) or {}).get("stages", {}).values()
+def pipeline_digests(commit: str | None = None) -> dict[str, str]:
+    """The digest of each input and output of the pipeline, by `dvc.lock` of a commit or the working tree."""
+    stages = load_yaml(paths.LOCK, commit).get("stages", {}).values()
     entries = [entry for stage in stages for entry in (*stage.get("deps", ()), *stage.get("outs", ()))]
     return {entry["path"]: entry["md5"] for entry in entries if "md5" in entry}
-
-
-def pointer_digest(pointer: str | None) -> str | None:
-    """The digest in the text of a `.dvc` file, None where there is neither."""
-    outs: list[dict[str, Any]] = (YAML(typ="safe").load(pointer or "") or {}).get("outs") or [{}]
-    digest: str | None = outs[0].get("md5")
-    return digest
 
 
 def main_branch() -> str:
@@ -77,7 +61,7 @@ def champions(revision: str = "HEAD") -> list[Champion]:
         commits.append(None)
     found: list[Champion] = []
     for commit in commits:
-        digest = pointer_digest(text(paths.CHAMPION_POINTER, commit))
+        digest = output_digest(paths.CHAMPION_POINTER, commit)
         if digest and (not found or found[-1].digest != digest):
             found.append(Champion(len(found) + 1, digest, commit))
     return found
@@ -86,18 +70,14 @@ def champions(revision: str = "HEAD") -> list[Champion]:
 def commit_of_result(digest: str, revision: str) -> str | None:
     """The commit, at or before a revision, whose pipeline made the model of that digest."""
     for commit in reversed(commits_of(paths.LOCK, revision)):
-        lock = show(commit, paths.LOCK)
-        if lock and pipeline_digests(lock).get(paths.CHALLENGER.as_posix()) == digest:
+        if pipeline_digests(commit).get(paths.CHALLENGER.as_posix()) == digest:
             return commit
     return None
 
 
-def commit_with_lock(lock: str) -> str | None:
-    """The commit that brought the checked-out `dvc.lock`, None when it differs from this text."""
-    if head() is None:
-        return None
-    committed = show("HEAD", paths.LOCK)
-    if committed is None or text_digest(committed) != text_digest(lock):
+def commit_of_working_tree() -> str | None:
+    """The commit that brought the result that lies in the working tree, None while it is uncommitted."""
+    if lock_digest() is None or lock_digest() != lock_digest("HEAD"):
         return None
     return git("log", "--first-parent", "--max-count=1", "--format=%H", "--", paths.LOCK.as_posix())
 

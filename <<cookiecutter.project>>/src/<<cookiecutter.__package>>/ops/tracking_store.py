@@ -56,7 +56,7 @@ def open_store() -> Iterator[Store]:
     Raises TrackingUnavailable, on entering or later, when the store does not answer or refuses.
     """
     project, uri = load_project().name, server_uri()
-    with defaults(QUIET), explained(uri or str(paths.TRACKING_DATABASE), project):
+    with defaults(QUIET), explained(uri or str(paths.TRACKING_DATABASE)):
         if uri:
             with defaults(WORK):
                 yield connect(uri, project)
@@ -87,7 +87,7 @@ def connect(uri: str, project: str, embedded: bool = False) -> Store:
 
 
 @contextmanager
-def explained(uri: str, project: str) -> Iterator[None]:
+def explained(uri: str) -> Iterator[None]:
     """Turn what MLflow and its HTTP client raise into one line."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
@@ -99,8 +99,8 @@ def explained(uri: str, project: str) -> Iterator[None]:
         shown = f"{scheme}://{urlsplit(uri).netloc.rpartition('@')[2]}" if rest else uri
         found = " ".join(str(error).split())
         raise TrackingUnavailable(
-            f"MLflow at {shown} did not take the result ({found[:200]}): nothing is lost, "
-            f"`uv run {project} track` catches up"
+            f"MLflow at {shown} did not answer or refused ({found[:200]}): see that it runs and that "
+            "MLFLOW_TRACKING_URI names it"
         ) from None
 
 
@@ -126,8 +126,8 @@ def prepare_database(database: Path) -> None:
         return
     if revision and revision not in {script.revision for script in scripts.walk_revisions()}:
         raise ProjectError(
-            f"{database} was written by a newer MLflow (schema {revision}) than the one installed: upgrade it with "
-            "`uv lock --upgrade-package mlflow-skinny` and `uv sync`, or move the file away and run `track --history`"
+            f"{database} was written by a newer MLflow (schema {revision}) than the one installed: `uv sync` "
+            "installs the locked one; else move the file away, `track --history` builds it anew from git"
         )
     fresh = database.with_name(f"{database.name}.new")
     fresh.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def prepare_database(database: Path) -> None:
         for copy in (backup, fresh):
             with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
                 old.backup(new)
-        print(f"{database} was written by an older MLflow: upgrading it, the old one is kept as {backup}", flush=True)
+        print(f"{database} is of an older MLflow: upgrading it, the old one is kept as {backup}", flush=True)
     migrate(fresh, new=not revision)
     fresh.replace(database)
 
@@ -161,16 +161,18 @@ def migrations() -> Any:
     from alembic.script import ScriptDirectory
     from mlflow.store.db import utils
 
-    return ScriptDirectory.from_config(utils._get_alembic_config(""))
+    schema: Any = utils
+    return ScriptDirectory.from_config(schema._get_alembic_config(""))
 
 
 def migrate(database: Path, new: bool) -> None:
     """Bring a database to the installed MLflow's schema, as `mlflow db upgrade` does."""
     from mlflow.store.db import utils
 
-    engine = utils.create_sqlalchemy_engine(sqlite_uri(database))
+    schema: Any = utils
+    engine = schema.create_sqlalchemy_engine(sqlite_uri(database))
     try:
-        (utils._initialize_tables if new else utils._upgrade_db)(engine)
+        (schema._initialize_tables if new else schema._upgrade_db)(engine)
     finally:
         engine.dispose()  # Windows replaces no open file
 

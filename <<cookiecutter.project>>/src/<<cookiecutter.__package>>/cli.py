@@ -1,0 +1,241 @@
+"""The commands, one for each verb, and nothing else: what they do is in the modules they call.
+
+Libraries are imported by the command that needs them, so that `--help` is instant.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .errors import ProjectError
+from .paths import project_root
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Data, model and their versions, from fresh rows to a promoted champion. "
+    "The daily round: edit `params.yaml`, `run`, `promote`, `git commit`, `git push`.",
+)
+console = Console()
+STARTED_IN = Path.cwd()
+
+GETTING_READY, DATA, MODEL, VERSIONS = "Getting ready", "Data", "Model", "Versions"
+
+
+def say(what: object) -> None:
+    """Print a result as the text it is."""
+    typer.echo(str(what))
+
+
+@app.callback()
+def every_command(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    os.chdir(project_root(STARTED_IN))
+
+
+@app.command(rich_help_panel=GETTING_READY)
+def setup() -> None:
+    """Make a fresh project alive: storage, sample data, first model, first champion.
+
+    Safe to repeat and to interrupt: it goes on where it stopped.
+    """
+    from .ops import setup
+
+    setup.setup()
+
+
+@app.command(rich_help_panel=DATA)
+def ingest() -> None:
+    """Take in the rows that are newer than the newest held, or refuse the batch as a whole."""
+    from .data.contract import load_contract
+    from .data.ingest import ingest
+    from .ops import dvc
+    from .params import load_params
+    from .paths import RAW
+
+    taken = ingest(load_params(), load_contract())
+    say(taken)
+    if taken.rows:
+        dvc.add(RAW)
+        say("next: `run` trains on it")
+
+
+@app.command(rich_help_panel=DATA)
+def adopt(
+    table: Annotated[str, typer.Argument(help="A CSV or Parquet file, a glob, a URL, or DATABASE-URL::TABLE.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    time: Annotated[str | None, typer.Option(help="When a row came to be; the newest are held out.")] = None,
+    id: Annotated[str | None, typer.Option(help="What names a row; made from its content if not given.")] = None,
+) -> None:
+    """Make the project about your own table: infers the task, the features and the contract.
+
+    Example: `adopt ../sales.csv --target revenue --time day`
+    """
+    from .data.adopt import adopt
+    from .ops import dvc
+    from .paths import RAW
+
+    local = STARTED_IN / table
+    adopted = adopt(str(local.resolve()) if local.exists() else table, target, time, id)
+    dvc.add(RAW)
+    say(adopted)
+    say("next: look through params.yaml and contract.yaml, then `run`")
+
+
+@app.command(rich_help_panel=MODEL)
+def run() -> None:
+    """Run the stages whose inputs changed, compare with the champion, log to MLflow, show the result."""
+    from .ops import dvc
+    from .ops.tracking import TrackingUnavailable, track
+
+    dvc.repro()
+    compare()
+    try:
+        say(track())
+    except TrackingUnavailable as error:
+        say(f"not yet tracked: {error}; `track` catches up")
+
+
+@app.command(rich_help_panel=MODEL)
+def compare(
+    base: Annotated[str, typer.Option(help="The revision whose champion is the opponent.")] = "HEAD",
+) -> None:
+    """Champion against challenger on the same unseen rows: differences, gates, verdict."""
+    from .model.compare import load_comparison
+    from .ops.champion import compare_with_champion
+    from .ops.report import metric_table
+    from .params import load_params
+
+    params = load_params()
+    comparison = compare_with_champion(params, base)
+    if comparison is None:
+        say(f"unchanged: the challenger is the champion of {base}")
+        comparison = load_comparison()
+        if comparison:
+            console.print(metric_table(comparison, params))
+        return
+    console.print(metric_table(comparison, params))
+    say(f"verdict: {comparison.verdict}")
+    for reason in comparison.reasons:
+        say(f"  {reason}")
+
+
+@app.command(rich_help_panel=MODEL)
+def promote(
+    force: Annotated[bool, typer.Option(help="Promote against the verdict.")] = False,
+    why: Annotated[str | None, typer.Option(help="The reason for --force, kept with the model.")] = None,
+) -> None:
+    """Make the challenger the champion, if the verdict allows it. Commit to make it real."""
+    from .ops.promote import promote
+    from .ops.tracking import TrackingUnavailable, track
+    from .params import load_params
+
+    say(promote(load_params(), force=force, why=why))
+    try:
+        say(track())
+    except TrackingUnavailable as error:
+        say(f"not yet registered: {error}; `track` catches up")
+
+
+@app.command(rich_help_panel=MODEL)
+def report(
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """The last comparison in Markdown, for a reviewer with one minute."""
+    from .ops.report import markdown_report
+    from .params import load_params
+
+    text = markdown_report(load_params())
+    if out:
+        (STARTED_IN / out).write_text(text, encoding="utf-8", newline="\n")
+    else:
+        typer.echo(text, nl=False)
+
+
+@app.command(rich_help_panel=MODEL)
+def status() -> None:
+    """Data window, champion, challenger, and what is out of date."""
+    from .ops.status import status
+
+    console.print(status())
+
+
+@app.command(rich_help_panel=VERSIONS)
+def track(
+    history: Annotated[bool, typer.Option(help="Log every result in the history of main, oldest first.")] = False,
+) -> None:
+    """Log the pipeline's result to MLflow, once: again, it changes nothing."""
+    from .ops.tracking import track
+
+    say(track(history=history))
+
+
+@app.command(rich_help_panel=VERSIONS)
+def ui(port: Annotated[int, typer.Option(help="On this machine only.")] = 5000) -> None:
+    """Log the history of main to the embedded MLflow store and open MLflow on it."""
+    from .ops.tracking import ui
+
+    ui(port)
+
+
+@app.command(rich_help_panel=VERSIONS)
+def lineage(
+    version: Annotated[str, typer.Argument(help="A number, `champion`, `previous`, a commit or a digest.")],
+) -> None:
+    """Where a champion came from: data, code, parameters, metrics, comparison."""
+    from .ops.lineage import lineage
+
+    say(lineage(version))
+
+
+@app.command(rich_help_panel=VERSIONS)
+def reproduce(version: Annotated[str, typer.Argument(help="As for `lineage`.")]) -> None:
+    """Train a champion again from its commit, and show that the same bytes come out."""
+    from .ops.reproduce import reproduce
+
+    say(reproduce(version))
+
+
+@app.command(rich_help_panel=VERSIONS)
+def push() -> None:
+    """Send data and models to the project's storage. `git push` does it by itself."""
+    from .ops import storage
+
+    say(storage.push())
+
+
+@app.command(rich_help_panel=VERSIONS)
+def pull() -> None:
+    """Fetch the data and models that the checked-out commit points to."""
+    from .ops import storage
+
+    say(storage.pull())
+
+
+def main() -> None:
+    """Run a command; an error is one line that names the way out. `--debug` may stand anywhere."""
+    debug = "--debug" in sys.argv[1:]
+    sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app()
+    except ProjectError as error:
+        if debug:
+            raise
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the command can be repeated")
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (see `--debug`)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
+
+    uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [scale]
+"""
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "benchmarks" / "README.md"
+FROM, TO = "<!-- table -->", "<!-- end of table -->"
+REPEATS = 3
+SCALES = (500_000, 1_000_000, 5_000_000)
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV")}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long a command took and how much memory it and its children held at most, all together."""
+
+    seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    compared: str
+    result: str
+    aim: str
+
+
+def run(command: list[str], folder: Path) -> Run:
+    """Run a command to its end; its output is shown only when it fails."""
+    peak = 0
+    ended = threading.Event()
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT)
+
+        def watch() -> None:
+            nonlocal peak
+            while not ended.wait(0.05):
+                peak = max(peak, memory(process.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        status = process.wait()
+        seconds = time.perf_counter() - start
+        ended.set()
+        watcher.join()
+        if status:
+            output.seek(0)
+            sys.exit(f"{' '.join(command)} failed:\n{output.read()}")
+    return Run(seconds, peak / 1e6)
+
+
+def memory(pid: int) -> int:
+    """Bytes that a process and its children hold, what they share counted once."""
+    total = 0
+    try:
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            total += process.memory_full_info().pss
+    except psutil.NoSuchProcess:
+        pass
+    return total
+
+
+def medians(commands: dict[str, list[str]], folder: Path, before: dict[str, list[Path]] | None = None) -> dict[str, float]:
+    """Median seconds of each command, taken in turns; `before` names what is removed before each turn."""
+    found: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(REPEATS):
+        for name, command in commands.items():
+            for path in (before or {}).get(name, []):
+                shutil.rmtree(path, ignore_errors=True)
+                path.unlink(missing_ok=True)
+            found[name].append(run(command, folder).seconds)
+    return {name: statistics.median(seconds) for name, seconds in found.items()}
+
+
+def generate(folder: Path, setup: bool) -> Path:
+    """A project with the default answers."""
+    command = ["uvx", "cookiecutter>=2.6", str(ROOT), "--no-input", "--output-dir", str(folder), f"setup={setup}"]
+    run(command, folder)
+    project = folder / "flight-delays"
+    if not (project / "models" / "champion.dvc").exists() and setup:
+        sys.exit(f"{project} was not set up: generate one by hand to see why")
+    return project
+
+
+def python(project: Path) -> str:
+    """The Python of a project."""
+    return str(project / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def birth(folder: Path) -> list[Row]:
+    """From `cookiecutter` to the first champion, the package cache warm."""
+    seconds = []
+    for number in range(REPEATS + 1):  # the first one warms the cache
+        place = folder / f"birth{number}"
+        place.mkdir()
+        start = time.perf_counter()
+        generate(place, setup=True)
+        seconds.append(time.perf_counter() - start)
+    found = statistics.median(seconds[1:])
+    return [Row("cookiecutter to first champion, warm package cache", f"{found:.0f} s", "", "", "under 60 s")]
+
+
+def pipeline(project: Path) -> list[Row]:
+    """The pipeline from nothing against the plain script."""
+    package = [python(project), "-m", "flight_delays.cli"]
+    nothing = [project / name for name in ("dvc.lock", ".dvc/cache/runs", "data/split", "models/challenger")]
+    commands = {
+        "plain": [python(project), str(ROOT / "benchmarks" / "plain.py")],
+        "repro": [python(project), "-m", "dvc", "repro"],
+        "run": [*package, "run"],
+    }
+    found = medians(commands, project, {"repro": nothing, "run": nothing})
+    return [
+        Row(
+            "pipeline from nothing, first quarter: `dvc repro`",
+            f"{found['repro']:.1f} s",
+            f"plain script {found['plain']:.1f} s",
+            f"{found['repro'] / found['plain']:.1f} ×",
+            "at most 3 ×",
+        ),
+        Row(
+            "the same with comparison and tracking: `run`",
+            f"{found['run']:.1f} s",
+            f"plain script {found['plain']:.1f} s",
+            f"{found['run'] / found['plain']:.1f} ×",
+            "",
+        ),
+    ]
+
+
+def idle(project: Path) -> list[Row]:
+    """`dvc repro` with nothing to do against `dvc status`."""
+    dvc = [python(project), "-m", "dvc"]
+    found = medians({"repro": [*dvc, "repro"], "status": [*dvc, "status"]}, project)
+    ratio = found["repro"] / found["status"]
+    return [
+        Row(
+            "`dvc repro` with nothing to do",
+            f"{found['repro']:.1f} s",
+            f"`dvc status` {found['status']:.1f} s",
+            f"{ratio:.1f} ×",
+            "at most 2 ×",
+        )
+    ]
+
+
+def scale(folder: Path) -> list[Row]:
+    """The sample, repeated with noise to millions of rows, through the whole pipeline."""
+    rows = []
+    first: dict[str, float] = {}
+    for count in SCALES:
+        place = folder / f"scale{count}"
+        place.mkdir()
+        project = generate(place, setup=False)
+        run(["uv", "sync"], project)
+        run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
+        steps = {"ingest": run([python(project), "-m", "flight_delays.cli", "ingest"], project)}
+        for stage in ("validate", "split", "train", "evaluate"):
+            steps[stage] = run([python(project), "-m", "dvc", "repro", "--single-item", stage], project)
+        total = sum(step.seconds for step in steps.values())
+        peak = max(step.megabytes for step in steps.values())
+        first = first or {"rows": count, "seconds": total}
+        growth = (total / first["seconds"]) / (count / first["rows"])
+        parts = ", ".join(f"{name} {step.seconds:.0f} s {step.megabytes / 1000:.1f} GB" for name, step in steps.items())
+        rows.append(
+            Row(
+                f"{count / 1e6:g} million rows ({parts})",
+                f"{total:.0f} s, peak {peak / 1000:.1f} GB",
+                "",
+                f"time per row {growth:.2f} × that of {SCALES[0] / 1e6:g} million",
+                "under 4 GB, at most 1 ×",
+            )
+        )
+        shutil.rmtree(place)
+    return rows
+
+
+def machine() -> str:
+    """What it was measured on."""
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+
+
+def main(chosen: list[str]) -> None:
+    """Measure what was asked for, all by default, and rewrite the table."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if not chosen or "birth" in chosen:
+            rows += birth(folder)
+        if not chosen or {"pipeline", "idle"} & set(chosen):
+            project = generate(folder, setup=True)
+            rows += pipeline(project) if not chosen or "pipeline" in chosen else []
+            rows += idle(project) if not chosen or "idle" in chosen else []
+        if not chosen or "scale" in chosen:
+            rows += scale(folder)
+    lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}; medians of {REPEATS}.", ""]
+    lines += ["| what | measured | beside it | result | aim |", "|---|---|---|---|---|"]
+    lines += [f"| {row.what} | {row.measured} | {row.compared} | {row.result} | {row.aim} |" for row in rows]
+    table = "\n".join(lines)
+    print(table)
+    if not chosen:
+        text = README.read_text(encoding="utf-8")
+        before, after = text.partition(FROM)[0], text.partition(TO)[2]
+        README.write_text(f"{before}{FROM}\n{table}\n{TO}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

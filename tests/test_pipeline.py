@@ -1,0 +1,127 @@
+"""The pipeline on the real sample: the same bytes everywhere, the same winner on a cluster, and no stray imports."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support import cli, environment, run, uv_run
+
+pytestmark = pytest.mark.slow
+
+SEARCH = """
+    - estimator: sklearn.linear_model.LogisticRegression
+      ranges: { C: { low: 0.01, high: 10, log: true } }
+    - estimator: sklearn.ensemble.HistGradientBoostingClassifier
+      params: { max_iter: 30 }
+      ranges: { learning_rate: [0.05, 0.2] }
+  search: { folds: 3, draws: 2 }
+
+evaluate:
+"""
+
+
+def digest(project: Path) -> str:
+    """The lines of `dvc.lock` that name the model and what it came from."""
+    lock = (project / "dvc.lock").read_text(encoding="utf-8")
+    return lock[lock.index("  train:") :]
+
+
+def test_the_same_inputs_give_the_same_bytes_in_another_directory(project: Path, tmp_path: Path) -> None:
+    """Not from a cache: the second project trains with an empty one."""
+    other = tmp_path / "somewhere else" / project.name
+    shutil.copytree(project, other, ignore=shutil.ignore_patterns(".venv", ".git", "cache", "tmp", ".storage"))
+    shutil.rmtree(other / "models" / "challenger")
+    run("uv", "sync", "--quiet", cwd=other)
+    run("git", "init", "--quiet", cwd=other)
+    uv_run(other, "dvc", "repro", "--force", "--no-run-cache")
+    assert digest(other) == digest(project)
+
+
+def test_no_stage_imports_mlflow_and_only_the_contract_needs_pandera(project: Path) -> None:
+    for stage in ("data.validate", "data.split", "model.train", "model.evaluate"):
+        code = f"import sys, flight_delays.{stage}; print(sorted({{name.partition('.')[0] for name in sys.modules}}))"
+        imported = uv_run(project, "python", "-c", code)
+        assert "'mlflow'" not in imported
+        assert "'dvc'" not in imported
+        assert stage == "data.validate" or "'pandera'" not in imported
+
+
+def test_a_dask_cluster_finds_the_same_winner(project_copy: Path) -> None:
+    """A real scheduler with two workers on loopback."""
+    params = project_copy / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    before, after = text.index("    - estimator: sklearn.ensemble"), text.index("evaluate:\n") + len("evaluate:\n")
+    params.write_text(text[:before] + SEARCH.lstrip("\n") + text[after:], encoding="utf-8")
+    train = ("python", "-m", "flight_delays.model.train")
+    card = project_copy / "models" / "challenger" / "card.json"
+
+    local = uv_run(project_copy, *train)
+    expected = json.loads(card.read_text(encoding="utf-8"))
+    card.unlink()
+    run("uv", "sync", "--quiet", "--group", "dask", cwd=project_copy)
+    with cluster(project_copy, workers=2) as (address, log):
+        uv_run(project_copy, *train, DASK_SCHEDULER_ADDRESS=address)
+        worked = log.read_text(encoding="utf-8")
+
+    assert "searching: 12 of 12" in local
+    assert len(expected["search"]) == 4
+    assert json.loads(card.read_text(encoding="utf-8")) == expected
+    assert worked.count("Registered to") == 2
+
+
+def test_an_absent_cluster_is_named(project_copy: Path) -> None:
+    params = project_copy / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    ranged = "      ranges: { max_iter: [10, 20] }\n"
+    params.write_text(text.replace("  search: {", ranged + "  search: {", 1), encoding="utf-8")
+    run("uv", "sync", "--quiet", "--group", "dask", cwd=project_copy)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    said = uv_run(
+        project_copy, "python", "-m", "flight_delays.model.train", check=False, DASK_SCHEDULER_ADDRESS=address
+    )
+    assert said.strip().splitlines()[-1].startswith(f"no Dask scheduler answers at {address}")
+
+
+def test_run_with_nothing_to_do_changes_nothing(project: Path) -> None:
+    said = cli(project, "run")
+    assert "unchanged" in said
+    assert run("git", "status", "--porcelain", cwd=project) == ""
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def cluster(project: Path, workers: int) -> Iterator[tuple[str, Path]]:
+    """A Dask scheduler and its workers on loopback; gives its address and the workers' log."""
+    folder = "Scripts" if os.name == "nt" else "bin"
+    dask = str(project / ".venv" / folder / "dask")
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    log = project / "dask.log"
+    scheduler = [dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    worker = [dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
+    with log.open("w", encoding="utf-8") as output:
+        started = [
+            subprocess.Popen(command, cwd=project, env=environment(), stdout=output, stderr=subprocess.STDOUT)
+            for command in [scheduler, *[worker] * workers]
+        ]
+        try:
+            wait = f"from distributed import Client; Client('{address}', timeout='60s').wait_for_workers({workers}, timeout=60)"
+            uv_run(project, "python", "-c", wait)
+            yield address, log
+        finally:
+            for process in reversed(started):
+                process.terminate()
+            for process in started:
+                process.wait(timeout=30)

@@ -1,0 +1,19 @@
+"""The README's two commands are the ones that are used."""
+
+import re
+
+from support import ROOT
+
+COMMANDS = re.findall(r"^```\n(.*)\n```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_there_are_two() -> None:
+    """One that generates a project, one that passes the tests."""
+    generate, test = COMMANDS
+    assert "uvx cookiecutter" in generate
+    assert "pytest" in test
+
+
+def test_continuous_integration_calls_exactly_the_second() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert COMMANDS[1] in lines
