@@ -77,9 +77,7 @@ class Answers(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.globals.update(
-            running_python=running_python, supported_pythons=SUPPORTED, started_in=started_in
-        )
+        environment.globals.update(running_python=running_python, supported_pythons=SUPPORTED, started_in=started_in)
         environment.filters.update(quoted=quoted, one_line=one_line, markdown=markdown)
         self._own = own_strings()
 

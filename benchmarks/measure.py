@@ -22,7 +22,8 @@ README = ROOT / "benchmarks" / "README.md"
 FROM, TO = "<!-- table -->", "<!-- end of table -->"
 REPEATS = 3
 SCALES = (500_000, 1_000_000, 5_000_000)
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV")}
+FOREIGN = ("VIRTUAL_ENV", "UV", "UV_RUN_RECURSION_DEPTH", "PYTHONDONTWRITEBYTECODE")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,7 @@ def bake(tmp_path_factory: pytest.TempPathFactory, cookiecutter_config: Path) ->
 
 
 @pytest.fixture(scope="session")
-def generated(
-    tmp_path_factory: pytest.TempPathFactory, cookiecutter_config: Path
-) -> subprocess.CompletedProcess[str]:
+def generated(tmp_path_factory: pytest.TempPathFactory, cookiecutter_config: Path) -> subprocess.CompletedProcess[str]:
     """What a newcomer's one command did: all defaults, set up and trained. `args[-1]` is the folder."""
     command = ["uvx", "cookiecutter", str(ROOT), "--no-input", "--config-file", str(cookiecutter_config)]
     folder = tmp_path_factory.mktemp("generated")

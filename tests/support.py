@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "<<cookiecutter.project>>"
-FOREIGN = ("VIRTUAL_ENV", "UV", "UV_RUN_RECURSION_DEPTH")
+FOREIGN = ("VIRTUAL_ENV", "UV", "UV_RUN_RECURSION_DEPTH", "PYTHONDONTWRITEBYTECODE")
 """Variables of the environment that runs these tests; a user's terminal has none of them."""
 
 
@@ -46,6 +46,4 @@ def git(repository: Path, *arguments: str) -> str:
 
 def files(folder: Path) -> list[Path]:
     """All files below a folder but git's own, in order."""
-    return sorted(
-        path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts
-    )
+    return sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)

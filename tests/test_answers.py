@@ -126,9 +126,7 @@ def refusal(bake: Bake, capfd: pytest.CaptureFixture[str], **answers: str) -> st
 
 
 @pytest.mark.parametrize(("answer", "text"), REFUSED, ids=ascii)
-def test_a_bad_answer_is_refused(
-    bake: Bake, capfd: pytest.CaptureFixture[str], answer: str, text: str
-) -> None:
+def test_a_bad_answer_is_refused(bake: Bake, capfd: pytest.CaptureFixture[str], answer: str, text: str) -> None:
     """One line that names the answer and shows a good one."""
     lines = refusal(bake, capfd, **{answer: text}).splitlines()
     assert lines[0].startswith(f"{answer}: ")
@@ -170,9 +168,7 @@ def test_a_url_that_fits_the_storage_is_accepted(bake: Bake, storage: str, url: 
     bake(storage=storage, storage_url=url)
 
 
-def test_what_the_project_depends_on_cannot_be_its_name(
-    bake: Bake, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_project_depends_on_cannot_be_its_name(bake: Bake, capfd: pytest.CaptureFixture[str]) -> None:
     """Every direct dependency, also one that was added yesterday."""
     pyproject = tomllib.loads((bake() / "pyproject.toml").read_text(encoding="utf-8"))
     groups = pyproject["dependency-groups"].values()
@@ -183,9 +179,7 @@ def test_what_the_project_depends_on_cannot_be_its_name(
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_text_stays_the_text_it_is(
-    bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
+def test_text_stays_the_text_it_is(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """In TOML, Markdown and plain text alike; and nothing of it runs."""
     monkeypatch.chdir(tmp_path)
     author = f"Ada {text}"

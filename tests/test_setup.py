@@ -125,9 +125,7 @@ except KeyboardInterrupt:
     assert "ended-in-order" in git(project, "ls-files").splitlines()
 
 
-def test_uv_beside_the_python_that_runs_cookiecutter(
-    generate: Generate, commands: Path, tmp_path: Path
-) -> None:
+def test_uv_beside_the_python_that_runs_cookiecutter(generate: Generate, commands: Path, tmp_path: Path) -> None:
     """`pip install uv cookiecutter` in an environment that was never activated."""
     (tmp_path / "modules").mkdir()
     script = "import sys\nsys.exit(f'the module uv was asked to {sys.argv[1:]}')"
@@ -137,9 +135,7 @@ def test_uv_beside_the_python_that_runs_cookiecutter(
     assert_unfinished(tmp_path / "flight-delays", said, "the step above failed")
 
 
-def test_without_an_identity_the_answers_sign(
-    bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_identity_the_answers_sign(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which git was never used."""
     for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
@@ -147,9 +143,7 @@ def test_without_an_identity_the_answers_sign(
     assert git(project, "log", "-1", "--format=%an %ae %cn") == "Grace Hopper grace@example.com Grace Hopper"
 
 
-def test_cookiecutters_environment_is_not_the_projects(
-    generate: Generate, commands: Path, tmp_path: Path
-) -> None:
+def test_cookiecutters_environment_is_not_the_projects(generate: Generate, commands: Path, tmp_path: Path) -> None:
     """Nor is the repository from whose hook cookiecutter may have been started."""
     stand_in(commands / "uv", "import os\nprint({'VIRTUAL_ENV', 'GIT_DIR'} & os.environ.keys())\nsys.exit(1)")
     said, _ = generate(commands, VIRTUAL_ENV="/elsewhere", GIT_DIR="/elsewhere").communicate()
@@ -183,9 +177,7 @@ def test_one_commit_on_main_and_a_clean_status(project: Path) -> None:
 
 @pytest.mark.slow
 def test_the_data_are_january_to_march(project: Path) -> None:
-    probe = (
-        "import pandas; t = pandas.read_parquet('data/raw').departure; print(t.min().date(), t.max().date())"
-    )
+    probe = "import pandas; t = pandas.read_parquet('data/raw').departure; print(t.min().date(), t.max().date())"
     assert uv_run(project, "python", "-c", probe).split() == ["2013-01-01", "2013-03-31"]
 
 

@@ -39,7 +39,7 @@ def test_rows_that_keep_every_rule_pass(flights: pd.DataFrame, project: Path) ->
 @pytest.mark.parametrize(
     ("values", "rule", "rows", "example"),
     [
-        ([1, -3, 2], {"type": "number", "min": 0}, 1, "b: -3"),
+        ([1, -3, 2], {"type": "number", "min": 0}, 1, "b: -3.0"),
         ([1, 20, 30], {"type": "integer", "max": 10}, 2, "b: 20"),
         (["x", "y", None], {"type": "string", "allowed": ["x"], "nullable": True}, 1, "b: y"),
         ([1.0, None, 2.0], {"type": "number"}, 1, "b: nan"),

@@ -43,7 +43,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Path(".gitignore").write_text("/.storage\n/data/raw\n")
         git("init", "--quiet", "--initial-branch=main")
         git("remote", "add", "origin", "../origin")
-        save("a", "rows of a\r\n")
+        save("a", "rows of a\n")
         storage.push()
         git("push", "--quiet", "--no-verify", "origin", "main")
     return folder
@@ -89,13 +89,17 @@ def rows(name: str) -> str:
     return Path("data/raw", name).read_bytes().decode()
 
 
-@pytest.mark.parametrize("options", [[], ["--single-branch"], ["--depth=1"]], ids=["whole", "one branch", "shallow"])
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--single-branch"], ["--depth=1"], ["--config=core.autocrlf=true"]],
+    ids=["whole", "one branch", "shallow", "as on Windows"],
+)
 def test_a_clone_gets_everything(
     first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.chdir(clone("second", *options))
     storage.pull()
-    assert rows("a") == "rows of a\r\n"
+    assert rows("a") == "rows of a\n"
     assert not dvc.out_of_date()
     assert not git("status", "--porcelain")
 
@@ -109,15 +113,17 @@ def test_two_who_push_at_once_lose_nothing(
     storage.pull()
     save("b", "rows of b")
 
-    def faster() -> None:
-        monkeypatch.undo()
+    pushed = storage_branch.pushed
+
+    def too_late(seen: str | None) -> bool:
+        monkeypatch.setattr(storage_branch, "pushed", pushed)
         monkeypatch.chdir(first)
         save("c", "rows of c")
         storage.push()
         monkeypatch.chdir(second)
+        return pushed(seen)
 
-    publish = storage_branch.publish
-    monkeypatch.setattr(storage_branch, "publish", lambda: (faster(), publish()))
+    monkeypatch.setattr(storage_branch, "pushed", too_late)
     storage.push()
     git("push", "--quiet", "--no-verify", "origin", "main:second")
     monkeypatch.chdir(first)
@@ -126,7 +132,7 @@ def test_two_who_push_at_once_lose_nothing(
     for branch, name in (("second", "b"), ("main", "c")):
         monkeypatch.chdir(clone(f"of-{branch}", f"--branch={branch}"))
         storage.pull()
-        assert [rows("a"), rows(name)] == ["rows of a\r\n", f"rows of {name}"]
+        assert [rows("a"), rows(name)] == ["rows of a\n", f"rows of {name}"]
 
 
 def test_storages_begun_apart_come_together(
@@ -209,6 +215,7 @@ def test_a_copied_project_leaves_the_original_alone(
 
 
 def test_what_dvc_pushed_before_the_worktree_was_there_is_kept(first: Path) -> None:
+    storage.ensure()
     git("worktree", "remove", "--force", ".storage")
     save("b", "rows of b")
     dvc.push()
@@ -242,6 +249,7 @@ def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pyt
     save("b", "rows of b")
     git("push", "--quiet", "origin", "main")
     assert (tmp_path / "called").read_text().split()[-1] == "push"
+    storage.ensure()
     dvc.push()
     storage_branch.commit()
     done = subprocess.run(["git", "push", "--all"], capture_output=True, text=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -34,6 +34,16 @@ class Rule(BaseModel):
     allowed: list[bool | int | float | str] | None = None
     nullable: bool = False
     unique: bool = False
+    format: str | None = None
+    """How a datetime is written as text, such as %d/%m/%Y; ISO 8601 by default."""
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> "Rule":
+        if self.type not in ("number", "integer") and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max are for numbers, not for a {self.type}")
+        if self.type != "datetime" and self.format is not None:
+            raise ValueError(f"format is for a datetime, not for a {self.type}")
+        return self
 
 
 class Contract(BaseModel):
@@ -75,7 +85,7 @@ def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     others = [name for name in rows if name not in contract.columns]
     converted = {}
     for name in known:
-        column, wrong = convert(rows[name], contract.columns[name].type)
+        column, wrong = convert(rows[name], contract.columns[name])
         converted[name] = rows[name] if wrong.any() else column
     return pd.DataFrame({**converted, **{name: rows[name] for name in others}}, index=rows.index)
 
@@ -91,7 +101,7 @@ def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violat
     for name, rule in contract.columns.items():
         if name not in rows:
             continue
-        wrong = convert(rows[name], rule.type)[1]
+        wrong = convert(rows[name], rule)[1]
         if wrong.any():
             found.append(violation(rows, wrong, id_column, name, f"type is {rule.type}"))
         else:
@@ -99,7 +109,7 @@ def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violat
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pa.DataFrameSchema(schema, coerce=False).validate(rows, lazy=True)
+            pa.DataFrameSchema(schema).validate(rows, lazy=True, inplace=True)
     except pandera.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         for (name, rule_name), group in cases.groupby(["column", "check"], sort=False):
@@ -133,16 +143,16 @@ def examples(rows: pd.DataFrame, chosen: pd.Series, id_column: str, column: str)
     return [f"{name}: {value!s:.60}" for name, value in zip(ids, first[column], strict=True)]
 
 
-def convert(column: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
-    """(the column with the type, mask of the values that do not have it)."""
+def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
+    """(the column with the rule's type, mask of the values that do not have it)."""
     converters: dict[str, Callable[[pd.Series], pd.Series]] = {
         "number": to_number,
         "integer": to_integer,
         "string": to_string,
         "boolean": to_boolean,
-        "datetime": to_datetime,
+        "datetime": lambda texts: to_datetime(texts, rule.format),
     }
-    found = converters[kind](column)
+    found = converters[rule.type](column)
     return found, found.isna() & column.notna()
 
 
@@ -171,20 +181,20 @@ def to_string(column: pd.Series) -> pd.Series:
 
 
 def to_boolean(column: pd.Series) -> pd.Series:
-    """True and False, also from yes and no or 1 and 0; None where a value is missing."""
-    if pd.api.types.is_bool_dtype(column):
-        return column.astype("bool")
-    values = column.astype("str").str.lower().map(TRUTHS).where(column.notna())
-    return values if values.hasnans else values.astype("bool")
+    """True and False, also from yes and no or 1 and 0; pandas' `boolean` where a value is missing."""
+    if not pd.api.types.is_bool_dtype(column):
+        column = column.astype("str").str.lower().map(TRUTHS).where(column.notna()).astype("boolean")
+    return column if column.hasnans else column.astype("bool")
 
 
-def to_datetime(column: pd.Series) -> pd.Series:
-    """Moments without a time zone, those with one in UTC; a bare number is none."""
+def to_datetime(column: pd.Series, written: str | None = None) -> pd.Series:
+    """Moments without a time zone, those with one in UTC; a bare number is none. `written`: the format of text."""
     if pd.api.types.is_numeric_dtype(column):
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
     if not pd.api.types.is_datetime64_any_dtype(column):
-        zoned = column.astype("str").str.contains(r"(?:Z|[+-]\d\d:?\d\d)\s*$", regex=True, na=False).any()
-        column = pd.to_datetime(column, errors="coerce", utc=bool(zoned), format="mixed" if zoned else "ISO8601")
+        texts = column.astype("str")
+        zoned = bool(texts.str.contains(r"\d(?:Z|[+-]\d\d:?\d\d)\s*$", regex=True, na=False).any())
+        column = pd.to_datetime(texts.where(column.notna()), errors="coerce", utc=zoned, format=written or "ISO8601")
     if column.dt.tz is not None:
         column = column.dt.tz_convert("UTC").dt.tz_localize(None)
     return column.astype("datetime64[us]")

@@ -25,11 +25,13 @@ def read(columns: list[str] | None = None, only: list[Path] | None = None) -> pd
     if not parts:
         raise ProjectError(f"{RAW} holds no data: `ingest` brings it, `pull` fetches what this commit points to")
     try:
-        return pa.concat_tables([pq.read_table(part, columns=columns) for part in parts]).to_pandas(
-            split_blocks=True, self_destruct=True
-        )
-    except (pa.ArrowInvalid, OSError) as error:
+        tables = [pq.read_table(part, columns=columns) for part in parts]
+        together = pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowException, OSError) as error:
         raise ProjectError(f"{RAW} is damaged ({str(error).splitlines()[0]}): delete it and `pull`") from None
+    del tables
+    frame: pd.DataFrame = together.to_pandas(split_blocks=True, self_destruct=True)
+    return frame
 
 
 def newest(time_column: str | None) -> pd.Timestamp | None:
@@ -68,10 +70,13 @@ def sweep() -> None:
 
 
 def name_of(rows: pd.DataFrame, time_column: str | None) -> str:
-    """The dates of the first and last row, or a running number; never that of an existing partition."""
+    """The dates of the first and last row, numbered from the second of these dates on, or a running number.
+
+    It sorts after those of all partitions with older rows and is never that of an existing one.
+    """
     if time_column is None:
-        return f"{len(files()) + 1:06}"
+        return f"{max((int(file.stem) for file in files() if file.stem.isdecimal()), default=0) + 1:06}"
     first, last = rows[time_column].min(), rows[time_column].max()
     name = f"{first:%Y-%m-%d}_{last:%Y-%m-%d}"
-    same = len(list(RAW.glob(f"{name}*.parquet")))
-    return f"{name}_{same + 1}" if same else name
+    same = sorted(RAW.glob(f"{name}*.parquet"))
+    return f"{name}_{int(same[-1].stem.removeprefix(name).removeprefix('_') or 1) + 1:03}" if same else name

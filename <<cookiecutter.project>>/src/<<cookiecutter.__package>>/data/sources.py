@@ -2,18 +2,29 @@
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ..errors import ProjectError
 from ..params import Columns, Files, Params, Sql
-from .contract import Contract, to_datetime
+from .contract import Contract, conform
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 FIRST_MONTHS = 3
 """What a new project starts with of the sample year."""
+
+GENERATED_ID = "row_id"
+"""A project whose `columns.id` is this gets ids made from the content of the rows."""
+
+DELIMITERS = ",;\t|"
 
 CHUNK = 500_000
 
@@ -39,12 +50,14 @@ def fresh(params: Params, contract: Contract, held: Held) -> Batch:
     data, columns = params.data, params.columns
     if data.source == "files" and data.files:
         texts = [name for name, rule in contract.columns.items() if rule.type == "string"]
-        rows = with_ids(read_files(data.files, texts), columns.id)
+        rows = read_files(data.files, texts)
     elif data.source == "sql" and data.sql:
-        rows = with_ids(read_sql(data.sql, columns.time, held.newest), columns.id)
+        # The database can compare moments, but not texts that do not sort as such.
+        sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
+        rows = read_sql(data.sql, columns.time, held.newest if sorts else None)
     else:
         return Batch(sample(columns.target, held.newest), 0)
-    return only_fresh(rows, columns, held)
+    return only_fresh(with_ids(conform(rows, contract), columns.id), columns, held)
 
 
 def only_fresh(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
@@ -55,24 +68,30 @@ def only_fresh(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
     if columns.id not in rows:
         return Batch(rows, 0)
     if columns.time is None:
-        return Batch(rows[~rows[columns.id].astype("str").isin(held.ids())], 0)
+        return Batch(rows[~rows[columns.id].isin(held.ids())], 0)
     if held.newest is None or columns.time not in rows:
         return Batch(rows, 0)
-    old = to_datetime(rows[columns.time]) <= held.newest
+    old = pd.to_datetime(rows[columns.time], errors="coerce") <= held.newest
     if not old.any():
         return Batch(rows, 0)
-    late = ~rows.loc[old, columns.id].astype("str").isin(held.ids())
+    late = ~rows.loc[old, columns.id].isin(held.ids())
     return Batch(rows[~old], int(late.sum()))
 
 
 def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:
-    """The rows, with an id made from their content where they have none: equal rows are numbered."""
-    if id_column in rows or id_column != "row_id":
+    """The rows, with an id made from their content where they have none: equal rows are numbered.
+
+    The rows are expected as `conform` leaves them, or the same row would have other ids in other batches.
+    """
+    if id_column in rows or id_column != GENERATED_ID or rows.empty:
         return rows
-    content = pd.util.hash_pandas_object(rows.astype("str"), index=False)
+    content = pd.util.hash_pandas_object(rows, index=False)
+    digits = content.to_numpy().astype(">u8").tobytes().hex().encode()
+    ids = pd.Series(np.frombuffer(digits, dtype="S16").astype("U16"), index=rows.index, dtype="str")
     number = content.groupby(content).cumcount()
-    ids = content.map("{:016x}".format).astype("str")
-    return rows.assign(row_id=ids.where(number == 0, ids + "-" + number.astype("str")))
+    again = number > 0
+    ids[again] += "-" + number[again].astype("str")
+    return rows.assign(**{GENERATED_ID: ids})
 
 
 def sample(target: str, newest: pd.Timestamp | None) -> pd.DataFrame:
@@ -177,48 +196,94 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    parquet = path.partition("?")[0].endswith((".parquet", ".pq"))
     try:
-        if path.endswith((".parquet", ".pq")):
-            with fsspec.open(path, "rb") as file:
-                return pq.read_table(file).to_pandas()
-        with fsspec.open(path, "rb", compression="infer") as file:
-            return pd.read_csv(file, encoding="utf-8", dtype=dict.fromkeys(texts, "str"))
-    except UnicodeDecodeError as error:
-        raise ProjectError(
-            f"{path} is not UTF-8 (byte {error.start}): `iconv -f LATIN1 -t UTF-8` converts it"
-        ) from None
+        with fsspec.open(path, "rb", compression=None if parquet else "infer") as file:
+            table = pq.read_table(file) if parquet else read_csv(file.read(), texts)
+        names = [str(name) for name in table.column_names]
+    except UnicodeDecodeError:
+        raise ProjectError(f"{path} is not UTF-8: save it again in that encoding") from None
     except FileNotFoundError:
         raise ProjectError(f"{path} does not exist") from None
-    except pd.errors.EmptyDataError:
-        raise ProjectError(f"{path} is empty: not even a line of column names") from None
-    except (pd.errors.ParserError, pa.ArrowInvalid, EOFError, ValueError, OSError) as error:
+    except (pa.ArrowException, ImportError, EOFError, ValueError, OSError) as error:
         raise ProjectError(f"{path} cannot be read, it may be half written: {first_line(error)}") from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
+    # Without pandas' metadata an index is a column like the others, unless it only numbers the rows.
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame.drop(columns="__index_level_0__", errors="ignore").set_axis(
+        [name for name in names if name != "__index_level_0__"], axis="columns"
+    )
+
+
+def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
+    """Text as a table. A line with too many or too few fields is an error, unlike in pandas.
+
+    Raises UnicodeDecodeError when it is not UTF-8, ArrowInvalid and ValueError for other faults.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    header = content[: content.find(b"\n") + 1 or None].decode("utf-8-sig")
+    if not header.strip():
+        raise ValueError("it is empty, without even a line of column names")
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(content),
+            parse_options=csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), strings_can_be_null=True),
+        )
+    except pa.ArrowInvalid as error:
+        if "invalid UTF8" in str(error):
+            content.decode("utf-8")
+        raise
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        content.decode("utf-8")
+    return table
 
 
 def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> pd.DataFrame:
-    """The rows of the query, newer than the newest held where there is a time column, in its order."""
+    """The rows of the query, only those newer than the newest held where that is known."""
     import sqlalchemy as sa
 
-    url = resolve_url(sql.url)
-    rows = sa.text(sql.query.rstrip().rstrip(";")).columns()
-    subquery = sa.text(f"({rows.text}) AS rows")
-    statement = sa.select(sa.text("*")).select_from(subquery)
-    if time_column:
-        moment = sa.column(time_column)
-        if newest is not None:
-            statement = statement.where(moment > sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime()))
-        statement = statement.order_by(moment)
+    url = database(sql.url)
+    # A colon before a word, as in a time of day, would be taken for a parameter.
+    query = sa.text(re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql.query.strip().rstrip(";")))
+    source = query.columns(*([sa.column(time_column)] if time_column else [])).subquery("source")
+    statement = sa.select(sa.literal_column("*")).select_from(source)
+    if time_column and newest is not None:
+        moment = sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime())
+        statement = statement.where(source.c[time_column] > moment)
     try:
         engine = sa.create_engine(url)
         with engine.connect().execution_options(stream_results=True) as connection:
-            return pd.concat(pd.read_sql(statement, connection, chunksize=CHUNK), ignore_index=True)
+            if engine.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET TIME ZONE 'UTC'")
+            rows = pd.concat(pd.read_sql(statement, connection, chunksize=CHUNK), ignore_index=True)
+        engine.dispose()
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise ProjectError(f"data.sql: no driver for this database ({error}): add it, as in `uv add psycopg`") from None
+    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
+        cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
+        reason = first_line(getattr(cause, "orig", None) or cause or error)
+        reason = reason.replace(str(url.password), "***") if url.password else reason
+        raise ProjectError(f"data.sql: {url.render_as_string()} cannot be read: {reason}") from None
+    return rows
+
+
+def database(text: str) -> "sa.URL":
+    """The URL of a database. Raises ProjectError, which never shows a password."""
+    import sqlalchemy as sa
+
+    try:
+        url = sa.make_url(resolve_url(text))
     except sa.exc.ArgumentError:
         raise ProjectError("data.sql.url is no database URL such as postgresql+psycopg://user@host/name") from None
-    except sa.exc.SQLAlchemyError as error:
-        reason = first_line(getattr(error, "orig", None) or error)
-        raise ProjectError(f"data.sql: {sa.make_url(url).render_as_string()} cannot be read: {reason}") from None
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file and not file.startswith((":", "file:")) and not Path(file).exists():
+        raise ProjectError(f"data.sql.url: the database {file} does not exist")
+    return url
 
 
 def resolve_url(url: str) -> str:

@@ -45,8 +45,8 @@ def log_history(store: Store) -> History:
     main = main_branch()
     results = results_of(main)
     held = complete_results(store)
-    commits = [commit for lock, commit in results.items() if lock not in held]
-    added, without_model = log_commits(store, commits)
+    missing = {lock: commit for lock, commit in results.items() if lock not in held}
+    added, without_model = log_commits(store, missing)
     registered = register_history(store, champions(main))
     return History(
         results=len(results),
@@ -80,19 +80,19 @@ def complete_results(store: Store) -> set[str]:
             return held
 
 
-def log_commits(store: Store, commits: list[str]) -> tuple[int, int]:
+def log_commits(store: Store, results: dict[str, str]) -> tuple[int, int]:
     """Log the results of commits: how many were new, and how many had no model to be found."""
-    if not commits:
+    if not results:
         return 0, 0
-    made = {commit: pipeline_digests(commit) for commit in commits}
+    made = {commit: pipeline_digests(commit) for commit in results.values()}
     cache = bring(digests[path] for digests in made.values() for path in (MODEL, PLOTS) if path in digests)
     added = without_model = 0
-    for commit in progress(commits, len(commits), "logging the history of main to MLflow"):
+    for lock, commit in progress(results.items(), len(results), "logging the history of main to MLflow"):
         with TemporaryDirectory() as scratch:
             root = Path(scratch)
             model = copy_out(cache, made[commit][MODEL], root / MODEL)
             copy_out(cache, made[commit].get(PLOTS, ""), root / PLOTS)
-            _, new = log_result(store, result_of_commit(commit, root, model))
+            _, new = log_result(store, result_of_commit(commit, lock, root, model))
         added += new
         without_model += model is None
     return added, without_model

@@ -28,11 +28,11 @@ class Registered:
     new: bool
 
 
-def register_champion(store: Store) -> int | None:
+def register_champion(store: Store) -> Registered | None:
     """Register the champion of the working tree if it is not the newest version yet, and move the aliases.
 
-    Returns its version, None when there is no champion or the store does not hold its model, which
-    `track --history` brings. On a server shared with others the aliases move on the main branch alone, as
+    None when there is no champion. Where the store does not hold its model, `track --history` brings it. On a
+    server shared with others the aliases move on the main branch alone, as
     main says what production runs.
     """
     known = champions()
@@ -44,7 +44,7 @@ def register_champion(store: Store) -> int | None:
     if found.version and (store.embedded or git.branch() == main_branch().rpartition("/")[2]):
         before = [int(version.version) for version in held if int(version.version) < found.version]
         move_aliases(store, found.version, current_alias(store, before, found.version))
-    return found.version
+    return found
 
 
 def register_history(store: Store, known: list[Champion]) -> list[Registered]:

@@ -40,7 +40,10 @@ class Result:
     lock: str
     digests: dict[str, str]
     commit: str | None
+    """The one that holds it, or on which it is being made: then it is `dirty`."""
     dirty: bool
+    branch: str
+    trigger: str
     time: int
     """Milliseconds since 1970."""
 
@@ -68,18 +71,33 @@ def result_of_working_tree() -> Result:
         raise ProjectError("there is no result to track yet: `run` makes one")
     commit = commit_of_working_tree()
     model = paths.CHALLENGER if paths.CHALLENGER.is_dir() else None
-    made = commit or git.head()
-    return Result(Path(), model, lock, digests, made, commit is None, int(time.time() * 1000))
+    return Result(
+        root=Path(),
+        model=model,
+        lock=lock,
+        digests=digests,
+        commit=commit or git.head(),
+        dirty=commit is None,
+        branch=current_branch(),
+        trigger=os.environ.get("GITHUB_EVENT_NAME", "local"),
+        time=int(time.time() * 1000),
+    )
 
 
-def result_of_commit(commit: str, root: Path, model: Path | None) -> Result:
-    """The result of a commit, its files written below `root`."""
+def result_of_commit(commit: str, lock: str, root: Path, model: Path | None) -> Result:
+    """The result that main has had since a commit, its files written below `root`."""
     extract(commit, root)
-    committed = int(git.git("show", "--no-patch", "--format=%ct", commit)) * 1000
-    lock = lock_digest(commit)
-    if lock is None:
-        raise ProjectError(f"commit {commit[:8]} has no {paths.LOCK}")
-    return Result(root, model, lock, pipeline_digests(commit), commit, False, committed)
+    return Result(
+        root=root,
+        model=model,
+        lock=lock,
+        digests=pipeline_digests(commit),
+        commit=commit,
+        dirty=False,
+        branch="main",
+        trigger="history",
+        time=int(git.git("show", "--no-patch", "--format=%ct", commit)) * 1000,
+    )
 
 
 def log_result(store: Store, result: Result) -> tuple["Run", bool]:
@@ -144,8 +162,8 @@ def identity(store: Store, result: Result) -> dict[str, str]:
         paths.RAW.as_posix(): result.digests.get(paths.RAW.as_posix(), ""),
         paths.CHALLENGER.as_posix(): result.challenger,
         "params": text_digest(params),
-        "git.branch": current_branch(),
-        "trigger": os.environ.get("GITHUB_EVENT_NAME", "local"),
+        "git.branch": result.branch,
+        "trigger": result.trigger,
         "mlflow.source.name": store.project,
     }
 
@@ -227,6 +245,13 @@ def log_candidates(store: Store, run_id: str, result: Result) -> None:
             [Param("estimator", candidate["estimator"]), *params[: MOST_PARAMS - 1]],
         )
         store.client.set_terminated(child, "FINISHED", result.time)
+
+
+def log_promotion(store: Store, run_id: str) -> None:
+    """Why the model became champion, and its card: both are written after its run."""
+    for file in (paths.COMPARISON, paths.MODEL_CARD):
+        if file.is_file():
+            store.client.log_artifact(run_id, str(file), paths.REPORTS.as_posix())
 
 
 def log_reports(store: Store, run_id: str, result: Result) -> None:

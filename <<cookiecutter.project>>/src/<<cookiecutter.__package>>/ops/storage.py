@@ -52,11 +52,7 @@ def pull(*paths: Path) -> str:
 
     Returns a line that says what was done. Raises ProjectError that names what is missing and who has it.
     """
-    if is_branch():
-        storage_branch.ensure()
-        storage_branch.commit()
-        if has_origin():
-            storage_branch.join()
+    refresh()
     try:
         fetched = dvc.pull(*paths)
     except ProjectError:
@@ -65,6 +61,15 @@ def pull(*paths: Path) -> str:
             raise ProjectError(f"{listed(missing)} not in the storage: {remedy(missing)}") from None
         raise
     return f"{count(fetched)} fetched, data and models are those of this commit"
+
+
+def refresh() -> None:
+    """Bring the storage branch up to date with origin. Nothing to do for a bucket."""
+    if is_branch():
+        storage_branch.ensure()
+        storage_branch.commit()
+        if has_origin():
+            storage_branch.join()
 
 
 def refuse_large() -> None:

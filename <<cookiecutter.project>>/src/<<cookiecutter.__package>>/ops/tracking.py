@@ -14,7 +14,7 @@ from ..errors import ProjectError
 from ..project import load_project
 from .history import History, log_history
 from .registry import register_champion
-from .runs import log_result, result_of_working_tree
+from .runs import log_promotion, log_result, result_of_working_tree
 from .tracking_store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
 __all__ = ["Tracked", "TrackingUnavailable", "track", "ui"]
@@ -47,8 +47,11 @@ def track(history: bool = False) -> Tracked | History:
             register_champion(store)
             return found
         run, new = log_result(store, result)
+        champion = register_champion(store)
+        if champion and champion.new and champion.champion.digest == result.challenger:
+            log_promotion(store, run.info.run_id)
         shown = paths.TRACKING_DATABASE.name if store.embedded else "the server of MLFLOW_TRACKING_URI"
-        return Tracked(run.info.run_id, new, shown, register_champion(store))
+        return Tracked(run.info.run_id, new, shown, champion.version if champion else None)
 
 
 def ui(port: int = 5000) -> None:
