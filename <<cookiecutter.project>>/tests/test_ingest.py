@@ -1,5 +1,6 @@
 """A batch is taken whole or not at all; a refused one leaves a report, and the data as it was."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ HALF = 300
 def held() -> dict[str, bytes]:
     """All files under `data`, with their bytes."""
     return {path.name: path.read_bytes() for path in Path("data").rglob("*") if path.is_file()}
+
+
+def report_of_validate() -> dict[str, Any]:
+    """What the stage wrote."""
+    report: dict[str, Any] = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
+    return report
 
 
 def refused(take: Take) -> str:
@@ -89,7 +96,7 @@ def test_an_empty_batch_changes_nothing(earlier: pd.DataFrame, take: Take) -> No
 
 
 def test_partitions_stay_in_order_of_time_however_many_a_day_brings(
-    flights: pd.DataFrame, deliver: Deliver, take: Take
+    project: Path, flights: pd.DataFrame
 ) -> None:
     times = pd.date_range("2013-01-01", periods=12, freq="h")
     rows = flights.iloc[:12].assign(departure=times, late=[0, 1] * 6)
@@ -120,7 +127,7 @@ def test_without_a_time_partitions_are_numbered(
         ("departure", "soon", "type is datetime"),
         ("origin", "BOS", "allowed are EWR, JFK, LGA"),
         ("carrier", None, "is not null"),
-        ("late", None, "late"),
+        ("late", None, "is not null"),
         ("late", 2, "allowed are 0, 1"),
         ("departure", "2999-01-01", "is not in the future"),
     ],
@@ -135,6 +142,14 @@ def test_one_bad_row_refuses_the_batch(
     (line,) = [line for line in report.splitlines() if line.startswith(f"| {column} |") and rule in line]
     assert "| 1 |" in line
     assert rows["flight_id"].iloc[5] in line
+
+
+def test_a_file_that_lacks_a_column_that_may_be_null_is_refused_beside_one_that_has_it(
+    flights: pd.DataFrame, deliver: Deliver, take: Take
+) -> None:
+    deliver(flights.iloc[:HALF], "a.csv")
+    deliver(flights.iloc[HALF:].drop(columns="wind_gust"), "b.csv")
+    assert "| wind_gust | is missing |" in refused(take)
 
 
 def test_missing_and_surplus_columns_refuse_the_batch(
@@ -243,7 +258,7 @@ def test_validate_reports_every_partition(earlier: pd.DataFrame, flights: pd.Dat
     deliver(flights)
     take()
     validate.main()
-    report = validate.load_report()
+    report = report_of_validate()
     assert report["rows"] == len(flights)
     assert [part["rows"] for part in report["partitions"]] == [HALF, len(flights) - HALF]
     assert report["partitions"][0]["first"] == "2013-01-01T05:15:00"
@@ -251,13 +266,13 @@ def test_validate_reports_every_partition(earlier: pd.DataFrame, flights: pd.Dat
 
 
 def test_validate_refuses_data_that_a_changed_contract_forbids(
-    earlier: pd.DataFrame, project: Path, capsys: pytest.CaptureFixture[str]
+    earlier: pd.DataFrame,
 ) -> None:
     text = paths.CONTRACT.read_text().replace("max: 6000", "max: 100")
     paths.CONTRACT.write_text(text)
     with pytest.raises(ProjectError, match="distance max is 100"):
         validate.main()
-    assert validate.load_report()["violations"]
+    assert report_of_validate()["violations"]
 
 
 def test_validate_finds_an_id_that_is_in_two_partitions(earlier: pd.DataFrame, flights: pd.DataFrame) -> None:

@@ -104,9 +104,7 @@ def test_a_clone_gets_everything(
     assert not git("status", "--porcelain")
 
 
-def test_two_who_push_at_once_lose_nothing(
-    first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_who_push_at_once_lose_nothing(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one's push is refused, because the first was faster; theirs come together."""
     second = clone("second")
     monkeypatch.chdir(second)

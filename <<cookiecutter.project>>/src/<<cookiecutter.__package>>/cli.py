@@ -125,6 +125,8 @@ def compare(
     say(f"verdict: {comparison.verdict}")
     for reason in comparison.reasons:
         say(f"  {reason}")
+    if comparison.verdict == "promote":
+        say("next: `promote` makes it the champion")
 
 
 @app.command(rich_help_panel=MODEL)

@@ -1,6 +1,7 @@
 """Making the project about a table of the user's own: settings, contract and data follow from its columns."""
 
 import os
+import re
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -16,10 +17,10 @@ from .. import paths
 from ..errors import ProjectError
 from ..params import Files, Params, Sql, describe
 from . import partitions
-from .contract import Contract, Rule
+from .contract import Contract, Rule, conform
 from .infer import Inferred, infer
 from .ingest import accept
-from .sources import Batch, Held, read_files, read_sql, with_ids
+from .sources import GENERATED_ID, Batch, Held, number_equal, read_files, read_sql, with_ids
 
 CONTRACT_HEADER = """\
 # What every row must satisfy. `ingest` refuses a batch that breaks a rule, whole, and says which rows.
@@ -31,6 +32,9 @@ CONTRACT_HEADER = """\
 FEW_ROWS = 2000
 FEW_HELD_OUT = 60
 MOST_SLICES = 3
+
+PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+"""A name that no database needs to have quoted."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +59,18 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     `table` is a CSV or Parquet file, a glob or URL of such files, or `DATABASE-URL::TABLE`, where the URL may be
     `env:NAME`. Whatever is wrong with the table, ProjectError is raised and the project is as it was.
     """
-    name_of_id = id_column or "row_id"
+    name_of_id = id_column or GENERATED_ID
     data, rows = read(table, id_column)
     for option, column in (("--target", target), ("--time", time), ("--id", id_column)):
         if column is not None and column not in rows:
             raise ProjectError(f"{option} {column}: the table has no such column, it has {', '.join(map(str, rows))}")
-    rows = with_ids(rows.rename(columns=str), name_of_id)
     inferred = infer(rows, target, time, name_of_id)
     if not inferred.roles:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in inferred.left_out.items())
         raise ProjectError(f"no column of {table} can be used to predict {target} ({reasons})")
 
     contract = Contract(columns=inferred.rules)
+    rows = number_equal(with_ids(conform(rows, contract), name_of_id))
     yaml = settings_writer()
     document = yaml.load(paths.PARAMS.read_text(encoding="utf-8"))
     change_settings(document, data, inferred, rows, {"id": name_of_id, "time": time, "target": target})
@@ -84,13 +88,14 @@ def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFram
     if "::" in table and not table.startswith(("zip::", "simplecache::", "filecache::")):
         url, _, name = table.rpartition("::")
         refuse_password(url)
-        quoted = ".".join(f'"{part}"' for part in name.split("."))
+        quoted = ".".join(part if PLAIN.fullmatch(part) else f'"{part}"' for part in name.split("."))
         sql = {"url": url, "query": f"SELECT * FROM {quoted}"}
-        return {"source": "sql", "sql": sql}, read_sql(Sql(**sql), None, None)
+        return {"source": "sql", "sql": sql}, pd.concat(read_sql(Sql(**sql), None, None), ignore_index=True)
     here = Path(table).is_absolute() and "://" not in table
     path = Path(os.path.relpath(table)).as_posix() if here else table
     files = {"paths": [path]}
-    return {"source": "files", "files": files}, read_files(Files(**files), [id_column] if id_column else [])
+    tables = read_files(Files(**files), [id_column] if id_column else [])
+    return {"source": "files", "files": files}, pd.concat(tables, ignore_index=True)
 
 
 def refuse_password(url: str) -> None:

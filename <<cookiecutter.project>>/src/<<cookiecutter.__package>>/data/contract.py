@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
-from ..params import describe
-from ..paths import CONTRACT
+from ..params import Columns, describe
+from ..paths import CONTRACT, PARAMS
 
 EXAMPLES = 5
 
@@ -74,6 +74,14 @@ def load_contract(path: Path = CONTRACT) -> Contract:
         raise ProjectError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise ProjectError(f"{path}: {describe(error)}") from None
+
+
+def refuse_gaps(columns: Columns, contract: Contract) -> None:
+    """Raise ProjectError when the settings name columns that the contract does not have."""
+    named = [columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])]
+    unknown = [name for name in named if name not in contract.columns]
+    if unknown:
+        raise ProjectError(f"{PARAMS} names {', '.join(unknown)}, which {CONTRACT} has no rule for: add one, or correct the name")
 
 
 def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:

@@ -1,16 +1,18 @@
 """What a table never seen before is about: the task, the type and role of each column, what cannot be used."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.api import guess_datetime_format
 from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..errors import ProjectError
 from ..params import Task
-from .contract import TRUTHS, Rule, to_datetime
+from .contract import TRUTHS, Contract, Rule, conform, to_datetime
 
 MOST_CLASSES = 20
 """A whole-number target with more values than this is a quantity."""
@@ -44,19 +46,22 @@ def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> 
     rules = {name: rule_of(rows[name], kinds[name]) for name in rows}
     rules[id_column] = Rule(type="string", unique=True)
     if task == "classification":
-        rules[target] = Rule(type=rules[target].type, allowed=classes)
+        rules[target] = Rule.model_validate({"type": kinds[target], "allowed": classes})
     else:
         rules[target] = rules[target].model_copy(update={"type": "number", "nullable": False})
     if time:
-        rules[time] = Rule(type="datetime")
+        if kinds[time] != "datetime":
+            raise ProjectError(f"--time {time}: {rows[time].iloc[0]} is no date or moment such as 2013-01-31 05:15")
+        rules[time] = rules[time].model_copy(update={"nullable": False})
     roles, left_out = {}, {}
+    typed = conform(rows, Contract(columns=rules))
     for name in rows:
         if name in (target, time, id_column):
             continue
-        reason = unusable(rows[name], kinds[name]) or leak(rows[name], kinds[name], rows[target], task)
+        reason = unusable(typed[name], kinds[name]) or leak(typed[name], kinds[name], typed[target], task)
         if reason:
             left_out[name] = reason
-            rules[name] = Rule(type=rules[name].type, nullable=True)
+            rules[name] = Rule(type=rules[name].type, format=rules[name].format, nullable=True)
         else:
             roles[name] = {"string": "categorical", "datetime": "dates"}.get(kinds[name], "numeric")
     return Inferred(task, classes, rules, roles, left_out)
@@ -74,11 +79,27 @@ def kind_of(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(column):
         return "number"
     texts = known.astype("str")
-    if len(texts) and set(texts.str.lower().unique()[:3]) <= set(TRUTHS) and texts.nunique() == 2:
+    if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
         return "boolean"
-    if len(texts) and texts.head(100).str.match(r"\d{4}-\d\d-\d\d").all() and to_datetime(texts).notna().all():
-        return "datetime"
-    return "string"
+    return "string" if date_format(texts) is None else "datetime"
+
+
+def date_format(texts: pd.Series) -> str | None:
+    """How dates are written: "" for ISO 8601, else as for strptime; None where they are not dates.
+
+    Where day and month cannot be told apart in any row, the month comes first.
+    """
+    if texts.empty:
+        return None
+    if texts.head(100).str.match(r"\d{4}-\d\d-\d\d").all() and to_datetime(texts).notna().all():
+        return ""
+    for dayfirst in (False, True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            written = guess_datetime_format(str(texts.iloc[0]), dayfirst=dayfirst)
+        if written and "%d" in written and "%Y" in written and to_datetime(texts, written).notna().all():
+            return written
+    return None
 
 
 def task_of(target: pd.Series, kind: str) -> tuple[Task, list[Any]]:
@@ -108,6 +129,10 @@ def rule_of(column: pd.Series, kind: str) -> Rule:
     """
     nullable = bool(column.isna().any())
     known = column.dropna()
+    if kind == "integer" and pd.api.types.is_float_dtype(column):
+        kind = "number"
+    if kind == "datetime" and not pd.api.types.is_datetime64_any_dtype(column):
+        return Rule(type="datetime", nullable=nullable, format=date_format(known.astype("str")) or None)
     if kind not in ("number", "integer") or known.empty:
         return Rule.model_validate({"type": kind, "nullable": nullable})
     low, high = float(known.min()), float(known.max())
@@ -151,9 +176,9 @@ def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | N
         if len(np.unique(values)) > MOST_CLASSES:
             return None
     elif kind == "datetime":
-        values = to_datetime(column).astype("int64").to_numpy("float64")
+        values = column.astype("int64").where(column.notna()).to_numpy("float64")
     else:
-        values = column.map(lambda value: TRUTHS.get(str(value).lower(), value)).to_numpy("float64")
+        values = column.astype("float64").to_numpy()
     if task == "classification":
         model, score, name = DecisionTreeClassifier(max_leaf_nodes=32, random_state=0), "balanced_accuracy", "accuracy"
         truth = target.astype("str")

@@ -9,9 +9,8 @@ from .. import paths
 from ..errors import ProjectError
 from ..params import Params
 from . import partitions
-from .contract import Contract, Violation, check, conform, violation
+from .contract import Contract, Violation, check, conform, refuse_gaps, violation
 from .sources import Batch, Held, fresh
-
 
 CHANCE = 1e-6
 """A batch less probable than this is taken for a fault of the feed."""
@@ -41,6 +40,7 @@ class Ingested:
 def ingest(params: Params, contract: Contract) -> Ingested:
     """Take the source's fresh rows, or raise Refused after writing `reports/refused.md`."""
     columns = params.columns
+    refuse_gaps(columns, contract)
     held = Held(partitions.newest(columns.time), lambda: partitions.held_ids(columns.id))
     batch = fresh(params, contract, held)
     if batch.rows.empty:
@@ -57,7 +57,7 @@ def accept(batch: Batch, params: Params, contract: Contract, held: Held) -> pd.D
     """The rows with the contract's types, in order of time. Raises Refused when any rule is broken."""
     columns = params.columns
     rows = conform(batch.rows.reset_index(drop=True), contract)
-    found = check(rows, contract, columns.id) + check_batch(rows, params, held)
+    found = check(rows, contract, columns.id) + check_batch(rows, params, contract, held)
     if found:
         write_refusal(found, len(rows))
         first = found[0]
@@ -69,7 +69,7 @@ def accept(batch: Batch, params: Params, contract: Contract, held: Held) -> pd.D
     return rows.sort_values([columns.time, columns.id], ignore_index=True) if columns.time else rows
 
 
-def check_batch(rows: pd.DataFrame, params: Params, held: Held) -> list[Violation]:
+def check_batch(rows: pd.DataFrame, params: Params, contract: Contract, held: Held) -> list[Violation]:
     """What no single column tells: ids held already, several classes, moments that have not come yet."""
     columns = params.columns
     found = []
@@ -79,12 +79,13 @@ def check_batch(rows: pd.DataFrame, params: Params, held: Held) -> list[Violatio
         if known.any():
             found.append(violation(rows, known, columns.id, columns.id, "is held already"))
         twice = ids.duplicated(keep=False) & ids.notna()
-        if twice.any():
-            found.append(violation(rows, twice, columns.id, columns.id, "is unique in the batch"))
+        if twice.any() and not contract.columns[columns.id].unique:
+            found.append(violation(rows, twice, columns.id, columns.id, "is unique"))
     if columns.target in rows:
         missing = rows[columns.target].isna()
         if missing.any():
-            found.append(violation(rows, missing, columns.id, columns.target, "is known for every row"))
+            if contract.columns[columns.target].nullable:
+                found.append(violation(rows, missing, columns.id, columns.target, "is not null"))
         elif params.task == "classification" and one_class_by_mistake(rows[columns.target]):
             every = rows[columns.target].notna()
             found.append(violation(rows, every, columns.id, columns.target, "has two classes or more"))

@@ -46,52 +46,71 @@ class Batch:
 
 
 def fresh(params: Params, contract: Contract, held: Held) -> Batch:
-    """What the source of `params.yaml` has that the project has not. Raises ProjectError when it cannot be read."""
+    """What the source of `params.yaml` has that the project has not, with the contract's types.
+
+    Raises ProjectError when the source cannot be read.
+    """
     data, columns = params.data, params.columns
     if data.source == "files" and data.files:
         texts = [name for name, rule in contract.columns.items() if rule.type == "string"]
-        rows = read_files(data.files, texts)
+        tables = read_files(data.files, texts)
     elif data.source == "sql" and data.sql:
         # The database can compare moments, but not texts that do not sort as such.
         sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
-        rows = read_sql(data.sql, columns.time, held.newest if sorts else None)
+        tables = read_sql(data.sql, columns.time, held.newest if sorts else None)
     else:
         return Batch(sample(columns.target, held.newest), 0)
-    return only_fresh(with_ids(conform(rows, contract), columns.id), columns, held)
+    typed = (with_ids(conform(table, contract), columns.id) for table in tables)
+    batches = [only_newer(rows, columns, held) for rows in typed]
+    return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
 
 
-def only_fresh(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
-    """The rows newer than the newest held; without a time column those whose id is not held.
-
-    A row whose time cannot be read counts as fresh: the contract is to judge it.
-    """
-    if columns.id not in rows:
-        return Batch(rows, 0)
-    if columns.time is None:
-        return Batch(rows[~rows[columns.id].isin(held.ids())], 0)
-    if held.newest is None or columns.time not in rows:
+def only_newer(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
+    """The rows newer than the newest held. One whose time cannot be read stays: the contract is to judge it."""
+    if held.newest is None or columns.time not in rows or columns.id not in rows:
         return Batch(rows, 0)
     old = pd.to_datetime(rows[columns.time], errors="coerce") <= held.newest
-    if not old.any():
-        return Batch(rows, 0)
-    late = ~rows.loc[old, columns.id].isin(held.ids())
+    late = ~rows.loc[old, columns.id].isin(held.ids()) if old.any() else old[:0]
     return Batch(rows[~old], int(late.sum()))
 
 
-def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:
-    """The rows, with an id made from their content where they have none: equal rows are numbered.
+def only_unknown(batch: Batch, columns: Columns, held: Held) -> Batch:
+    """Equal rows numbered where ids are made of content; without a time column, only rows whose id is not held."""
+    rows = batch.rows
+    if columns.id == GENERATED_ID:
+        rows = number_equal(rows)
+    if columns.time is None and columns.id in rows:
+        rows = rows[~rows[columns.id].isin(held.ids())]
+    return Batch(rows, batch.late)
 
-    The rows are expected as `conform` leaves them, or the same row would have other ids in other batches.
+
+def together(batches: list[Batch], contract: Contract) -> pd.DataFrame:
+    """The rows of all tables; a column of the contract that one of them lacks is missing as a whole."""
+    tables = [batch.rows for batch in batches if len(batch.rows)] or [batches[0].rows]
+    lacking = {name for table in tables for name in contract.columns if name not in table}
+    rows = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    return rows.drop(columns=sorted(lacking), errors="ignore")
+
+
+def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:
+    """The rows, with a hash of their content as id where the project has no other.
+
+    They are expected as `conform` leaves them, or the same row would have other ids in other batches.
     """
     if id_column in rows or id_column != GENERATED_ID or rows.empty:
         return rows
-    content = pd.util.hash_pandas_object(rows, index=False)
-    digits = content.to_numpy().astype(">u8").tobytes().hex().encode()
-    ids = pd.Series(np.frombuffer(digits, dtype="S16").astype("U16"), index=rows.index, dtype="str")
-    number = content.groupby(content).cumcount()
-    again = number > 0
-    ids[again] += "-" + number[again].astype("str")
-    return rows.assign(**{GENERATED_ID: ids})
+    content = pd.util.hash_pandas_object(rows, index=False).to_numpy()
+    digits = np.frombuffer(content.astype(">u8").tobytes().hex().encode(), dtype="S16")
+    return rows.assign(**{GENERATED_ID: pd.Series(digits.astype("U16"), index=rows.index, dtype="str")})
+
+
+def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, with `-1`, `-2` … behind the id of those equal to one above."""
+    if GENERATED_ID not in rows:
+        return rows
+    ids = rows[GENERATED_ID]
+    number = ids.groupby(ids).cumcount().astype("str")
+    return rows.assign(**{GENERATED_ID: ids.where(number == "0", ids + "-" + number)})
 
 
 def sample(target: str, newest: pd.Timestamp | None) -> pd.DataFrame:
@@ -162,12 +181,12 @@ def sample_folder() -> Path:
     return Path(found.submodule_search_locations[0]) / "data"
 
 
-def read_files(files: Files, texts: list[str]) -> pd.DataFrame:
-    """All rows of all files that the patterns name; the columns in `texts` are read as text, zeros in front kept."""
+def read_files(files: Files, texts: list[str]) -> Iterator[pd.DataFrame]:
+    """The files that the patterns name; the columns in `texts` are read as text, zeros in front kept."""
     found = list(expand(files.paths))
     if not found:
         raise ProjectError(f"data.files: no file matches {', '.join(files.paths)}")
-    return pd.concat([read_file(path, texts) for path in found], ignore_index=True)
+    return (read_file(path, texts) for path in found)
 
 
 def expand(patterns: list[str]) -> Iterator[str]:
@@ -243,8 +262,8 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
     return table
 
 
-def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> pd.DataFrame:
-    """The rows of the query, only those newer than the newest held where that is known."""
+def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> Iterator[pd.DataFrame]:
+    """The rows of the query in chunks, only those newer than the newest held where that is known."""
     import sqlalchemy as sa
 
     url = database(sql.url)
@@ -260,7 +279,7 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
         with engine.connect().execution_options(stream_results=True) as connection:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET TIME ZONE 'UTC'")
-            rows = pd.concat(pd.read_sql(statement, connection, chunksize=CHUNK), ignore_index=True)
+            yield from pd.read_sql(statement, connection, chunksize=CHUNK)
         engine.dispose()
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise ProjectError(f"data.sql: no driver for this database ({error}): add it, as in `uv add psycopg`") from None
@@ -269,7 +288,6 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
         reason = first_line(getattr(cause, "orig", None) or cause or error)
         reason = reason.replace(str(url.password), "***") if url.password else reason
         raise ProjectError(f"data.sql: {url.render_as_string()} cannot be read: {reason}") from None
-    return rows
 
 
 def database(text: str) -> "sa.URL":

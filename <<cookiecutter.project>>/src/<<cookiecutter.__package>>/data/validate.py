@@ -1,6 +1,8 @@
 """The stage `validate`: every partition against the contract as it is now, ids unique over all of them."""
 
 import json
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,36 +12,53 @@ from ..errors import ProjectError
 from ..params import load_params
 from ..stage import run_stage
 from . import partitions
-from .contract import check, conform, load_contract
+from .contract import Violation, check, conform, load_contract, refuse_gaps
 
 
 def main() -> None:
     """Check `data/raw` and write `reports/validation.json`. Raises ProjectError when a rule is broken."""
     params, contract = load_params(), load_contract()
-    time, id_column = params.columns.time, params.columns.id
-    described, broken, hashes = [], [], []
+    columns = params.columns
+    refuse_gaps(columns, contract)
+    parts: list[dict[str, Any]] = []
+    violations: list[dict[str, Any]] = []
+    ids: list[Any] = []
     for part in partitions.files():
         rows = conform(partitions.read(only=[part]), contract)
-        first, last = (rows[time].min().isoformat(), rows[time].max().isoformat()) if time else (None, None)
-        described.append({"name": part.name, "rows": len(rows), "first": first, "last": last})
-        broken += [
-            f"{part.name}: {found.column} {found.rule} ({found.rows:,} rows, such as {found.examples})"
-            for found in check(rows, contract, id_column)
-        ]
-        hashes.append(pd.util.hash_array(rows[id_column].to_numpy(dtype=object)))
-    if not described:
+        violations += [{"partition": part.name, **asdict(found)} for found in check(rows, contract, columns.id)]
+        parts.append({"name": part.name, "rows": len(rows), **window(rows, columns.time)})
+        if columns.id in rows:
+            ids.append(pd.util.hash_array(rows[columns.id].to_numpy(dtype=object)))
+    if not parts:
         raise ProjectError(f"{paths.RAW} holds no data: `ingest` brings it, `pull` fetches what this commit points to")
-    ids = np.concatenate(hashes)
-    if len(np.unique(ids)) < len(ids):
-        broken.append(f"{id_column} is unique over all partitions ({len(ids) - len(np.unique(ids)):,} rows)")
-    if broken:
-        raise ProjectError(
-            f"the data breaks contract.yaml: {'; '.join(broken)}. Mend the rule, or the data with `ingest`"
-        )
+    repeated = sum(map(len, ids)) - len(np.unique(np.concatenate(ids or [np.empty(0)])))
+    if repeated and not violations:
+        found = Violation(columns.id, "is unique over all partitions", repeated, [])
+        violations.append({"partition": None, **asdict(found)})
+    total = sum(part["rows"] for part in parts)
+    report = {"rows": total, "partitions": parts, "violations": violations}
     paths.REPORTS.mkdir(exist_ok=True)
-    report = {"rows": len(ids), "partitions": described}
-    paths.VALIDATION.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8", newline="\n")
-    print(f"validated {len(ids):,} rows in {len(described)} partitions")
+    text = json.dumps(report, indent=2, ensure_ascii=False, default=str)
+    paths.VALIDATION.write_text(text + "\n", encoding="utf-8", newline="\n")
+    if violations:
+        raise ProjectError(f"the data breaks {paths.CONTRACT}: {summary(violations)}. Mend the rule, or the data")
+    print(f"validated {total:,} rows in {len(parts)} partitions")
+
+
+def window(rows: pd.DataFrame, time: str | None) -> dict[str, str | None]:
+    """The first and the last moment, where there is a time column and it can be read."""
+    if time not in rows or not pd.api.types.is_datetime64_any_dtype(rows[time]) or rows[time].isna().all():
+        return {"first": None, "last": None}
+    return {"first": rows[time].min().isoformat(), "last": rows[time].max().isoformat()}
+
+
+def summary(violations: list[dict[str, Any]]) -> str:
+    """The first broken rule and where to read of the others."""
+    first = violations[0]
+    where = f" in {first['partition']}" if first["partition"] else ""
+    example = f", such as {first['examples'][0]}" if first["examples"] else ""
+    more = f"; {len(violations) - 1} more in {paths.VALIDATION.as_posix()}" if len(violations) > 1 else ""
+    return f"{first['column']} {first['rule']} ({first['rows']:,} rows{where}{example}){more}"
 
 
 if __name__ == "__main__":

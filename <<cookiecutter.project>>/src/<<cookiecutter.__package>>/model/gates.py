@@ -102,10 +102,12 @@ def champion_gate(found: Difference, metric: Metric, gates: Gates) -> Gate:
     """The policy on the primary metric: the worse end of the interval decides."""
     end = found.gain(metric)[1]
     if gates.policy == "better":
-        passed, rule = end > 0, "better than the champion beyond noise"
+        passed = end > 0
+        said = "better than the champion" if passed else "not shown to be better than the champion"
     else:
-        passed, rule = end > -gates.margin, f"worse than the champion by less than {gates.margin:g}"
-    return Gate("champion", passed, False, f"{gates.primary} {found}: {'' if passed else 'not shown to be '}{rule}")
+        passed = end > -gates.margin
+        said = f"{'not' if passed else 'possibly'} worse than the champion by more than {gates.margin:g}"
+    return Gate("champion", passed, False, f"{gates.primary} {found}: {said}")
 
 
 def slice_differences(

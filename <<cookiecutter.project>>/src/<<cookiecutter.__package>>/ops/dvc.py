@@ -40,7 +40,8 @@ def repository(log_level: int = logging.ERROR) -> Iterator[Any]:
 
 def one_line(error: BaseException) -> str:
     """The message of an error and of what caused it, without colours and links."""
-    text = f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+    text, cause = str(error), str(error.__cause__ or "")
+    text = text if cause in text else f"{text}: {cause}"
     return " ".join(re.sub(r"\x1b\[\d*m|<https?://\S+>", "", text).split()) or type(error).__name__
 
 

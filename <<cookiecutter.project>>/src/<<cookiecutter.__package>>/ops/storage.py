@@ -16,7 +16,7 @@ from .git import answers, git, has_origin
 
 def is_branch() -> bool:
     """Whether data lies on a branch of this repository, rather than in a bucket or on a server."""
-    return Path(dvc.storage_url()) == Path.cwd() / STORAGE
+    return Path(dvc.storage_url()).resolve() == STORAGE.resolve()
 
 
 def ensure() -> None:
