@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.model import train
 from << cookiecutter.__package >>.model.compare import Comparison, compare, load_comparison
@@ -16,7 +17,7 @@ from .test_model import SETTINGS, prepare, table
 
 def a_model(folder: Path, monkeypatch: pytest.MonkeyPatch, gates: dict | None = None, **rows: pd.DataFrame) -> Params:
     """A project with a challenger, and the working directory in it."""
-    gates = {"primary": "roc_auc", "margin": 0.05, "slice_margin": 0.1, **(gates or {})}
+    gates = {"primary": "roc_auc", "margin": 0.05, "slice_margin": 0.1, "max_latency_ms": 10_000, **(gates or {})}
     params = prepare(folder, {**SETTINGS, "gates": gates}, **rows)
     monkeypatch.chdir(folder)
     train.main()
@@ -78,9 +79,8 @@ def test_an_equal_model_passes_not_worse_but_not_better(tmp_path: Path, monkeypa
 def test_a_slice_does_not_pay_for_the_average(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table()
     a_model(tmp_path / "champion", monkeypatch)
-    params = a_model(
-        tmp_path / "challenger", monkeypatch, {"margin": 1.0}, rows=mistaught(rows, rows["shop"].eq("north").fillna(False))
-    )
+    wrong = mistaught(rows, rows["shop"].eq("north").fillna(False))
+    params = a_model(tmp_path / "challenger", monkeypatch, {"margin": 1.0}, rows=wrong)
     comparison = against(tmp_path / "champion", params)
     assert gate(comparison, "champion")
     assert not gate(comparison, "slices")
@@ -125,7 +125,11 @@ def test_models_with_other_features_meet_all_the_same(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize(
     ("gates", "broken"),
-    [({"limits": {"brier": 0.0001}}, "brier limit"), ({"max_size_mb": 1e-4}, "size"), ({"max_latency_ms": 1e-4}, "latency")],
+    [
+        ({"limits": {"brier": 0.0001}}, "brier limit"),
+        ({"max_size_mb": 1e-4}, "size"),
+        ({"max_latency_ms": 1e-4}, "latency"),
+    ],
 )
 def test_a_broken_limit_fails(gates: dict, broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     comparison = compare(a_model(tmp_path, monkeypatch, gates), "challenger.dir", None, None)

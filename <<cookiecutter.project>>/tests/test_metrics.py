@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics as reference
+
 from << cookiecutter.__package >>.model.intervals import blocks, interval, resamples
 from << cookiecutter.__package >>.model.metrics import CLASSIFICATION, REGRESSION, Scored, as_scored, metrics_for
 

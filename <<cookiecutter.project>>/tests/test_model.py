@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
+
 from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.model import evaluate, train
 from << cookiecutter.__package >>.model.artifact import load_model, row_hashes, training_rows
 from << cookiecutter.__package >>.params import Params, load_params
-from ruamel.yaml import YAML
 
 SETTINGS = {
     "task": "classification",

@@ -102,6 +102,7 @@ def test_a_clone_gets_everything(
     assert rows("a") == "rows of a\n"
     assert not dvc.out_of_date()
     assert not git("status", "--porcelain")
+    assert Path(".git/hooks/pre-push").exists()
 
 
 def test_two_who_push_at_once_lose_nothing(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,8 +148,9 @@ def change_settings(
 
     slices = CommentedSeq(slices_of(rows, inferred))
     slices.fa.set_flow_style()
-    document["evaluate"]["slices"] = slices
-    document["evaluate"]["min_slice_rows"] = max(20, min(200, len(rows) // 50))
+    looked_at = document.setdefault("evaluate", CommentedMap())
+    looked_at["slices"] = slices
+    looked_at["min_slice_rows"] = max(20, min(200, len(rows) // 50))
     primary, margin, slice_margin = gates_of(rows[target], inferred)
     gates = document["gates"]
     gates.update({"primary": primary, "margin": margin, "slice_margin": slice_margin, "limits": flow({})})
@@ -189,16 +190,22 @@ def gates_of(target: pd.Series, inferred: Inferred) -> tuple[str, float, float]:
 def replace_project(
     yaml: YAML, document: CommentedMap, contract: Contract, rows: pd.DataFrame, time: str | None
 ) -> None:
-    """Put the new settings, contract and rows in the place of the old."""
+    """Put the new settings, contract and rows in the place of the old; all as before if that fails."""
     settings = StringIO()
     yaml.dump(document, settings)
     old = partitions.files()
+    before = {path: path.read_bytes() for path in (paths.PARAMS, paths.CONTRACT) if path.exists()}
     new = partitions.add(rows, time)
-    paths.PARAMS.write_text(settings.getvalue(), encoding="utf-8", newline="\n")
-    write_contract(contract)
+    try:
+        paths.PARAMS.write_text(settings.getvalue(), encoding="utf-8", newline="\n")
+        write_contract(contract)
+    except BaseException:
+        for path, content in before.items():
+            path.write_bytes(content)
+        new.unlink()
+        raise
     for file in old:
-        if file != new:
-            file.unlink()
+        file.unlink()
 
 
 def write_contract(contract: Contract) -> None:

@@ -81,7 +81,7 @@ def refuse_gaps(columns: Columns, contract: Contract) -> None:
     named = [columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])]
     unknown = [name for name in named if name not in contract.columns]
     if unknown:
-        raise ProjectError(f"{PARAMS} names {', '.join(unknown)}, which {CONTRACT} has no rule for: add one, or correct the name")
+        raise ProjectError(f"{PARAMS} names {', '.join(unknown)}, but {CONTRACT} has no such column: correct one of them")
 
 
 def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -90,18 +90,18 @@ def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     A column with a value of another type is left as it came; `check` then names the value.
     """
     known = [name for name in contract.columns if name in rows]
-    others = [name for name in rows if name not in contract.columns]
-    converted = {}
+    columns: dict[Any, pd.Series] = {}
     for name in known:
         column, wrong = convert(rows[name], contract.columns[name])
-        converted[name] = rows[name] if wrong.any() else column
-    return pd.DataFrame({**converted, **{name: rows[name] for name in others}}, index=rows.index)
+        columns[name] = rows[name] if wrong.any() else column
+    columns |= {name: rows[name] for name in rows if name not in contract.columns}
+    return pd.DataFrame(columns, index=rows.index)
 
 
 def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violation]:
     """Every rule that the rows break; columns are expected as `conform` leaves them."""
     found = [Violation(name, "is missing", len(rows), []) for name in contract.columns if name not in rows] + [
-        Violation(str(name), "is not in the contract", len(rows), examples(rows, rows[name].notna(), id_column, name))
+        Violation(str(name), "is not in the contract", len(rows), examples(rows, rows[name].notna(), id_column, str(name)))
         for name in rows
         if name not in contract.columns
     ]

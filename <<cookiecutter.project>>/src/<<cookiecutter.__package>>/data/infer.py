@@ -41,9 +41,9 @@ class Inferred:
 
 def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> Inferred:
     """Look at every column. Raises ProjectError when the target cannot be predicted at all."""
-    kinds = {name: kind_of(rows[name]) for name in rows}
+    kinds = {str(name): kind_of(rows[name]) for name in rows}
     task, classes = task_of(rows[target], kinds[target])
-    rules = {name: rule_of(rows[name], kinds[name]) for name in rows}
+    rules = {name: rule_of(rows[name], kind) for name, kind in kinds.items()}
     rules[id_column] = Rule(type="string", unique=True)
     if task == "classification":
         rules[target] = Rule.model_validate({"type": kinds[target], "allowed": classes})
@@ -53,9 +53,10 @@ def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> 
         if kinds[time] != "datetime":
             raise ProjectError(f"--time {time}: {rows[time].iloc[0]} is no date or moment such as 2013-01-31 05:15")
         rules[time] = rules[time].model_copy(update={"nullable": False})
-    roles, left_out = {}, {}
+    roles: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     typed = conform(rows, Contract(columns=rules))
-    for name in rows:
+    for name in kinds:
         if name in (target, time, id_column):
             continue
         reason = unusable(typed[name], kinds[name]) or leak(typed[name], kinds[name], typed[target], task)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from ..params import Columns, Files, Params, Sql
 from .contract import Contract, conform
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import sqlalchemy as sa
 
 FIRST_MONTHS = 3
@@ -270,7 +271,7 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
     # A colon before a word, as in a time of day, would be taken for a parameter.
     query = sa.text(re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql.query.strip().rstrip(";")))
     source = query.columns(*([sa.column(time_column)] if time_column else [])).subquery("source")
-    statement = sa.select(sa.literal_column("*")).select_from(source)
+    statement: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(source)
     if time_column and newest is not None:
         moment = sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime())
         statement = statement.where(source.c[time_column] > moment)

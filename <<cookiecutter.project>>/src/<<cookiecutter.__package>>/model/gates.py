@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from ..params import Gates, Params
 from .artifact import Model
@@ -75,7 +75,8 @@ def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weigh
 
 def enough_gate(rows: int, least: int) -> Gate:
     """A handful of rows decides nothing."""
-    return Gate("enough rows", rows >= least, False, f"{rows:,} held-out rows that neither has seen, {least} are needed")
+    detail = f"{rows:,} held-out rows that neither has seen, {least} are needed"
+    return Gate("enough rows", rows >= least, False, detail)
 
 
 def seen_gate(who: str, seen: int, rows: int, passed: bool) -> Gate:
@@ -156,14 +157,14 @@ def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
 
 
 def latency_gate(model: Model, rows: pd.DataFrame, gates: Gates) -> Gate:
-    """The median time of one row, on this machine."""
+    """The median time of one row, on one thread of this machine."""
     row = rows.head(1)
-    model.predict(row)
     times = []
-    for _ in range(LATENCY_CALLS):
-        start = time.perf_counter()
-        model.predict(row)
-        times.append((time.perf_counter() - start) * 1000)
+    with threadpool_limits(1):
+        for _ in range(LATENCY_CALLS):
+            start = time.perf_counter()
+            model.predict(row)
+            times.append((time.perf_counter() - start) * 1000)
     typical = median(times)
     detail = f"{typical:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
     return Gate("latency", typical <= gates.max_latency_ms, True, detail)

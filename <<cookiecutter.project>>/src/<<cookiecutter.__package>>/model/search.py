@@ -150,7 +150,7 @@ def cluster() -> Iterator[None]:
     except ImportError:
         raise ProjectError("DASK_SCHEDULER_ADDRESS is set but Dask is not installed: `uv sync --group dask`") from None
     try:
-        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]
+        client = Client(address, timeout="10s")
     except OSError:
         raise ProjectError(
             f"no Dask scheduler answers at {address}: start it or unset DASK_SCHEDULER_ADDRESS"

@@ -10,8 +10,8 @@ from ..errors import ProjectError
 from ..model.artifact import load_card
 from ..model.compare import Comparison, MetricPair, load_comparison
 from ..params import Params
-from .dvc import output_digest
 from ..project import Project
+from .dvc import output_digest
 
 VERDICTS = {
     "promote": "✅ promote: the challenger may become champion",

@@ -60,6 +60,7 @@ def pull(*paths: Path) -> str:
         if missing:
             raise ProjectError(f"{listed(missing)} not in the storage: {remedy(missing)}") from None
         raise
+    install_hook()  # from here on this clone's `git push` carries data too
     return f"{count(fetched)} fetched, data and models are those of this commit"
 
 
@@ -136,7 +137,7 @@ def install_hook() -> str | None:
 
 HOOK = """\
 #!/bin/sh
-# Written by `{name} setup`: data and models travel with every `git push`.
+# Written by `{name} setup` or `pull`: data and models travel with every `git push`.
 while read -r _ _ there _; do
     if [ "$there" = refs/heads/{branch} ]; then
         echo "{branch} travels by itself: push branches by name, such as: git push origin main" >&2
