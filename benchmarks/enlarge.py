@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from flight_delays.data.sources import sample_year
 from ruamel.yaml import YAML
 
-NOISY = ["temperature", "dew_point", "wind_speed", "pressure"]
+NOISY = ["temperature", "dew_point", "pressure"]
 
 count = int(sys.argv[1])
 year = sample_year("late")

@@ -49,9 +49,12 @@ def run(command: list[str], folder: Path) -> Run:
     """Run a command to its end; its output is shown only when it fails."""
     peak = 0
     ended = threading.Event()
+    path = os.pathsep.join([str(Path(command[0]).parent), ENVIRONMENT["PATH"]])  # a stage's `python` is the project's
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env={**ENVIRONMENT, "PATH": path}, stdout=output, stderr=subprocess.STDOUT
+        )
 
         def watch() -> None:
             nonlocal peak

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.main import cookiecutter
 
-from support import ROOT, environment, run
+from support import ROOT, cli, environment, git, run
 
 Bake = Callable[..., Path]
 
@@ -88,3 +88,44 @@ def project_copy(project: Path, _as_generated: Path) -> Iterator[Path]:
             path.unlink()
     shutil.copytree(_as_generated, project, symlinks=True, dirs_exist_ok=True)
     run("uv", "sync", "--quiet", cwd=project)
+
+
+@pytest.fixture(scope="session")
+def champions(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare repository with three champions on `main`: the first, one of a merged branch, one promoted later."""
+    folder = tmp_path_factory.mktemp("champions")
+    origin, work = folder / "origin.git", folder / project.name
+    run("git", "clone", "--quiet", "--bare", str(project), str(origin), cwd=folder)
+    run("git", "clone", "--quiet", str(origin), str(work), cwd=folder)
+    for key in ("user.name", "user.email"):
+        git(work, "config", key, "ada@example.com")
+    run("uv", "sync", "--quiet", cwd=work)
+    cli(work, "pull")
+
+    git(work, "checkout", "--quiet", "-b", "fewer-trees")
+    retrain(work, "max_iter: 150", "max_iter: 5")
+    cli(work, "promote", "--force", "--why", "to be quick")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message", "Fewer trees")
+    git(work, "checkout", "--quiet", "main")
+    git(work, "merge", "--quiet", "--no-ff", "--message", "Merge fewer trees", "fewer-trees")
+    cli(work, "push")
+
+    retrain(work, "max_iter: 5", "max_iter: 6")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message", "One more tree")
+    cli(work, "promote", "--force", "--why", "one more")
+    git(work, "add", "--all")
+    git(work, "commit", "--quiet", "--message", "Promote one more tree")
+    cli(work, "push")
+    git(work, "push", "--quiet", "origin", "main")
+    return origin
+
+
+def retrain(project: Path, before: str, after: str) -> None:
+    """Change a line of `params.yaml` and run the pipeline."""
+    params = project / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    assert before in text
+    params.write_text(text.replace(before, after), encoding="utf-8")
+    cli(project, "run")

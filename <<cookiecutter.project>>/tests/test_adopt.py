@@ -1,4 +1,4 @@
-"""Any table with a target becomes a project: task, roles and contract follow from it, and the pipeline's data stages run."""
+"""Any table with a target becomes a project: task, roles and contract follow from it."""
 
 import sqlite3
 from pathlib import Path

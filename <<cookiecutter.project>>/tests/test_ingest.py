@@ -32,7 +32,7 @@ def report_of_validate() -> dict[str, Any]:
 def refused(take: Take) -> str:
     """Take a batch that must be refused; the report."""
     before = held()
-    with pytest.raises(Refused, match="reports/refused.md") as raised:
+    with pytest.raises(Refused, match=r"reports/refused\.md") as raised:
         take()
     assert "\n" not in str(raised.value)
     assert held() == before
@@ -95,9 +95,7 @@ def test_an_empty_batch_changes_nothing(earlier: pd.DataFrame, take: Take) -> No
     assert held() == before
 
 
-def test_partitions_stay_in_order_of_time_however_many_a_day_brings(
-    project: Path, flights: pd.DataFrame
-) -> None:
+def test_partitions_stay_in_order_of_time_however_many_a_day_brings(project: Path, flights: pd.DataFrame) -> None:
     times = pd.date_range("2013-01-01", periods=12, freq="h")
     rows = flights.iloc[:12].assign(departure=times, late=[0, 1] * 6)
     for number in range(0, 12):
@@ -222,13 +220,18 @@ def test_settings_and_contract_must_name_the_same_columns(
 ) -> None:
     change(columns={"numeric": ["altitude"]})
     deliver(flights)
-    with pytest.raises(ProjectError, match="params.yaml names altitude"):
+    with pytest.raises(ProjectError, match=r"params\.yaml names altitude"):
         take()
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
 def test_a_crash_while_writing_leaves_the_data_as_it_was(
-    broken: str, earlier: pd.DataFrame, flights: pd.DataFrame, deliver: Deliver, take: Take, monkeypatch: pytest.MonkeyPatch
+    broken: str,
+    earlier: pd.DataFrame,
+    flights: pd.DataFrame,
+    deliver: Deliver,
+    take: Take,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
@@ -254,7 +257,9 @@ def test_what_a_power_cut_left_is_no_data_and_is_swept(
     assert not half_written.exists()
 
 
-def test_validate_reports_every_partition(earlier: pd.DataFrame, flights: pd.DataFrame, deliver: Deliver, take: Take) -> None:
+def test_validate_reports_every_partition(
+    earlier: pd.DataFrame, flights: pd.DataFrame, deliver: Deliver, take: Take
+) -> None:
     deliver(flights)
     take()
     validate.main()

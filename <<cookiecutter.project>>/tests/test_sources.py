@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from << cookiecutter.__package >>.data import sources
 from << cookiecutter.__package >>.data.contract import load_contract
 from << cookiecutter.__package >>.data.sources import Batch, Held, fresh
@@ -170,7 +171,9 @@ def test_an_unreachable_database_is_one_line_without_the_password(
 
     change(data={"sql": {"url": "sqlite://u:s3cret@h/", "query": QUERY}})
     monkeypatch.setattr("sqlalchemy.engine.default.DefaultDialect.connect", unreachable)
-    monkeypatch.setattr("sqlalchemy.dialects.sqlite.pysqlite.SQLiteDialect_pysqlite.create_connect_args", lambda *_: ([], {}))
+    monkeypatch.setattr(
+        "sqlalchemy.dialects.sqlite.pysqlite.SQLiteDialect_pysqlite.create_connect_args", lambda *_: ([], {})
+    )
     with pytest.raises(ProjectError, match="cannot be read: could not connect") as raised:
         batch()
     assert "s3cret" not in str(raised.value)
@@ -201,8 +204,8 @@ def sample(project: Path, change: Change, monkeypatch: pytest.MonkeyPatch) -> No
     )
     weather = pd.DataFrame(
         {"origin": "EWR", "time_hour": ["2013-01-05T10:00:00Z"], "year": 2013, "month": 1, "day": 5, "hour": 5}
-        | {name: 1.0 for name in ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust")}
-        | {name: 1.0 for name in ("precip", "pressure", "visib")}
+        | dict.fromkeys(("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust"), 1.0)
+        | dict.fromkeys(("precip", "pressure", "visib"), 1.0)
     )
     weather.to_csv(project / "weather.csv", index=False)
     with zipfile.ZipFile(project / "flights.csv.zip", "w") as archive:
@@ -228,7 +231,7 @@ def test_the_sample_knows_nothing_from_after_departure_but_the_target(sample: No
 
 def test_the_sample_of_another_target_is_refused(sample: None, change: Change) -> None:
     change(columns={"target": "delay"})
-    with pytest.raises(ProjectError, match="columns.target is 'delay'"):
+    with pytest.raises(ProjectError, match=r"columns\.target is 'delay'"):
         batch()
 
 

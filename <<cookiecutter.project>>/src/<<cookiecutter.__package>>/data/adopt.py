@@ -122,7 +122,9 @@ def change_settings(
     target, classes = str(names["target"]), inferred.classes
     regression = inferred.task == "regression"
     document["task"] = inferred.task
-    document["data"] = CommentedMap({key: flow(value) if isinstance(value, dict) else value for key, value in data.items()})
+    document["data"] = CommentedMap(
+        {key: flow(value) if isinstance(value, dict) else value for key, value in data.items()}
+    )
     document.yaml_set_comment_before_after_key("columns", before="\n")
 
     columns = document["columns"]
@@ -221,7 +223,8 @@ def write_contract(contract: Contract) -> None:
 def settings_of(rule: Rule) -> dict[str, Any]:
     """What of a rule is not its default; whole bounds without a decimal point."""
     found = rule.model_dump(exclude_defaults=True)
-    whole = {name: int(found[name]) for name in ("min", "max") if name in found and found[name] % 1 == 0}
+    bounds = [name for name in ("min", "max") if name in found and found[name] % 1 == 0]
+    whole: dict[str, Any] = {name: int(found[name]) for name in bounds}
     return {**found, **whole}
 
 

@@ -81,7 +81,9 @@ def refuse_gaps(columns: Columns, contract: Contract) -> None:
     named = [columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])]
     unknown = [name for name in named if name not in contract.columns]
     if unknown:
-        raise ProjectError(f"{PARAMS} names {', '.join(unknown)}, but {CONTRACT} has no such column: correct one of them")
+        raise ProjectError(
+            f"{PARAMS} names {', '.join(unknown)}, but {CONTRACT} has no such column: correct one of them"
+        )
 
 
 def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -95,13 +97,15 @@ def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         column, wrong = convert(rows[name], contract.columns[name])
         columns[name] = rows[name] if wrong.any() else column
     columns |= {name: rows[name] for name in rows if name not in contract.columns}
-    return pd.DataFrame(columns, index=rows.index)
+    return pd.DataFrame(columns, index=rows.index, copy=False)
 
 
 def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violation]:
     """Every rule that the rows break; columns are expected as `conform` leaves them."""
     found = [Violation(name, "is missing", len(rows), []) for name in contract.columns if name not in rows] + [
-        Violation(str(name), "is not in the contract", len(rows), examples(rows, rows[name].notna(), id_column, str(name)))
+        Violation(
+            str(name), "is not in the contract", len(rows), examples(rows, rows[name].notna(), id_column, str(name))
+        )
         for name in rows
         if name not in contract.columns
     ]
@@ -166,6 +170,8 @@ def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
 
 def to_number(column: pd.Series) -> pd.Series:
     """float64; a date is no number."""
+    if column.dtype == "float64":
+        return column
     if pd.api.types.is_datetime64_any_dtype(column):
         return pd.Series(float("nan"), index=column.index)
     numbers: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
@@ -183,6 +189,8 @@ def to_integer(column: pd.Series) -> pd.Series:
 
 def to_string(column: pd.Series) -> pd.Series:
     """Text; whole numbers that a missing value made into floats are written without `.0`."""
+    if column.dtype == "str":
+        return column
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
     return column.astype("str").where(column.notna())

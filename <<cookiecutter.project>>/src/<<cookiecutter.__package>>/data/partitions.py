@@ -21,17 +21,20 @@ def files() -> list[Path]:
 
 def read(columns: list[str] | None = None, only: list[Path] | None = None) -> pd.DataFrame:
     """All rows of all (or only these) partitions, in the order in which they came; `columns` of them."""
+    frame: pd.DataFrame = table(columns, only).to_pandas(split_blocks=True, self_destruct=True)
+    return frame
+
+
+def table(columns: list[str] | None = None, only: list[Path] | None = None) -> pa.Table:
+    """What `read` gives, as an Arrow table, which takes half the memory."""
     parts = files() if only is None else only
     if not parts:
         raise ProjectError(f"{RAW} holds no data: `ingest` brings it, `pull` fetches what this commit points to")
     try:
         tables = [pq.read_table(part, columns=columns) for part in parts]
-        together = pa.concat_tables(tables, promote_options="permissive")
+        return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowException, OSError) as error:
         raise ProjectError(f"{RAW} is damaged ({str(error).splitlines()[0]}): delete it and `pull`") from None
-    del tables
-    frame: pd.DataFrame = together.to_pandas(split_blocks=True, self_destruct=True)
-    return frame
 
 
 def newest(time_column: str | None) -> pd.Timestamp | None:

@@ -117,10 +117,9 @@ def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
 def sample(target: str, newest: pd.Timestamp | None) -> pd.DataFrame:
     """The sample feed: January to March of 2013, then a month at a time."""
     rows = sample_year(target)
-    if newest is None:
-        return rows[rows["departure"].dt.month <= FIRST_MONTHS]
-    month = newest.to_period("M") + 1
-    return rows[rows["departure"].dt.to_period("M") == month]
+    month = rows["departure"].dt.to_period("M")
+    wanted: pd.Series[bool] = month.dt.month <= FIRST_MONTHS if newest is None else month == newest.to_period("M") + 1
+    return rows.loc[wanted]
 
 
 def sample_year(target: str) -> pd.DataFrame:
@@ -252,7 +251,9 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
         table = csv.read_csv(
             pa.BufferReader(content),
             parse_options=csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), strings_can_be_null=True),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(texts, pa.string()), strings_can_be_null=True
+            ),
         )
     except pa.ArrowInvalid as error:
         if "invalid UTF8" in str(error):
@@ -276,10 +277,10 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
         moment = sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime())
         statement = statement.where(source.c[time_column] > moment)
     try:
-        engine = sa.create_engine(url)
+        # Moments without a time zone, as the project holds them, are UTC.
+        zone = {"options": "-c timezone=utc"} if url.get_backend_name() == "postgresql" else {}
+        engine = sa.create_engine(url, connect_args=zone)
         with engine.connect().execution_options(stream_results=True) as connection:
-            if engine.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET TIME ZONE 'UTC'")
             yield from pd.read_sql(statement, connection, chunksize=CHUNK)
         engine.dispose()
     except (sa.exc.NoSuchModuleError, ImportError) as error:

@@ -1,6 +1,10 @@
 """The stage `split`: the newest rows become the holdout, all older ones train. Never at random."""
 
+from typing import Any
+
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from .. import paths
 from ..errors import ProjectError
@@ -12,14 +16,17 @@ from . import partitions
 def main() -> None:
     """Cut `data/raw` into `data/split/train.parquet` and `data/split/holdout.parquet`."""
     params = load_params()
-    rows = partitions.read()
-    if params.columns.time:
-        rows = rows.sort_values([params.columns.time, params.columns.id], ignore_index=True)
-    held_out = holdout(rows, params)
-    refuse_useless(rows, held_out, params)
+    columns = params.columns
+    rows = partitions.table()
+    if columns.time:
+        rows = rows.sort_by([(columns.time, "ascending"), (columns.id, "ascending")])
+    deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
+    looked_at: pd.DataFrame = rows.select(deciding).to_pandas()
+    held_out = holdout(looked_at, params)
+    refuse_useless(looked_at, held_out, params)
     paths.TRAIN.parent.mkdir(parents=True, exist_ok=True)
-    rows[~held_out].to_parquet(paths.TRAIN, index=False, compression="zstd")
-    rows[held_out].to_parquet(paths.HOLDOUT, index=False, compression="zstd")
+    for path, chosen in ((paths.TRAIN, ~held_out), (paths.HOLDOUT, held_out)):
+        pq.write_table(rows.filter(pa.array(chosen)), path, compression="zstd")
     print(f"split {len(rows):,} rows: {(~held_out).sum():,} to train, {held_out.sum():,} held out")
 
 
@@ -29,10 +36,14 @@ def holdout(rows: pd.DataFrame, params: Params) -> pd.Series:
     if time is None:
         hashed = pd.util.hash_array(rows[params.columns.id].to_numpy(dtype=object))
         return pd.Series(hashed / 2.0**64 < float(size), index=rows.index)
-    moments = rows[time]
-    if isinstance(size, str):
-        return moments > moments.max() - pd.Timedelta(size)
-    return moments > moments.quantile(1 - size, interpolation="lower")
+    moments: pd.Series[Any] = rows[time]
+    before = (
+        moments.max() - pd.Timedelta(size)
+        if isinstance(size, str)
+        else moments.quantile(1 - size, interpolation="lower")
+    )
+    held_out: pd.Series[bool] = moments > before
+    return held_out
 
 
 def refuse_useless(rows: pd.DataFrame, held_out: pd.Series, params: Params) -> None:

@@ -95,11 +95,13 @@ def code(here: str | None, there: str | None, before: Champion | None) -> list[s
 
 
 def data(here: str | None) -> list[str]:
-    """The digest of the raw data, its size, and the window of the rows that were held out."""
-    entry: dict[str, Any] = (load_yaml(paths.RAW_POINTER, here).get("outs") or [{}])[0]
+    """The digest of the raw data, its rows and their window, and those that were held out."""
     lines = [f"{paths.RAW} {pipeline_digests(here).get(paths.RAW.as_posix(), 'unknown')}"]
-    if {"nfiles", "size"} <= entry.keys():
-        lines.append(f"{entry['nfiles']} partitions, {entry['size'] / 1e6:,.1f} MB")
+    held = read_json(paths.VALIDATION, here)
+    partitions = held.get("partitions", [])
+    if partitions:
+        window = {"first": partitions[0].get("first"), "last": partitions[-1].get("last")}
+        lines.append(f"{held['rows']:,} rows{period(window)} in {len(partitions)} partitions")
     measured = read_json(paths.METRICS, here)
     if measured:
         lines.append(f"held out: {measured['rows']:,} rows{period(measured['window'])}")

@@ -74,9 +74,7 @@ def allowed(challenger: str, force: bool) -> Comparison:
     record, command = load_comparison(), f"uv run {load_project().name}"
     if record is None or record.challenger != challenger:
         other = "none was made" if record is None else f"the last one is of {record.challenger[:8]}"
-        raise ProjectError(
-            f"the challenger {challenger[:8]} was not compared ({other}): `{command} compare` first"
-        )
+        raise ProjectError(f"the challenger {challenger[:8]} was not compared ({other}): `{command} compare` first")
     if record.verdict != "promote" and not force:
         raise ProjectError(
             f"the verdict is {record.verdict} ({'; '.join(record.reasons)}): "

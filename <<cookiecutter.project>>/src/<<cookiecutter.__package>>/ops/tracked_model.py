@@ -35,9 +35,7 @@ def log_model(store: Store, run_id: str, directory: Path, digest: str) -> str:
     card = read(directory / "card.json")
     libraries = [f"{name}=={number}" for name, number in card["versions"].items() if name != "python"]
     kind = card["estimator"].rpartition(".")[2]
-    logged = store.client.create_logged_model(
-        store.experiment, "model", run_id, {"digest": digest}, model_type=kind
-    )
+    logged = store.client.create_logged_model(store.experiment, "model", run_id, {"digest": digest}, model_type=kind)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         mlflow.pyfunc.save_model(
