@@ -54,9 +54,7 @@ def test_a_model_that_knows_nothing_fails(tmp_path: Path, monkeypatch: pytest.Mo
     assert not gate(comparison, "baseline")
 
 
-def test_a_worse_model_is_kept_back_and_a_better_one_promoted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worse_model_is_kept_back_and_a_better_one_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table()
     worse = mistaught(rows, pd.Series(np.arange(len(rows)) % 5 > 2))
     weak = a_model(tmp_path / "weak", monkeypatch, {"policy": "better"}, rows=worse)

@@ -30,6 +30,9 @@ TRAINING_ROWS_FILE = "training_rows.npy"
 
 GOLDEN_ROWS = 10
 
+CHUNK = 500_000
+"""Ids that are Python's strings at a time; all of them at once would take gigabytes."""
+
 TOLERANCE = 1e-6
 """Relative difference from the golden answers that still counts as the same model."""
 
@@ -61,10 +64,11 @@ class Model:
 
 def row_hashes(ids: pd.Series) -> NDArray[np.uint64]:
     """A stable 64-bit hash of each row's id."""
-    return pd.util.hash_array(ids.astype("str").to_numpy(dtype=object))
+    parts = [ids.iloc[start : start + CHUNK] for start in range(0, max(len(ids), 1), CHUNK)]
+    return np.concatenate([pd.util.hash_array(part.astype("str").to_numpy(dtype=object)) for part in parts])
 
 
-def save_model(directory: Path, model: Model, golden: pd.DataFrame, ids: pd.Series) -> None:
+def save_model(directory: Path, model: Model, golden: pd.DataFrame, trained_on: NDArray[np.uint64]) -> None:
     """Write the model with a few golden rows, their answers, and the hashes of the rows it was trained on."""
     directory.mkdir(parents=True, exist_ok=True)
     joblib.dump(model.pipeline, directory / PIPELINE_FILE, compress=("zlib", 3))
@@ -73,7 +77,7 @@ def save_model(directory: Path, model: Model, golden: pd.DataFrame, ids: pd.Seri
     rows = json.loads(golden[names].to_json(orient="records", date_format="iso", double_precision=15))
     answers = model.predict(golden).to_dict(orient="records")
     write_json(directory / GOLDEN_FILE, {"rows": rows, "answers": answers})
-    np.save(directory / TRAINING_ROWS_FILE, np.sort(row_hashes(ids)))
+    np.save(directory / TRAINING_ROWS_FILE, np.sort(trained_on))
 
 
 def load_card(directory: Path) -> dict[str, Any]:
@@ -138,6 +142,13 @@ def versions(estimator: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue  # the module's name is not its library's, as with sklearn
     return found
+
+
+def window(times: pd.Series | None) -> dict[str, str | None]:
+    """The first and the last moment of some rows."""
+    if times is None:
+        return {"first": None, "last": None}
+    return {"first": times.min().isoformat(), "last": times.max().isoformat()}
 
 
 def write_json(path: Path, content: Any) -> None:

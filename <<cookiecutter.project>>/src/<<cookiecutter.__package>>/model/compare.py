@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from .. import paths
 from ..errors import ProjectError
 from ..params import Params
-from .artifact import Model, load_model, row_hashes, training_rows, write_json
-from .evaluate import baseline, number, window
+from .artifact import Model, load_model, row_hashes, training_rows, window, write_json
+from .evaluate import baseline, number
 from .gates import (
     Difference,
     Gate,

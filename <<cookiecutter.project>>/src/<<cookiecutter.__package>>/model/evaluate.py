@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from .. import paths
 from ..params import Params, load_params
 from ..stage import run_stage
-from .artifact import load_model, write_json
+from .artifact import load_model, window, write_json
 from .intervals import blocks, interval, resamples
 from .metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for
 
@@ -58,13 +58,6 @@ def baseline(rows: pd.DataFrame, classes: list[Any] | None, params: Params) -> p
         return pd.DataFrame({"prediction": target.mean()}, index=rows.index)
     shares = {f"probability_{name}": float((target == name).mean()) for name in classes}
     return pd.DataFrame(shares, index=rows.index)
-
-
-def window(times: pd.Series | None) -> dict[str, str | None]:
-    """The first and the last moment of some rows."""
-    if times is None:
-        return {"first": None, "last": None}
-    return {"first": times.min().isoformat(), "last": times.max().isoformat()}
 
 
 def with_interval(metric: Metric, scored: Scored, block: Array, weights: Array) -> dict[str, float | None]:

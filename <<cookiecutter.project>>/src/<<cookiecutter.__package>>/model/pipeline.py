@@ -32,8 +32,7 @@ def inputs(frame: pd.DataFrame, kinds: dict[str, list[str]]) -> pd.DataFrame:
     """
     ready: dict[str, Any] = {name: frame[name].astype("float64") for name in kinds["numeric"]}
     for name in kinds["categorical"]:
-        column = frame[name]
-        ready[name] = column.astype("str").astype(object).where(column.notna(), MISSING)
+        ready[name] = frame[name].astype("str").fillna(MISSING)
     for name in kinds["dates"]:
         ready[name] = (pd.to_datetime(frame[name]) - pd.Timestamp(0)) / DAY
     return pd.DataFrame(ready, index=frame.index)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -14,7 +15,7 @@ from .. import paths
 from ..errors import ProjectError
 from ..params import Params, load_params
 from ..stage import run_stage
-from .artifact import GOLDEN_ROWS, Model, save_model, versions
+from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
 from .pipeline import build, inputs, labels
 from .search import Result, Setting, search
 
@@ -30,50 +31,40 @@ def main() -> None:
     train = pd.read_parquet(paths.TRAIN, columns=list(needed))
     results = search(train, params)
     chosen = next(result for result in results if result.chosen).setting
-    pipeline = fit(chosen, train, params)
-    model = Model(pipeline, card(pipeline, chosen, results, train, params))
+    trained_on = row_hashes(train[columns.id])
     golden = train.iloc[np.linspace(0, len(train) - 1, min(GOLDEN_ROWS, len(train))).astype(int)]
-    save_model(paths.CHALLENGER, model, golden, train[columns.id])
-    print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(train):,} rows")
+    known = describe(train, results, params)
+    ready, target = inputs(train, columns.kinds), labels(train, columns, params.task)
+    del train  # millions of rows need not be held twice
+    pipeline = fit(chosen, ready, target, params)
+    card = {**known, **describe_classes(pipeline, params)}
+    save_model(paths.CHALLENGER, Model(pipeline, card), golden, trained_on)
+    print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
 
 
-def fit(setting: Setting, train: pd.DataFrame, params: Params) -> Pipeline:
+def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Params) -> Pipeline:
     """The setting, fitted on all training rows with the number of threads that the recipe names."""
     pipeline = build(setting.estimator, setting.params, params.columns.kinds, params.model.seed)
     os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
     with threadpool_limits(params.model.threads):
         try:
-            return pipeline.fit(inputs(train, params.columns.kinds), labels(train, params.columns, params.task))
+            return pipeline.fit(ready, target)
         except ValueError as error:
-            raise ProjectError(
-                f"model.candidates: {setting.estimator} with {setting.params}: {str(error).splitlines()[0]}"
-            ) from None
+            reason = str(error).splitlines()[0]
+            raise ProjectError(f"model.candidates: {setting.estimator} with {setting.params}: {reason}") from None
 
 
-def card(
-    pipeline: Pipeline, chosen: Setting, results: list[Result], train: pd.DataFrame, params: Params
-) -> dict[str, Any]:
-    """What is worth knowing of the model, as far as its inputs determine it."""
+def describe(train: pd.DataFrame, results: list[Result], params: Params) -> dict[str, Any]:
+    """The card of the model, as far as its inputs tell: what it is, what it was trained on, how that looked."""
     columns = params.columns
-    classes = None if params.task == "regression" else [plain(name) for name in pipeline.classes_]
-    positive = columns.positive
-    if classes and len(classes) == 2:
-        positive = classes[-1] if positive is None else positive
-        if positive not in classes:
-            raise ProjectError(f"columns.positive is {positive!r}, but the classes are {classes}: name one of them")
+    chosen = next(result for result in results if result.chosen).setting
     times = train[columns.time] if columns.time else None
+    target = train[columns.target]
     return {
         "task": params.task,
         "target": columns.target,
-        "classes": classes,
-        "positive": positive if classes and len(classes) == 2 else None,
         "features": columns.kinds,
-        "training": {
-            "rows": len(train),
-            "first": None if times is None else times.min().isoformat(),
-            "last": None if times is None else times.max().isoformat(),
-            "digest": digest(paths.TRAIN),
-        },
+        "training": {"rows": len(train), **window(times), "digest": digest(paths.TRAIN)},
         "estimator": chosen.estimator,
         "params": chosen.params,
         "seed": params.model.seed,
@@ -91,9 +82,25 @@ def card(
         "versions": versions(chosen.estimator),
         "profile": {
             **{name: profile(train[name]) for name in columns.features},
-            columns.target: profile(train[columns.target].astype("str") if classes else train[columns.target]),
+            columns.target: profile(target if params.task == "regression" else target.astype("str")),
         },
     }
+
+
+def describe_classes(pipeline: Pipeline, params: Params) -> dict[str, Any]:
+    """The classes in the order of their probabilities and, of two, the positive one; None where there are none.
+
+    Raises ProjectError when `columns.positive` names no class.
+    """
+    if params.task == "regression":
+        return {"classes": None, "positive": None}
+    classes = [name.item() if isinstance(name, np.generic) else name for name in pipeline.classes_]
+    if len(classes) != 2:
+        return {"classes": classes, "positive": None}
+    positive = classes[-1] if params.columns.positive is None else params.columns.positive
+    if positive not in classes:
+        raise ProjectError(f"columns.positive is {positive!r}, but the classes are {classes}: name one of them")
+    return {"classes": classes, "positive": positive}
 
 
 def profile(column: pd.Series) -> dict[str, Any]:
@@ -116,11 +123,6 @@ def digest(path: Path) -> str:
     """MD5 of a file, as DVC names it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def plain(value: Any) -> Any:
-    """A NumPy scalar as the Python value that JSON holds."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 if __name__ == "__main__":
