@@ -58,7 +58,7 @@ def run(command: list[str], folder: Path) -> Run:
 
         def watch() -> None:
             nonlocal peak
-            while not ended.wait(0.05):
+            while not ended.wait(0.2):
                 peak = max(peak, memory(process.pid))
 
         watcher = threading.Thread(target=watch)

@@ -118,6 +118,7 @@ def test_dates_written_another_way_are_read_with_the_format_of_the_contract() ->
         ("columns:\n  a: { type: numeric }\n", "columns.a.type"),
         ("columns:\n  a: { type: number, minimum: 0 }\n", "columns.a.minimum"),
         ("columns:\n  a: { type: string, min: 0 }\n", "columns.a"),
+        ("columns:\n  a: { type: string, format: '%Y' }\n", "columns.a"),
         ("columns:\n  a: { type: number\n", "not valid YAML"),
     ],
 )

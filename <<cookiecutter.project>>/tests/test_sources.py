@@ -16,7 +16,7 @@ from << cookiecutter.__package >>.params import load_params
 
 from .conftest import Change, Deliver
 
-QUERY = "SELECT * FROM \"all flights\" WHERE '5:15' = '5:15';"
+QUERY = "SELECT * FROM \"all flights\" WHERE 'at :noon' = 'at :noon';"
 
 
 def batch(newest: str | None = None, ids: tuple[str, ...] = ()) -> Batch:

@@ -24,7 +24,7 @@ from .sources import GENERATED_ID, Batch, Held, number_equal, read_files, read_s
 
 CONTRACT_HEADER = """\
 # What every row must satisfy. `ingest` refuses a batch that breaks a rule, whole, and says which rows.
-# Column: { type: number | integer | string | boolean | datetime, min, max, allowed: [...], nullable, unique }
+# Column: { type: number | integer | string | boolean | datetime, min, max, allowed: [...], nullable, unique, format }
 # Ranges are those seen when the table was adopted, widened by their own length to both sides.
 
 """
