@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from flight_delays.data.sources import sample_year
+from flight_delays.data import sample
 from ruamel.yaml import YAML
 
 NOISY = ["temperature", "dew_point", "pressure"]
 
 count = int(sys.argv[1])
-year = sample_year("late")
+year = sample.year("late")
 random = np.random.default_rng(0)
 writer = None
 for copy in range(-(-count // len(year))):

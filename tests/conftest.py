@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.main import cookiecutter
 
-from support import ROOT, cli, environment, git, run
+from support import ROOT, cli, commit, environment, git, run
 
 Bake = Callable[..., Path]
 
@@ -105,18 +105,15 @@ def champions(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(work, "checkout", "--quiet", "-b", "fewer-trees")
     retrain(work, "max_iter: 150", "max_iter: 5")
     cli(work, "promote", "--force", "--why", "to be quick")
-    git(work, "add", "--all")
-    git(work, "commit", "--quiet", "--message", "Fewer trees")
+    commit(work, "Fewer trees")
     git(work, "checkout", "--quiet", "main")
     git(work, "merge", "--quiet", "--no-ff", "--message", "Merge fewer trees", "fewer-trees")
     cli(work, "push")
 
     retrain(work, "max_iter: 5", "max_iter: 6")
-    git(work, "add", "--all")
-    git(work, "commit", "--quiet", "--message", "One more tree")
+    commit(work, "One more tree")
     cli(work, "promote", "--force", "--why", "one more")
-    git(work, "add", "--all")
-    git(work, "commit", "--quiet", "--message", "Promote one more tree")
+    commit(work, "Promote one more tree")
     cli(work, "push")
     git(work, "push", "--quiet", "origin", "main")
     return origin

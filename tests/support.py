@@ -44,6 +44,13 @@ def git(repository: Path, *arguments: str) -> str:
     return run("git", *arguments, cwd=repository).strip()
 
 
+def commit(repository: Path, message: str, *options: str) -> None:
+    """Commit all changes."""
+    git(repository, "add", "--all")
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    git(repository, *identity, "commit", "--quiet", "--message", message, *options)
+
+
 def files(folder: Path) -> list[Path]:
     """All files below a folder but git's own, in order."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)

@@ -56,6 +56,7 @@ src/PACKAGE/data/contract.py
 src/PACKAGE/data/infer.py
 src/PACKAGE/data/ingest.py
 src/PACKAGE/data/partitions.py
+src/PACKAGE/data/sample.py
 src/PACKAGE/data/sources.py
 src/PACKAGE/data/split.py
 src/PACKAGE/data/validate.py

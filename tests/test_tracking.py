@@ -4,17 +4,19 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from support import cli, environment, git, run, uv_run
+
+from support import cli, commit, environment, git, run, uv_run
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +27,7 @@ SEARCH = """candidates:
 """
 
 STATE = """
-import json, logging, sys
-import mlflow
+import json
 from mlflow import MlflowClient
 
 client = MlflowClient()
@@ -135,6 +136,15 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], 
         time.sleep(0.2)
 
 
+@pytest.fixture
+def clone(champions: Path, tmp_path: Path) -> Path:
+    """A fresh clone of a project with three champions, without data and models."""
+    clone = tmp_path / "flight-delays"
+    run("git", "clone", "--quiet", str(champions), str(clone), cwd=tmp_path)
+    run("uv", "sync", "--quiet", cwd=clone)
+    return clone
+
+
 def test_a_result_is_one_run_with_all_that_made_it(project: Path) -> None:
     found = state(project)
     (tracked,) = results(found)
@@ -209,14 +219,13 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
         assert found["versions"] == [], "the old champion's run is not on this server"
 
         cli(project_copy, "promote", "--force", "--why", "to see it", MLFLOW_TRACKING_URI=server)
-        git(project_copy, "add", "--all")
-        git(project_copy, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "--message", "Search")
+        commit(project_copy, "Search")
         cli(project_copy, "track", MLFLOW_TRACKING_URI=server)
         found = state(project_copy, server)
         (tracked,) = results(found)
-        commit = git(project_copy, "rev-parse", "HEAD")
-        assert (tracked["tags"]["git.commit"], tracked["tags"]["git.dirty"]) == (commit, "false")
-        assert [version["tags"]["git.commit"] for version in found["versions"]] == [commit]
+        head = git(project_copy, "rev-parse", "HEAD")
+        assert (tracked["tags"]["git.commit"], tracked["tags"]["git.dirty"]) == (head, "false")
+        assert [version["tags"]["git.commit"] for version in found["versions"]] == [head]
         assert found["aliases"] == {"champion": 1}
         assert "same answers" in uv_run(project_copy, "python", "-c", ANSWERS, MLFLOW_TRACKING_URI=server)
 
@@ -225,11 +234,7 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
     assert state(project_copy) == embedded
 
 
-def test_a_fresh_clone_shows_the_whole_history(champions: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "flight-delays"
-    run("git", "clone", "--quiet", str(champions), str(clone), cwd=tmp_path)
-    run("uv", "sync", "--quiet", cwd=clone)
-
+def test_a_fresh_clone_shows_the_whole_history(clone: Path) -> None:
     said = cli(clone, "track", "--history")
 
     assert "3 of 3 results of main logged, 3 champions registered" in said
@@ -251,12 +256,9 @@ def test_a_fresh_clone_shows_the_whole_history(champions: Path, tmp_path: Path) 
     assert "same answers" in uv_run(clone, "python", "-c", ANSWERS, MLFLOW_TRACKING_URI=store(clone))
 
 
-def test_a_champion_that_comes_back_is_a_version_of_its_own(champions: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "flight-delays"
-    run("git", "clone", "--quiet", str(champions), str(clone), cwd=tmp_path)
-    run("uv", "sync", "--quiet", cwd=clone)
+def test_a_champion_that_comes_back_is_a_version_of_its_own(clone: Path) -> None:
     git(clone, "checkout", "--quiet", "HEAD~1", "--", "models/champion.dvc")
-    git(clone, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "--message", "Roll back")
+    commit(clone, "Roll back")
 
     cli(clone, "track", "--history")
 
@@ -267,13 +269,8 @@ def test_a_champion_that_comes_back_is_a_version_of_its_own(champions: Path, tmp
     assert found["versions"][3]["run"] == found["versions"][1]["run"]
 
 
-def test_history_without_the_storage_has_the_figures_and_gets_the_models_later(
-    champions: Path, tmp_path: Path
-) -> None:
-    clone = tmp_path / "flight-delays"
-    run("git", "clone", "--quiet", str(champions), str(clone), cwd=tmp_path)
-    run("uv", "sync", "--quiet", cwd=clone)
-    git(clone, "remote", "set-url", "origin", str(tmp_path / "nowhere.git"))
+def test_history_without_the_storage_has_the_figures_and_gets_the_models_later(clone: Path, champions: Path) -> None:
+    git(clone, "remote", "set-url", "origin", str(champions.with_name("nowhere.git")))
     git(clone, "update-ref", "-d", "refs/remotes/origin/dvc-storage")
 
     said = cli(clone, "track", "--history")
@@ -322,6 +319,12 @@ def test_two_processes_may_be_the_first_to_use_a_store(project_copy: Path) -> No
     assert len(results(state(project_copy))) == 1
 
 
+def query(database: Path, statement: str) -> list[tuple[str, ...]]:
+    """The rows of a query."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(statement).fetchall()
+
+
 MAKE_OLD = """
 import sqlite3
 from alembic import command
@@ -351,10 +354,8 @@ def test_the_store_of_an_older_mlflow_is_upgraded_after_a_backup(project_copy: P
 
     assert f"mlflow.db is of an older MLflow: upgrading it, the old one is kept as mlflow.db.backup-{old}" in said
     backup = project_copy / f"mlflow.db.backup-{old}"
-    read = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall())"
-    revision, names = "SELECT version_num FROM alembic_version", "SELECT name FROM experiments ORDER BY name"
-    assert uv_run(project_copy, "python", "-c", read, str(backup), revision).strip() == f"[('{old}',)]"
-    assert "of old" in uv_run(project_copy, "python", "-c", read, "mlflow.db", names)
+    assert query(backup, "SELECT version_num FROM alembic_version") == [(old,)]
+    assert ("of old",) in query(project_copy / "mlflow.db", "SELECT name FROM experiments")
     assert len(results(state(project_copy))) == 1
     assert "backup" not in cli(project_copy, "track")
     assert git(project_copy, "status", "--porcelain") == ""
@@ -364,8 +365,8 @@ def test_the_store_of_an_older_mlflow_is_upgraded_after_a_backup(project_copy: P
 def test_a_store_that_cannot_be_read_is_named_and_left_alone(project_copy: Path, case: str) -> None:
     database = project_copy / "mlflow.db"
     if case == "newer":
-        edit = "import sqlite3; c = sqlite3.connect('mlflow.db'); c.execute(\"UPDATE alembic_version SET version_num = 'f00'\"); c.commit()"
-        uv_run(project_copy, "python", "-c", edit)
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'f00'")
     else:
         database.write_bytes(b"not a database" * 100)
     before = database.read_bytes()

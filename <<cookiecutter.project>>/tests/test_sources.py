@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from << cookiecutter.__package >>.data import sample as feed
 from << cookiecutter.__package >>.data import sources
 from << cookiecutter.__package >>.data.contract import load_contract
 from << cookiecutter.__package >>.data.sources import Batch, Held, fresh
@@ -210,7 +211,7 @@ def sample(project: Path, change: Change, monkeypatch: pytest.MonkeyPatch) -> No
     weather.to_csv(project / "weather.csv", index=False)
     with zipfile.ZipFile(project / "flights.csv.zip", "w") as archive:
         archive.writestr("flights.csv", flights.to_csv(index=False))
-    monkeypatch.setattr(sources, "sample_folder", lambda: project)
+    monkeypatch.setattr(feed, "folder", lambda: project)
     change(data={"source": "sample"})
 
 

@@ -86,7 +86,7 @@ def adopt(
     adopted = adopt(str(local.resolve()) if local.exists() else table, target, time, id)
     dvc.add(RAW)
     say(adopted)
-    say("next: look through params.yaml and contract.yaml, then `run`")
+    say("next: look through params.yaml and contract.yaml, set the description in pyproject.toml, then `run`")
 
 
 @app.command(rich_help_panel=MODEL)

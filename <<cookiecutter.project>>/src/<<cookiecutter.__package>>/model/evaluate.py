@@ -1,6 +1,5 @@
 """The stage `evaluate`: the challenger on the holdout, with intervals and slices, beside the trivial baseline."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from ..params import Params, load_params
 from ..stage import run_stage
 from .artifact import load_model, window, write_json
 from .intervals import blocks, interval, resamples
-from .metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for
+from .metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for, number
 
 CURVE_POINTS = 200
 BINS = 10
@@ -115,11 +114,6 @@ def curves(scored: Scored) -> dict[str, pd.DataFrame]:
 def thinned(points: pd.DataFrame) -> pd.DataFrame:
     """A few hundred of the points, the first and the last among them."""
     return points.iloc[np.unique(np.linspace(0, len(points) - 1, CURVE_POINTS).astype(int))]
-
-
-def number(value: float) -> float | None:
-    """A figure for JSON: six decimals, None where it is undefined."""
-    return round(value, 6) if math.isfinite(value) else None
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from ..params import Gates, Params
 from .artifact import Model
-from .evaluate import each_slice, number
+from .evaluate import each_slice
 from .intervals import interval
-from .metrics import Array, Metric, Scored
+from .metrics import Array, Metric, Scored, number
 
 LEVEL = 0.05
 """Chance, over all slices together, that one is called worse though none is."""

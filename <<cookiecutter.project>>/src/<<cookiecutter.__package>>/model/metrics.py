@@ -4,6 +4,7 @@ A resample of blocks is a weight for each block: a thousand resamples are one ma
 passes over the rows. Each value is that of the scikit-learn function of the same name; the tests hold it to that.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -122,6 +123,13 @@ def ranks(scored: Scored, block: Array, blocks: int) -> Array:
     return np.concatenate(parts, axis=1)
 
 
+def mean_of_defined(values: list[Array]) -> Array:
+    """The mean over the first axis, of those that are defined; NaN where none is."""
+    defined = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(defined, values, 0).sum(axis=0) / defined.sum(axis=0))
+
+
 def classes_of(sums: Array) -> Iterator[tuple[Array, Array]]:
     """(counts of the class, counts of the rest), each (…, RANK_BINS), from what `ranks` gave."""
     parts = np.split(sums, sums.shape[-1] // RANK_BINS, axis=-1)
@@ -134,7 +142,7 @@ def area_under_roc(sums: Array) -> Array:
     for members, others in classes_of(sums):
         below = np.cumsum(others, axis=-1) - others / 2
         values.append((members * below).sum(axis=-1) / (members.sum(axis=-1) * others.sum(axis=-1)))
-    return np.asarray(np.nanmean(values, axis=0))
+    return mean_of_defined(values)
 
 
 def area_under_precision_recall(sums: Array) -> Array:
@@ -145,7 +153,7 @@ def area_under_precision_recall(sums: Array) -> Array:
         all_rows = hits + np.cumsum(others[..., ::-1], axis=-1)
         precision = np.divide(hits, all_rows, out=np.zeros_like(hits), where=all_rows > 0)
         values.append((precision * members[..., ::-1]).sum(axis=-1) / members.sum(axis=-1))
-    return np.asarray(np.nanmean(values, axis=0))
+    return mean_of_defined(values)
 
 
 def log_loss(scored: Scored) -> Array:
@@ -251,3 +259,8 @@ def metric_named(name: str, scored: Scored) -> Metric:
     if name not in known:
         raise ProjectError(f"gates.primary: {name!r} is not defined for this target; choose one of {', '.join(known)}")
     return known[name]
+
+
+def number(value: float) -> float | None:
+    """A figure for JSON: six decimals, None where it is undefined."""
+    return round(float(value), 6) if math.isfinite(value) else None

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from ..errors import ProjectError
 from ..params import Candidate, Params, Range
 from ..progress import progress
-from .metrics import as_scored, metric_named
+from .metrics import as_scored, mean_of_defined, metric_named, number
 from .pipeline import build, inputs, labels
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -33,10 +33,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Result:
-    """A setting with its score on each fold, and whether it won."""
+    """A setting with its score on each fold (None: undefined there), their mean, and whether it won."""
 
     setting: Setting
-    scores: list[float]
+    scores: list[float | None]
+    mean: float | None
     chosen: bool
 
 
@@ -122,18 +123,18 @@ def search(train: pd.DataFrame, params: Params) -> list[Result]:
     """
     settings = settings_of(params.model.candidates, params.model.search.draws, params.model.seed)
     if len(settings) == 1:
-        return [Result(settings[0], [], True)]
+        return [Result(settings[0], [], None, True)]
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
     with cluster():
         run = joblib.Parallel(n_jobs=-1, return_as="generator")
         scored = run(joblib.delayed(score)(setting, fold, train, params) for setting, fold in cells)
         scores = np.array(list(progress(scored, len(cells), "searching"))).reshape(len(settings), len(folds))
-    means = np.nan_to_num(np.nanmean(scores, axis=1), nan=-np.inf)
-    best = int(np.argmax(means))
+    means = [mean_of_defined(list(row)).item() for row in scores]
+    best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
     return [
-        Result(setting, [round(float(value), 12) for value in scores[index]], index == best)
-        for index, setting in enumerate(settings)
+        Result(setting, [number(score) for score in row], number(mean), index == best)
+        for index, (setting, row, mean) in enumerate(zip(settings, scores, means, strict=True))
     ]
 
 

@@ -74,7 +74,7 @@ def describe(train: pd.DataFrame, results: list[Result], params: Params) -> dict
                 "estimator": result.setting.estimator,
                 "params": result.setting.params,
                 "scores": result.scores,
-                "mean": float(np.mean(result.scores)) if result.scores else None,
+                "mean": result.mean,
                 "chosen": result.chosen,
             }
             for result in results

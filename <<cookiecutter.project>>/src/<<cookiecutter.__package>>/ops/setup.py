@@ -70,7 +70,7 @@ def bring_data() -> None:
     if not any(paths.RAW.glob("*.parquet")):
         params = load_params()
         taken = ingest(params, load_contract())
-        if taken is None:
+        if not taken.rows:
             raise ProjectError(f"the source {params.data.source} gave no rows: see `data` in {paths.PARAMS}")
         print(taken, flush=True)
     dvc.add(paths.RAW)

@@ -24,7 +24,8 @@ def data() -> str:
     found = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
     partitions = found["partitions"]
     window = {"first": partitions[0]["first"], "last": partitions[-1]["last"]}
-    return f"{found['rows']:,} rows in {len(partitions)} partitions{period(window)}"
+    many = "" if len(partitions) == 1 else "s"
+    return f"{found['rows']:,} rows in {len(partitions)} partition{many}{period(window)}"
 
 
 def champion() -> str:
