@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,7 +149,8 @@ def test_the_better_candidate_is_chosen(tmp_path: Path, monkeypatch: pytest.Monk
     ]
     prepare(tmp_path, {**SETTINGS, "model": {"candidates": candidates}})
     monkeypatch.chdir(tmp_path)
-    train.main()
+    with joblib.parallel_config("threading"):  # starting processes takes seconds
+        train.main()
     card = load_model(paths.CHALLENGER).card
     assert card["estimator"] == "sklearn.linear_model.LogisticRegression"
     assert [len(setting["scores"]) for setting in card["search"]] == [3, 3, 3]

@@ -19,7 +19,7 @@ from .metrics import Array, Metric, Scored, number
 LEVEL = 0.05
 """Chance, over all slices together, that one is called worse though none is."""
 
-LATENCY_CALLS = 30
+LATENCY_CALLS = 20
 
 
 @dataclass(frozen=True)
