@@ -69,12 +69,13 @@ def example(directory: Path) -> pd.DataFrame:
 
 
 def signature_of(directory: Path) -> "ModelSignature":
-    """The columns that the model takes and gives, with their types."""
+    """The columns that the model takes and gives, with their types; a category may be of any."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType
 
     kinds = read(directory / "card.json")["features"]
-    types = {"numeric": DataType.double, "categorical": DataType.string, "dates": DataType.datetime}
+    types = {"numeric": DataType.double, "categorical": AnyType(), "dates": DataType.datetime}
     takes: Any = [ColSpec(types[kind], name) for kind, names in kinds.items() for name in names]
     gives: Any = [ColSpec(DataType.double, name) for name in read(directory / "golden.json")["answers"][0]]
     return ModelSignature(Schema(takes), Schema(gives))
