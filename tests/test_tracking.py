@@ -62,8 +62,8 @@ import pandas as pd
 
 model = mlflow.pyfunc.load_model("models:/flight-delays@champion")
 golden = json.load(open("models/champion/golden.json"))
-rows = pd.DataFrame(golden["rows"]).astype({name: "float64" for name in model.metadata.get_input_schema().input_names()
-    if model.metadata.get_input_schema().input_dict()[name].type.name == "double"})
+numeric = json.load(open("models/champion/card.json"))["features"]["numeric"]
+rows = pd.DataFrame(golden["rows"]).astype(dict.fromkeys(numeric, "float64"))
 answers = model.predict(rows)
 assert list(answers) == model.metadata.get_output_schema().input_names() == list(golden["answers"][0])
 assert np.allclose(answers, pd.DataFrame(golden["answers"]))
