@@ -19,7 +19,7 @@ from ..errors import ProjectError
 Array = NDArray[Any]
 Kind = Literal["binary", "multiclass", "regression"]
 
-RANK_BINS = 2048
+RANK_BINS = 1024
 """Scores are resampled in so many bins of equal count, ties within one counting half."""
 
 CALIBRATION_BINS = 10

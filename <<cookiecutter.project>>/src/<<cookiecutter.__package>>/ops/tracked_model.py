@@ -75,7 +75,8 @@ def signature_of(directory: Path) -> "ModelSignature":
     from mlflow.types.schema import AnyType
 
     kinds = read(directory / "card.json")["features"]
-    types = {"numeric": DataType.double, "categorical": AnyType(), "dates": DataType.datetime}
+    any_type: Any = AnyType
+    types = {"numeric": DataType.double, "categorical": any_type(), "dates": DataType.datetime}
     takes: Any = [ColSpec(types[kind], name) for kind, names in kinds.items() for name in names]
     gives: Any = [ColSpec(DataType.double, name) for name in read(directory / "golden.json")["answers"][0]]
     return ModelSignature(Schema(takes), Schema(gives))
