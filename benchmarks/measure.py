@@ -1,6 +1,6 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
-    uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [scale]
+uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [scale]
 """
 
 import os
@@ -84,7 +84,9 @@ def memory(pid: int) -> int:
     return total
 
 
-def medians(commands: dict[str, list[str]], folder: Path, before: dict[str, list[Path]] | None = None) -> dict[str, float]:
+def medians(
+    commands: dict[str, list[str]], folder: Path, before: dict[str, list[Path]] | None = None
+) -> dict[str, float]:
     """Median seconds of each command, taken in turns; `before` names what is removed before each turn."""
     found: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(REPEATS):

@@ -75,6 +75,7 @@ src/PACKAGE/ops/__init__.py
 src/PACKAGE/ops/champion.py
 src/PACKAGE/ops/content.py
 src/PACKAGE/ops/dvc.py
+src/PACKAGE/ops/figures.py
 src/PACKAGE/ops/git.py
 src/PACKAGE/ops/history.py
 src/PACKAGE/ops/lineage.py
@@ -99,12 +100,16 @@ src/PACKAGE/stage.py
 tests/__init__.py
 tests/conftest.py
 tests/data/flights.csv
+tests/test_adopt.py
 tests/test_compare.py
 tests/test_contract.py
+tests/test_ingest.py
 tests/test_metrics.py
 tests/test_model.py
+tests/test_promote.py
 tests/test_setup.py
 tests/test_sources.py
+tests/test_split.py
 tests/test_storage.py
 """.split()
 """What a project holds, with every answer, before its first data and model."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from conftest import Bake
 from support import cli, run, uv_run
 
@@ -63,7 +64,10 @@ def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     init = ["--username=me", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync"]
     run(*as_user, str(binaries / "initdb"), "--pgdata", str(data), *init, cwd=folder)
     subprocess.run(  # not through a pipe, which the server would keep open
-        [*control, "--log", str(folder / "log"), "-o", settings, "start"], check=True, stdout=subprocess.DEVNULL, cwd=folder
+        [*control, "--log", str(folder / "log"), "-o", settings, "start"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
     )
     stop = [*control, "--mode=immediate", "stop"]
     yield f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres", stop

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from support import cli, environment, run, uv_run
 
 pytestmark = pytest.mark.slow
@@ -23,6 +24,12 @@ SEARCH = """
   search: { folds: 3, draws: 2 }
 
 evaluate:
+"""
+
+
+WAIT = """
+from distributed import Client
+Client("{address}", timeout="60s").wait_for_workers({workers}, timeout=60)
 """
 
 
@@ -110,15 +117,25 @@ def cluster(project: Path, workers: int) -> Iterator[tuple[str, Path]]:
     address = f"tcp://127.0.0.1:{port}"
     log = project / "dask.log"
     scheduler = [dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    worker = [dask, "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60"]
+    worker = [
+        dask,
+        "worker",
+        address,
+        "--host",
+        "127.0.0.1",
+        "--nthreads",
+        "1",
+        "--no-dashboard",
+        "--death-timeout",
+        "60",
+    ]
     with log.open("w", encoding="utf-8") as output:
         started = [
             subprocess.Popen(command, cwd=project, env=environment(), stdout=output, stderr=subprocess.STDOUT)
             for command in [scheduler, *[worker] * workers]
         ]
         try:
-            wait = f"from distributed import Client; Client('{address}', timeout='60s').wait_for_workers({workers}, timeout=60)"
-            uv_run(project, "python", "-c", wait)
+            uv_run(project, "python", "-c", WAIT.format(address=address, workers=workers))
             yield address, log
         finally:
             for process in reversed(started):

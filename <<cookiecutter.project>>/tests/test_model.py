@@ -180,6 +180,13 @@ def test_an_impossible_candidate_is_named(
         train.main()
 
 
+def test_a_feature_without_a_value_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path, rows=table().assign(price=np.nan))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ProjectError, match="price: no value in any training row"):
+        train.main()
+
+
 def test_a_model_of_another_scikit_learn_is_refused_when_it_answers_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,9 @@ def main() -> None:
     columns = params.columns
     needed = dict.fromkeys([columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])])
     train = pd.read_parquet(paths.TRAIN, columns=list(needed))
+    empty = [name for name in columns.features if train[name].isna().all()]
+    if empty:
+        raise ProjectError(f"{', '.join(empty)}: no value in any training row; leave it out of params.yaml")
     results = search(train, params)
     chosen = next(result for result in results if result.chosen).setting
     trained_on = row_hashes(train[columns.id])

@@ -9,7 +9,7 @@ from .. import paths
 from ..errors import ProjectError
 from . import git
 from .dvc import load_yaml, read
-from .report import ends, figure, period
+from .figures import ends, figure, period
 from .revisions import Champion, champions, commit_of_result, main_branch, pipeline_digests, text_digest
 from .runs import flat
 

@@ -12,6 +12,7 @@ from ..model.compare import Comparison, MetricPair, load_comparison
 from ..params import Params
 from ..project import Project
 from .dvc import output_digest
+from .figures import ends, figure, period
 
 VERDICTS = {
     "promote": "✅ promote: the challenger may become champion",
@@ -37,16 +38,6 @@ def row(name: str, pair: MetricPair) -> list[str]:
     found = pair.difference
     interval = "" if found.low is None or found.high is None else f"[{found.low:+.4f}, {found.high:+.4f}]"
     return [name, figure(pair.champion), figure(pair.challenger), figure(found.value, "+"), interval]
-
-
-def figure(value: float | None, sign: str = "") -> str:
-    """A figure with four decimals, a dash where it is undefined."""
-    return "–" if value is None else f"{value:{sign}.4f}"
-
-
-def period(window: dict[str, str | None]) -> str:
-    """`, 2013-03-04 to 2013-03-31`, empty where the data has no time."""
-    return f", {window['first'][:10]} to {window['last'][:10]}" if window["first"] and window["last"] else ""
 
 
 def markdown_report(params: Params) -> str:
@@ -142,11 +133,6 @@ def slice_lines(params: Params) -> list[str]:
     if not rows:
         return ["No slice has rows enough (`evaluate` in `params.yaml`).", ""]
     return [*table(["slice", "rows", primary, "95 % interval"], rows), ""]
-
-
-def ends(found: dict[str, Any]) -> str:
-    """The two ends of an interval."""
-    return "" if found["low"] is None else f"[{found['low']:.4f}, {found['high']:.4f}]"
 
 
 def parameters(params: dict[str, Any]) -> str:

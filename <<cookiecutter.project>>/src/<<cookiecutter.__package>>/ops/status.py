@@ -7,7 +7,7 @@ from ..model.artifact import load_card
 from ..model.compare import load_comparison
 from ..params import load_params
 from . import dvc, git
-from .report import period
+from .figures import period
 from .revisions import champions
 
 
@@ -19,8 +19,10 @@ def status() -> str:
 
 def data() -> str:
     """What was last validated."""
-    if not paths.VALIDATION.exists():
+    if not paths.RAW_POINTER.exists():
         return "none yet: `setup` fetches the sample, `adopt` takes your own"
+    if not paths.VALIDATION.exists():
+        return "taken in, not validated yet: `run`"
     found = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
     partitions = found["partitions"]
     window = {"first": partitions[0]["first"], "last": partitions[-1]["last"]}
