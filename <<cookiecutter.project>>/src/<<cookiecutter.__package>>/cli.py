@@ -82,8 +82,7 @@ def adopt(
     from .ops import dvc
     from .paths import RAW
 
-    local = STARTED_IN / table
-    adopted = adopt(str(local.resolve()) if local.exists() else table, target, time, id)
+    adopted = adopt(table if "::" in table or "://" in table else str(STARTED_IN / table), target, time, id)
     dvc.add(RAW)
     say(adopted)
     say("next: look through params.yaml and contract.yaml, set the description in pyproject.toml, then `run`")
