@@ -92,14 +92,11 @@ def adopt(
 def run() -> None:
     """Run the stages whose inputs changed, compare with the champion, log to MLflow, show the result."""
     from .ops import dvc
-    from .ops.tracking import TrackingUnavailable, track
+    from .ops.tracking import track_if_possible
 
     dvc.repro()
     compare()
-    try:
-        say(track())
-    except TrackingUnavailable as error:
-        say(f"not yet tracked: {error}; `track` catches up")
+    say(track_if_possible())
 
 
 @app.command(rich_help_panel=MODEL)
@@ -135,14 +132,11 @@ def promote(
 ) -> None:
     """Make the challenger the champion, if the verdict allows it. Commit to make it real."""
     from .ops.promote import promote
-    from .ops.tracking import TrackingUnavailable, track
+    from .ops.tracking import track_if_possible
     from .params import load_params
 
     say(promote(load_params(), force=force, why=why))
-    try:
-        say(track())
-    except TrackingUnavailable as error:
-        say(f"not yet registered: {error}; `track` catches up")
+    say(track_if_possible())
 
 
 @app.command(rich_help_panel=MODEL)

@@ -112,12 +112,9 @@ def fill_storage() -> None:
 
 def log_result() -> None:
     """The run and the champion's version; without a server that can wait."""
-    from .tracking import TrackingUnavailable, track
+    from .tracking import track_if_possible
 
-    try:
-        print(track(), flush=True)
-    except TrackingUnavailable as error:
-        print(f"not yet tracked: {error}; `track` catches up", flush=True)
+    print(track_if_possible(), flush=True)
 
 
 def show_result() -> None:

@@ -17,7 +17,7 @@ from .registry import register_champion
 from .runs import log_promotion, log_result, result_of_working_tree
 from .tracking_store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
-__all__ = ["Tracked", "TrackingUnavailable", "track", "ui"]
+
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,14 @@ def track(history: bool = False) -> Tracked | History:
             log_promotion(store, run.info.run_id)
         shown = paths.TRACKING_DATABASE.name if store.embedded else "the server of MLFLOW_TRACKING_URI"
         return Tracked(run.info.run_id, new, shown, champion.version if champion else None)
+
+
+def track_if_possible() -> str:
+    """What `track` did, or that it can wait: a store that is down loses no result."""
+    try:
+        return str(track())
+    except TrackingUnavailable as error:
+        return f"not yet tracked: {error}; `track` catches up"
 
 
 def ui(port: int = 5000) -> None:
