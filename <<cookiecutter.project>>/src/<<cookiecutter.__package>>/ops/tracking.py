@@ -18,8 +18,6 @@ from .runs import log_promotion, log_result, result_of_working_tree
 from .tracking_store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
 
-
-
 @dataclass(frozen=True)
 class Tracked:
     """What `track` did. `version` is the champion's in the registry, None where there is none."""
