@@ -1,8 +1,11 @@
 """What several tests use: where the template is, and how to run commands beside it."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "<<cookiecutter.project>>"
@@ -54,3 +57,12 @@ def commit(repository: Path, message: str, *options: str) -> None:
 def files(folder: Path) -> list[Path]:
     """All files below a folder but git's own, in order."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+
+
+def needs(program: str, advice: str) -> str:
+    """Where a program is. Without it the test is skipped, saying how to get it; in CI it fails."""
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin")
+    if found is None:
+        message = f"{program} is missing: {advice}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return str(found)

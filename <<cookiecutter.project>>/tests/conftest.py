@@ -3,7 +3,9 @@
 The tests have settings of their own, so that they hold whatever `params.yaml` is about by now.
 """
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from ruamel.yaml import YAML
 
 from << cookiecutter.__package >>.data.contract import load_contract
 from << cookiecutter.__package >>.data.ingest import Ingested, ingest
+from << cookiecutter.__package >>.ops import dvc, storage
+from << cookiecutter.__package >>.ops.git import git
 from << cookiecutter.__package >>.params import load_params
 
 SETTINGS: dict[str, Any] = {
@@ -44,9 +48,21 @@ CONTRACT: dict[str, Any] = {
     "arrival_delay": {"type": "number"},
 }
 
+CONFIG = "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../.storage\n"
+
 Change = Callable[..., None]
 Deliver = Callable[..., Path]
 Take = Callable[[], Ingested]
+Clone = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _outside_actions() -> Iterator[None]:
+    """The same in a job as on a laptop: no test writes to the job's summary or outputs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("GITHUB_")]:
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(params=["classification", "regression"])
@@ -104,3 +120,77 @@ def deliver(project: Path) -> Deliver:
 def take(project: Path) -> Take:
     """`ingest` with the settings as they are now."""
     return lambda: ingest(load_params(), load_contract())
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `first`, a project with one version of its data, and with `origin`, to which it was pushed."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "first" / ".dvc").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        without_settings_of_the_machine(patch, folder)
+        patch.chdir(folder / "first")
+        git("init", "--quiet", "--bare", "--initial-branch=main", "../origin")
+        shutil.copy(Path(__file__).parents[1] / "pyproject.toml", "pyproject.toml")
+        Path(".dvc/config").write_text(CONFIG)
+        Path(".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
+        Path(".gitignore").write_text("/.storage\n/data/raw\n")
+        git("init", "--quiet", "--initial-branch=main")
+        git("remote", "add", "origin", "../origin")
+        save("a", "rows of a\n")
+        storage.push()
+        git("push", "--quiet", "--no-verify", "origin", "main")
+    return folder
+
+
+def without_settings_of_the_machine(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """No identity, hook or signature of the one who runs the tests."""
+    patch.setenv("HOME", str(home))
+    patch.setenv("GIT_CONFIG_GLOBAL", str(home / "no-config"))
+    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+
+@pytest.fixture
+def first(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the shared project, beside its origin; the current directory."""
+    return copied(shared, tmp_path, monkeypatch)
+
+
+def copied(shared: Path, folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """A copy of `first` beside a copy of its origin, in which to work."""
+    without_settings_of_the_machine(patch, folder)
+    shutil.copytree(shared, folder, symlinks=True, dirs_exist_ok=True)
+    patch.chdir(folder / "first")
+    git("remote", "set-url", "origin", str(folder / "origin"))
+    return folder / "first"
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """What GitHub would be."""
+    return tmp_path / "origin"
+
+
+@pytest.fixture
+def clone(tmp_path: Path, origin: Path) -> Clone:
+    """`clone("second", "--depth=1")` brings a copy of what is at origin."""
+
+    def clone(name: str, *options: str) -> Path:
+        git("clone", "--quiet", *options, origin.as_uri(), str(tmp_path / name))
+        return tmp_path / name
+
+    return clone
+
+
+def save(name: str, text: str) -> None:
+    """A partition, versioned and committed."""
+    Path("data/raw").mkdir(parents=True, exist_ok=True)
+    Path("data/raw", name).write_bytes(text.encode())
+    dvc.add(Path("data/raw"))
+    git("add", "--all")
+    git("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message", name)
+
+
+def rows(name: str) -> str:
+    """What a partition holds, to the last byte."""
+    return Path("data/raw", name).read_bytes().decode()

@@ -143,5 +143,29 @@ def test_the_record_of_the_same_encounter_stands(tmp_path: Path, monkeypatch: py
     assert paths.COMPARISON.read_bytes() == text
 
 
+def test_a_comparison_without_a_record_leaves_the_last_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = a_model(tmp_path, monkeypatch)
+    compare(params, "challenger.dir", None, None)
+    text = paths.COMPARISON.read_bytes()
+    other = compare(params, "challenger.dir", "champion.dir", paths.CHALLENGER, record=False)
+    assert other.champion == "champion.dir" and other.metrics["roc_auc"].difference.value == 0
+    assert paths.COMPARISON.read_bytes() == text
+
+
+def test_both_models_are_weighed_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = a_model(tmp_path, monkeypatch)
+    comparison = against(tmp_path, params)
+    for cost in (comparison.cost, comparison.champion_cost):
+        assert cost and cost.latency_ms and cost.size_mb == pytest.approx(size(paths.CHALLENGER), abs=1e-3)
+    assert compare(params, "challenger.dir", None, None).champion_cost is None
+
+
+def size(directory: Path) -> float:
+    """The files of a directory in MB."""
+    return sum(file.stat().st_size for file in directory.iterdir()) / 1e6
+
+
 def test_holm_adjusts_as_published() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,81 +11,7 @@ from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.ops import dvc, storage, storage_branch
 from << cookiecutter.__package >>.ops.git import git
 
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-CONFIG = "[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../.storage\n"
-
-Clone = Callable[..., Path]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_settings_of_the_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No identity, hook or signature of the one who runs the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        home = tmp_path_factory.mktemp("home")
-        patch.setenv("HOME", str(home))
-        patch.setenv("GIT_CONFIG_GLOBAL", str(home / "no-config"))
-        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-        yield
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `first`, a project with one version of its data, and with `origin`, to which it was pushed."""
-    folder = tmp_path_factory.mktemp("shared")
-    git("init", "--quiet", "--bare", "--initial-branch=main", str(folder / "origin"))
-    (folder / "first" / ".dvc").mkdir(parents=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder / "first")
-        shutil.copy(PYPROJECT, "pyproject.toml")
-        Path(".dvc/config").write_text(CONFIG)
-        Path(".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
-        Path(".gitignore").write_text("/.storage\n/data/raw\n")
-        git("init", "--quiet", "--initial-branch=main")
-        git("remote", "add", "origin", "../origin")
-        save("a", "rows of a\n")
-        storage.push()
-        git("push", "--quiet", "--no-verify", "origin", "main")
-    return folder
-
-
-@pytest.fixture
-def first(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the project, beside its origin; the current directory."""
-    shutil.copytree(shared, tmp_path, symlinks=True, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path / "first")
-    git("remote", "set-url", "origin", str(tmp_path / "origin"))
-    return tmp_path / "first"
-
-
-@pytest.fixture
-def origin(tmp_path: Path) -> Path:
-    """What GitHub would be."""
-    return tmp_path / "origin"
-
-
-@pytest.fixture
-def clone(tmp_path: Path, origin: Path) -> Clone:
-    """`clone("second", "--depth=1")` brings a copy of what is at origin."""
-
-    def clone(name: str, *options: str) -> Path:
-        git("clone", "--quiet", *options, origin.as_uri(), str(tmp_path / name))
-        return tmp_path / name
-
-    return clone
-
-
-def save(name: str, text: str) -> None:
-    """A partition, versioned and committed."""
-    Path("data/raw").mkdir(parents=True, exist_ok=True)
-    Path("data/raw", name).write_bytes(text.encode())
-    dvc.add(Path("data/raw"))
-    git("add", "--all")
-    git("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message", name)
-
-
-def rows(name: str) -> str:
-    """What a partition holds, to the last byte."""
-    return Path("data/raw", name).read_bytes().decode()
+from .conftest import CONFIG, Clone, rows, save
 
 
 @pytest.mark.parametrize(
@@ -153,7 +78,27 @@ def test_without_origin_the_branch_is_filled(first: Path) -> None:
     git("remote", "remove", "origin")
     save("b", "rows of b")
     assert "2 files" in storage.push()
-    assert {file.key for file in dvc.versioned(Path(".storage"))} <= storage_branch.contents()
+    assert {file.key for file in dvc.versioned(Path(".storage"))} <= storage_branch.contents().keys()
+
+
+def test_much_is_pushed_in_portions(first: Path, origin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since GitHub refuses a push of more than 2 GB; also what has to be put on top of others' files."""
+    monkeypatch.setattr(storage_branch, "PORTION", 5000)
+    pushed = []
+    transfer = storage_branch.transfer
+
+    def noted(*arguments: str) -> None:
+        pushed.extend(argument for argument in arguments if argument.endswith(storage_branch.HERE))
+        transfer(*arguments)
+
+    monkeypatch.setattr(storage_branch, "transfer", noted)
+    for name in "bcd":
+        save(name, os.urandom(1500).hex())
+    git("update-ref", storage_branch.HERE, git("rev-parse", f"{storage_branch.HERE}^"), cwd=origin)
+    storage.push()
+    assert len(pushed) > 2
+    assert git("rev-parse", storage_branch.HERE) == git("rev-parse", storage_branch.HERE, cwd=origin)
+    assert {file.key for file in dvc.versioned(Path(".storage"))} <= storage_branch.contents().keys()
 
 
 def test_a_second_push_has_nothing_to_do(first: Path) -> None:
@@ -190,12 +135,12 @@ def test_what_lies_half_done_in_the_worktree_is_mended(first: Path, origin: Path
     one.unlink()
     other.write_text("damaged")
     Path(".storage/files/.half.tmp").write_text("half")
-    before = storage_branch.contents()
+    before = storage_branch.contents().keys()
     save("b", "rows of b")
     storage.push()
     assert one.exists()
     assert other.read_text() != "damaged"
-    assert before < storage_branch.contents()
+    assert before < storage_branch.contents().keys()
     assert not any(key.endswith(".tmp") for key in storage_branch.contents())
 
 
@@ -219,7 +164,7 @@ def test_what_dvc_pushed_before_the_worktree_was_there_is_kept(first: Path) -> N
     save("b", "rows of b")
     dvc.push()
     storage.push()
-    assert {file.key for file in dvc.versioned(Path(".storage"))} <= storage_branch.contents()
+    assert {file.key for file in dvc.versioned(Path(".storage"))} <= storage_branch.contents().keys()
 
 
 def test_a_bucket_needs_no_branch(first: Path, tmp_path: Path) -> None:
@@ -247,7 +192,7 @@ def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pyt
     assert storage.install_hook() is None
     save("b", "rows of b")
     git("push", "--quiet", "origin", "main")
-    assert (tmp_path / "called").read_text().split()[-1] == "push"
+    assert (tmp_path / "called").read_text().split()[-2:] == ["push", git("rev-parse", "main")]
     storage.ensure()
     dvc.push()
     storage_branch.commit()
@@ -256,6 +201,33 @@ def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pyt
     assert "travels by itself" in done.stderr
     storage.push()
     assert len((tmp_path / "called").read_text().splitlines()) == 1
+
+
+def test_each_commit_that_is_pushed_has_its_data(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the last one, and not only those of the branch that is checked out."""
+    git("switch", "--quiet", "--create", "other")
+    save("x", "rows of x")
+    git("switch", "--quiet", "main")
+    for name in "bc":
+        Path("data/raw/b").unlink(missing_ok=True)
+        save(name, f"rows of {name}")
+    storage.push("other")
+    git("push", "--quiet", "--no-verify", "origin", "main", "other")
+    monkeypatch.chdir(clone("second"))
+    for revision, name in (("main", "c"), ("main~1", "b"), ("other", "x")):
+        git("checkout", "--quiet", "--detach", f"origin/{revision}")
+        storage.pull()
+        assert rows(name) == f"rows of {name}"
+
+
+def test_stages_that_never_ran_are_no_hindrance(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("dvc.yaml").write_text("stages: {late: {cmd: 'true', outs: [model]}}\n")
+    save("b", "rows of b")
+    storage.push()
+    git("push", "--quiet", "--no-verify", "origin", "main")
+    monkeypatch.chdir(clone("second"))
+    storage.pull()
+    assert rows("b") == "rows of b"
 
 
 def test_a_hook_of_the_users_own_stays(first: Path, tmp_path: Path) -> None:
@@ -267,3 +239,67 @@ def test_a_hook_of_the_users_own_stays(first: Path, tmp_path: Path) -> None:
     git("config", "core.hooksPath", str(tmp_path / "hooks"))
     assert str(tmp_path / "hooks") in str(storage.install_hook())
     assert not (tmp_path / "hooks").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--depth=1"]], ids=["whole", "shallow"])
+def test_a_check_of_a_complete_storage_leaves_nothing_to_push(
+    first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    """As in a job that may only read; and what it brought is all that a later `pull` needs."""
+    monkeypatch.chdir(clone("second", "--single-branch", *options))
+    assert "has all that this commit names" in storage.check()
+    assert git("rev-parse", storage_branch.HERE) == git("rev-parse", storage_branch.AT_ORIGIN)
+    git("remote", "set-url", "--push", "origin", "/nowhere")
+    storage.check()
+    git("remote", "set-url", "origin", "/nowhere")
+    storage.check_out()
+    assert rows("a") == "rows of a\n"
+
+
+def test_a_check_names_the_branch_that_origin_lacks(
+    first: Path, clone: Clone, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And on whose machine it is."""
+    git("update-ref", "-d", storage_branch.HERE, cwd=origin)
+    with pytest.raises(ProjectError, match=r"origin has no branch dvc-storage, .* push` here$"):
+        storage.check()
+    monkeypatch.chdir(clone("second", "--depth=1"))
+    with pytest.raises(ProjectError, match=r"origin has no branch dvc-storage, .* whoever set .* push` there$"):
+        storage.check()
+    git("remote", "set-url", "origin", str(origin / "away"))
+    with pytest.raises(ProjectError, match=r"could not be asked .*`gh auth setup-git`"):
+        storage.check()
+
+
+def test_a_check_names_what_was_not_pushed(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the machine that has it, in a clone, and in a shallow one, which cannot know who it was."""
+    save("b", "rows of b")
+    with pytest.raises(ProjectError, match=r"data/raw, data/raw/b are not in the storage, but here: .* push`$"):
+        storage.check()
+    git("push", "--quiet", "--no-verify", "origin", "main")
+    for name, depth, who in (
+        ("whole", "100", r"Ada, who made commit \w+, has it"),
+        ("shallow", "1", r"whoever last changed data/raw.dvc \(`git log -1 data/raw.dvc` .* has it"),
+    ):
+        monkeypatch.chdir(clone(name, f"--depth={depth}"))
+        with pytest.raises(ProjectError, match=rf"data/raw is not in the storage: {who}: .* push` there$"):
+            storage.check()
+
+
+def test_a_check_of_a_bucket_asks_for_every_file(first: Path, tmp_path: Path) -> None:
+    bucket = tmp_path / "bucket"
+    Path(".dvc/config").write_text(CONFIG.replace("../.storage", bucket.as_posix()))
+    storage.push()
+    assert str(bucket) in storage.check()
+    next(path for path in bucket.rglob("*") if path.is_file() and path.suffix != ".dir").unlink()
+    with pytest.raises(ProjectError, match=r"data/raw/a is not in the storage, but here"):
+        storage.check()
+
+
+def test_locks_of_a_git_that_was_killed_are_no_hindrance(first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_branch, "PATIENCE", 0)
+    (worktree,) = Path(".git/worktrees").iterdir()
+    for lock in (worktree / "index.lock", worktree / "HEAD.lock", Path(".git/refs/heads/dvc-storage.lock")):
+        lock.touch()
+    save("b", "rows of b")
+    assert storage.push().startswith("2 files")

@@ -6,12 +6,13 @@ Libraries are imported by the command that needs them, so that `--help` is insta
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 
 from .errors import ProjectError
+from .ops import actions
 from .paths import project_root
 
 app = typer.Typer(
@@ -33,6 +34,11 @@ def say(what: object) -> None:
     typer.echo(str(what))
 
 
+def absolute(path: Path | None) -> Path | None:
+    """A path as it was meant where the command was started."""
+    return STARTED_IN / path if path else None
+
+
 @app.callback()
 def every_command(
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
@@ -49,6 +55,19 @@ def setup() -> None:
     from .ops import setup
 
     setup.setup()
+
+
+@app.command(rich_help_panel=GETTING_READY)
+def doctor() -> None:
+    """Look at what must be right outside the code, here and on GitHub; say what mends it."""
+    from .ops.doctor import doctor
+    from .ops.findings import WRONG
+
+    found = doctor()
+    for finding in found:
+        say(finding)
+    if any(finding.mark == WRONG for finding in found):
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=DATA)
@@ -90,13 +109,22 @@ def adopt(
 
 @app.command(rich_help_panel=MODEL)
 def run() -> None:
-    """Run the stages whose inputs changed, compare with the champion, log to MLflow, show the result."""
-    from .ops import dvc
+    """`train`, `compare` and `track`: from a change to its verdict."""
     from .ops.tracking import track_if_possible
 
-    dvc.repro()
+    train()
     compare()
     say(track_if_possible())
+
+
+@app.command(rich_help_panel=MODEL)
+def train(
+    base: Annotated[str, typer.Option(help="The revision that the result is held against.")] = "HEAD",
+) -> None:
+    """Run the stages whose inputs changed, and say whether the model differs from that of a revision."""
+    from .ops.train import train
+
+    say(train(base))
 
 
 @app.command(rich_help_panel=MODEL)
@@ -106,11 +134,12 @@ def compare(
     """Champion against challenger on the same unseen rows: differences, gates, verdict."""
     from .model.compare import load_comparison
     from .ops.champion import compare_with_champion
-    from .ops.report import metric_table
     from .params import load_params
+    from .report.terminal import metric_table
 
     params = load_params()
     comparison = compare_with_champion(params, base)
+    actions.output("verdict", comparison.verdict if comparison else "unchanged")
     if comparison is None:
         say(f"unchanged: the challenger is the champion of {base}")
         comparison = load_comparison()
@@ -141,17 +170,33 @@ def promote(
 
 @app.command(rich_help_panel=MODEL)
 def report(
+    base: Annotated[str, typer.Option(help="The revision that everything is held against.")] = "HEAD",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Draw the page with all plots into this file as well.")] = None,
+    accept: Annotated[str | None, typer.Option(help="Why it is accepted in spite of the verdict.")] = None,
+    failure: Annotated[Path | None, typer.Option(help="The log of a pipeline that failed: report that.")] = None,
 ) -> None:
-    """The last comparison in Markdown, for a reviewer with one minute."""
-    from .ops.report import markdown_report
-    from .params import load_params
+    """The last comparison in Markdown, for a reviewer with one minute: verdict, metrics, what changed."""
+    from .report.report import report
 
-    text = markdown_report(load_params())
+    text = report(base, accept, absolute(failure), absolute(html))
+    actions.summary(text)
     if out:
+        (STARTED_IN / out).parent.mkdir(parents=True, exist_ok=True)
         (STARTED_IN / out).write_text(text, encoding="utf-8", newline="\n")
     else:
         typer.echo(text, nl=False)
+
+
+@app.command(rich_help_panel=MODEL)
+def diff(
+    revision: Annotated[str, typer.Argument(help="A branch, tag or commit.")],
+) -> None:
+    """The challenger of the working tree against the champion of any revision, and what changed since."""
+    from .report.terminal import differences
+
+    for part in differences(revision):
+        say(part) if isinstance(part, str) else console.print(part)
 
 
 @app.command(rich_help_panel=MODEL)
@@ -199,11 +244,15 @@ def reproduce(version: Annotated[str, typer.Argument(help="As for `lineage`.")])
 
 
 @app.command(rich_help_panel=VERSIONS)
-def push() -> None:
+def push(
+    commits: Annotated[
+        list[str] | None, typer.Argument(help="Also what these commits name, as far as it is here.")
+    ] = None,
+) -> None:
     """Send data and models to the project's storage. `git push` does it by itself."""
     from .ops import storage
 
-    say(storage.push())
+    say(storage.push(*commits or ()))
 
 
 @app.command(rich_help_panel=VERSIONS)
@@ -212,6 +261,63 @@ def pull() -> None:
     from .ops import storage
 
     say(storage.pull())
+
+
+@app.command(rich_help_panel=VERSIONS)
+def publish(
+    branch: Annotated[str, typer.Option(help="The branch at origin that the checked-out commit is the last of.")],
+    message: Annotated[str | None, typer.Option(help="The message of the commit.")] = None,
+) -> None:
+    """Commit the results and push them: data and models first, then the branch, if it did not move meanwhile."""
+    from .ops.publish import publish
+
+    say(publish(branch, message))
+
+
+@app.command(rich_help_panel=VERSIONS)
+def pack(folder: Annotated[Path, typer.Argument(help="To be made, or empty.")]) -> None:
+    """Put the result of the pipeline into a folder, for another job or machine at the same commit."""
+    from .ops.handover import pack
+
+    say(pack(STARTED_IN / folder))
+
+
+@app.command(rich_help_panel=VERSIONS)
+def unpack(folder: Annotated[Path, typer.Argument(help="What `pack` filled.")]) -> None:
+    """Take over a packed result, if it is one and of the commit that is checked out."""
+    from .ops.handover import unpack
+
+    say(unpack(STARTED_IN / folder))
+
+
+storage_commands = typer.Typer(no_args_is_help=True, help="Look after the place where data and models are kept.")
+app.add_typer(storage_commands, name="storage", rich_help_panel=VERSIONS)
+
+
+@storage_commands.command()
+def check() -> None:
+    """Look whether the storage has everything that this commit names; else say which command mends it."""
+    from .ops import storage
+
+    say(storage.check())
+
+
+@storage_commands.command()
+def compact(
+    keep: Annotated[
+        Literal["history", "champions"],
+        typer.Option(help="All that any commit names, or only their last commits and the champions of main."),
+    ] = "history",
+    hours: Annotated[float, typer.Option(help="Keep what is newer: the branch that names it may be on its way.")] = 24,
+    yes: Annotated[bool, typer.Option(help="Do not ask.")] = False,
+) -> None:
+    """Squash the storage branch to what branches and tags still need, after showing what would go."""
+    from .ops.compact import compact, plan
+
+    found = plan(keep, hours)
+    say(found)
+    if found.dropped and (yes or typer.confirm("Drop them?")):
+        say(compact(found))
 
 
 def main() -> None:
@@ -223,13 +329,19 @@ def main() -> None:
     except ProjectError as error:
         if debug:
             raise
-        sys.exit(f"error: {error}")
+        fail(str(error))
     except KeyboardInterrupt:
         sys.exit("interrupted: the command can be repeated")
     except Exception as error:
         if debug:
             raise
-        sys.exit(f"error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (see `--debug`)")
+        fail(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (see `--debug`)")
+
+
+def fail(message: str) -> NoReturn:
+    """End with an error, on the terminal and on the page of a workflow's run."""
+    actions.error(message)
+    sys.exit(f"error: {message}")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ PREDICTIONS = REPORTS / "predictions.parquet"
 COMPARISON = REPORTS / "comparison.json"
 MODEL_CARD = REPORTS / "model_card.md"
 
+STAGES = Path(".dvc/tmp/stages.json")
 STORAGE = Path(".storage")
 TRACKING_DATABASE = Path("mlflow.db")
 TRACKING_ARTIFACTS = Path("mlartifacts")

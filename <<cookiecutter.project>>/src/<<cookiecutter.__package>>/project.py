@@ -7,16 +7,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Project:
-    """Name (also that of the command), description, and the first author."""
+    """Name (also that of the command), description, first author, and the repository as `owner/name`."""
 
     name: str
     description: str
     author: str
     email: str
+    repository: str
 
 
 def load_project(path: Path = Path("pyproject.toml")) -> Project:
     """Read the `[project]` table."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
     author = content["authors"][0]
-    return Project(content["name"], content["description"], author["name"], author["email"])
+    repository = content.get("urls", {}).get("Repository", content["name"]).removeprefix("https://github.com/")
+    return Project(content["name"], content["description"], author["name"], author["email"], repository)

@@ -21,7 +21,6 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
-from .pipeline import inputs
 
 PIPELINE_FILE = "model.joblib"
 CARD_FILE = "card.json"
@@ -55,6 +54,8 @@ class Model:
 
         One column `prediction` for regression, else one `probability_<class>` for each class.
         """
+        from .pipeline import inputs  # not above, so that a mistake in there can still be reported
+
         ready = inputs(frame, self.card["features"])
         if self.classes is None:
             return pd.DataFrame({"prediction": self.pipeline.predict(ready)}, index=frame.index)

@@ -96,19 +96,22 @@ def curves(scored: Scored) -> dict[str, pd.DataFrame]:
         quantiles = np.linspace(0, 1, 101)
         errors = {"x": quantiles, "y": np.quantile(scored.answer - scored.truth, quantiles)}
         return {"predicted_and_actual": pd.DataFrame(means), "error_quantiles": pd.DataFrame(errors)}
-    happened, probability = scored.confidence()
-    bin_ = np.minimum((probability * BINS).astype(int), BINS - 1)
-    filled = [bin_ == number for number in range(BINS) if (bin_ == number).any()]
-    reliability = pd.DataFrame(
-        {"x": [probability[chosen].mean() for chosen in filled], "y": [happened[chosen].mean() for chosen in filled]}
-    )
-    found = {"calibration": reliability}
+    found = {"calibration": reliability(scored)[["x", "y"]]}
     if scored.kind == "binary" and 0 < scored.truth.sum() < len(scored.truth):
         false_alarms, hits, _ = roc_curve(scored.truth, scored.answer)
         precision, recall, _ = precision_recall_curve(scored.truth, scored.answer)
         found["roc"] = thinned(pd.DataFrame({"x": false_alarms, "y": hits}))
         found["precision_recall"] = thinned(pd.DataFrame({"x": recall, "y": precision}))
     return found
+
+
+def reliability(scored: Scored) -> pd.DataFrame:
+    """In each bin of probability that holds a row: the mean probability x, how often it happened y, the rows."""
+    happened, probability = scored.confidence()
+    bin_ = np.minimum((probability * BINS).astype(int), BINS - 1)
+    filled = [bin_ == number for number in range(BINS) if (bin_ == number).any()]
+    means = [(probability[chosen].mean(), happened[chosen].mean(), chosen.sum()) for chosen in filled]
+    return pd.DataFrame(means, columns=["x", "y", "rows"])
 
 
 def thinned(points: pd.DataFrame) -> pd.DataFrame:

@@ -156,22 +156,39 @@ def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
     return Gate("slices", not worse, False, detail)
 
 
-def latency_gate(model: Model, rows: pd.DataFrame, gates: Gates) -> Gate:
-    """The median time of one row, on one thread of this machine."""
-    row = rows.head(1)
-    times = []
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs where it runs: its size, and the median time of one row on one thread of this machine."""
+
+    size_mb: float
+    latency_ms: float | None
+    """None where too few rows were compared to measure it."""
+
+
+def size_of(directory: Path) -> float:
+    """The size of a model's directory in MB."""
+    return round(sum(file.stat().st_size for file in directory.iterdir()) / 1e6, 3)
+
+
+def latencies(models: list[Model], row: pd.DataFrame) -> list[float]:
+    """The median milliseconds that each model takes for one row, measured by turns on one thread."""
+    times: list[list[float]] = [[] for _ in models]
     with threadpool_limits(1):
         for _ in range(LATENCY_CALLS):
-            start = time.perf_counter()
-            model.predict(row)
-            times.append((time.perf_counter() - start) * 1000)
-    typical = median(times)
-    detail = f"{typical:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
-    return Gate("latency", typical <= gates.max_latency_ms, True, detail)
+            for model, taken in zip(models, times, strict=True):
+                start = time.perf_counter()
+                model.predict(row)
+                taken.append((time.perf_counter() - start) * 1000)
+    return [round(median(taken), 2) for taken in times]
 
 
-def size_gate(directory: Path, gates: Gates) -> Gate:
-    """The size of the model's directory."""
-    size = sum(file.stat().st_size for file in directory.iterdir()) / 1e6
-    detail = f"{size:.1f} MB, asked for is at most {gates.max_size_mb:g}"
-    return Gate("size", size <= gates.max_size_mb, True, detail)
+def latency_gate(latency_ms: float, gates: Gates) -> Gate:
+    """How long one row may take."""
+    detail = f"{latency_ms:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
+    return Gate("latency", latency_ms <= gates.max_latency_ms, True, detail)
+
+
+def size_gate(size_mb: float, gates: Gates) -> Gate:
+    """How large the model's directory may be."""
+    detail = f"{size_mb:.1f} MB, asked for is at most {gates.max_size_mb:g}"
+    return Gate("size", size_mb <= gates.max_size_mb, True, detail)

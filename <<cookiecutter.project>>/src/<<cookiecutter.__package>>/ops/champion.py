@@ -9,34 +9,47 @@ from .. import paths
 from ..errors import ProjectError
 from ..model.compare import Comparison, compare
 from ..params import Params
-from . import dvc, git
+from . import dvc, git, storage
 
 
-def compare_with_champion(params: Params, base: str) -> Comparison | None:
+def compare_with_champion(params: Params, base: str, record: bool = True) -> Comparison | None:
     """Compare the challenger with the champion that the revision `base` points to, or with the baseline.
 
-    None where they are the same bytes; the record is left as it is then.
+    None where they are the same bytes; the record is left as it is then, and always without `record`.
     """
-    challenger = dvc.output_digest(paths.CHALLENGER)
-    if challenger is None or not paths.CHALLENGER.is_dir():
-        raise ProjectError("there is no challenger to compare: `run` trains one, `pull` fetches the one of this commit")
-    champion = champion_digest(base)
-    if champion is None:
-        return compare(params, challenger, None, None)
+    challenger, champion = challenger_digest(), champion_digest(base)
     if champion == challenger:
         return None
+    with opponent(champion, base) as directory:
+        return compare(params, challenger, champion, directory, record)
+
+
+def challenger_digest() -> str:
+    """The digest of the challenger. Raises ProjectError when none was trained."""
+    digest = dvc.output_digest(paths.CHALLENGER)
+    if digest is None:
+        raise ProjectError("there is no challenger to compare: `run` trains one")
+    return digest
+
+
+@contextmanager
+def opponent(champion: str | None, base: str) -> Iterator[Path | None]:
+    """The directory of the champion of a revision (None: there is none), and all else that comparing reads."""
+    missing = [path for path in (paths.CHALLENGER, paths.TRAIN, paths.HOLDOUT) if not path.exists()]
+    if missing:
+        storage.pull(*missing)
+    if champion is None:
+        yield None
+        return
     with champion_directory(champion, base) as directory:
-        return compare(params, challenger, champion, directory)
+        yield directory
 
 
 def champion_digest(base: str) -> str | None:
     """The digest of the champion at a revision, None before the first. A repository without a commit has none."""
-    if git.answers("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}") is None:
-        if git.head() is None:
-            return None
-        raise ProjectError(
-            f"no commit is named {base}: give a branch, tag or commit (a shallow clone knows only its own)"
-        )
+    if git.head() is None:
+        return None
+    git.require_commit(base)
     return dvc.output_digest(paths.CHAMPION_POINTER, base)
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,20 +46,42 @@ def one_line(error: BaseException) -> str:
     return " ".join(re.sub(r"\x1b\[\d*m|<https?://\S+>", "", text).split()) or type(error).__name__
 
 
-def repro(force: bool = False) -> None:
+@dataclass(frozen=True)
+class StageRun:
+    """A stage of the pipeline, whether it had to run, and how long it took."""
+
+    stage: str
+    ran: bool
+    seconds: float
+
+
+def repro(force: bool = False) -> list[StageRun]:
     """Run the stages whose inputs changed, or all; what they print goes straight to the terminal.
 
+    What a stage reads and this machine does not have is fetched; what no stage reads may be missing.
     Raises ProjectError when one fails, after it has told the reason itself.
     """
     from dvc.exceptions import ReproductionError
+    from dvc.repo.reproduce import _reproduce_stage
+    from dvc.stage import PipelineStage
+
+    runs: list[StageRun] = []
+
+    def timed(stage: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        done = _reproduce_stage(stage, **options)
+        if isinstance(stage, PipelineStage):
+            runs.append(StageRun(stage.addressing, done is not None, round(time.perf_counter() - start, 1)))
+        return done
 
     with own_python_first(), repository(logging.INFO) as repo:
         logging.getLogger("dvc.repo.scm_context").setLevel(logging.WARNING)  # no advice to `git add`
         try:
-            repo.reproduce(force=force)
+            repo.reproduce(force=force, pull=True, allow_missing=True, repro_fn=timed)
         except ReproductionError as error:
             reason = f"{one_line(error)}. Its own message is above"
             raise ProjectError(f"{reason}: mend it, then `uv run {load_project().name} run`") from error
+    return runs
 
 
 @contextmanager
@@ -90,24 +113,34 @@ def add(path: Path) -> None:
 
 
 def pull(*paths: Path) -> int:
-    """Bring versioned files (all by default) from the storage to where they belong.
+    """Bring versioned files from the storage to where they belong: by default all that ever were made.
 
     Returns how many were new on this machine.
     """
+    wanted = [path.as_posix() for path in paths or [output.path for output in outputs()]]
     with repository() as repo, of_the_storage("pull from"):
-        return int(repo.pull([path.as_posix() for path in paths] or None)["stats"]["fetched"])
+        return int(repo.pull(wanted)["stats"]["fetched"]) if wanted else 0
 
 
-def push() -> int:
-    """Copy what the pipeline and the pointers name to the storage. Returns how many files were new there."""
+def push(digests: Iterable[str] = ()) -> int:
+    """Copy what the pipeline and the pointers name to the storage, and other contents of the cache by their digests.
+
+    Returns how many files were new there.
+    """
+    from dvc_data.hashfile.hash_info import HashInfo
+
     with repository() as repo, of_the_storage("push to"):
-        return int(repo.push())
+        sent = int(repo.push())
+        others = repo.cloud.push([HashInfo("md5", digest) for digest in digests])
+    if others.failed:
+        raise ProjectError(f"{len(others.failed)} files did not get to the storage: push again")
+    return sent + len(others.transferred)
 
 
 def missing_in_storage() -> list[Path]:
     """What the pipeline and the pointers name and the storage, asked anew, does not have."""
     with repository() as repo, of_the_storage("ask"):
-        status = repo.data_status(not_in_remote=True, remote_refresh=True)
+        status = repo.data_status(granular=True, not_in_remote=True, remote_refresh=True)
         return [Path(path) for path in status["not_in_remote"]]
 
 
@@ -146,19 +179,23 @@ class Versioned:
         return f"files/md5/{self.md5[:2]}/{self.md5[2:]}"
 
 
+def outputs() -> list[Versioned]:
+    """The files and directories that the pipeline and the pointers name."""
+    with repository() as repo:
+        return [
+            Versioned(Path(os.path.relpath(out.fs_path)), out.hash_info.value)
+            for out in repo.index.outs
+            if out.use_cache and out.hash_info
+        ]
+
+
 def versioned(storage: Path) -> list[Versioned]:
     """Everything that the pipeline and the pointers name.
 
     What a directory holds is known from its list, in the cache or in the local `storage`.
     """
-    with repository() as repo:
-        outs = [
-            Versioned(Path(os.path.relpath(out.fs_path)), out.hash_info.value)
-            for out in repo.index.outs
-            if out.use_cache and out.hash_info
-        ]
     stores = [cache(), storage]
-    return [file for out in outs for file in (out, *files_of(out, stores))]
+    return [file for out in outputs() for file in (out, *files_of(out, stores))]
 
 
 def files_of(directory: Versioned, stores: Iterable[Path]) -> list[Versioned]:

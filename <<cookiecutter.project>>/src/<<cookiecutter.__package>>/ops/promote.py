@@ -13,8 +13,8 @@ from ..errors import ProjectError
 from ..model.compare import Comparison, load_comparison, save_comparison
 from ..params import Params
 from ..project import load_project
+from ..report.model_card import write_model_card
 from .dvc import load_yaml, output_digest
-from .report import write_model_card
 
 SCRATCH = Path(".dvc/tmp")
 """On the same file system as the models, and ignored by git and DVC."""

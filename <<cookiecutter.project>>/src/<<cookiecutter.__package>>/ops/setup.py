@@ -26,7 +26,7 @@ class Step:
     """Something to do, and how to see that it is done."""
 
     title: str
-    action: Callable[[], None]
+    action: Callable[[], object]
     is_done: Callable[[], bool] = lambda: False
 
 
@@ -120,7 +120,7 @@ def log_result() -> None:
 def show_result() -> None:
     """The metric table and the next three commands."""
     from ..model.compare import load_comparison
-    from .report import metric_table
+    from ..report.terminal import metric_table
 
     comparison = load_comparison()
     if comparison is not None:

@@ -11,7 +11,8 @@ from ..errors import ProjectError
 from ..paths import CHALLENGER, LOCK, STORAGE
 from ..project import load_project
 from . import dvc, storage_branch
-from .git import answers, git, has_origin
+from .git import GitError, answers, git, has_origin, head
+from .needed import named_in_history
 
 
 def is_branch() -> bool:
@@ -22,29 +23,44 @@ def is_branch() -> bool:
 def ensure() -> None:
     """Have the place that DVC copies to. Nothing to do for a bucket."""
     if is_branch():
-        storage_branch.ensure()
+        with storage_branch.alone():
+            storage_branch.ensure()
 
 
-def push() -> str:
+def push(*commits: str) -> str:
     """Copy what the pipeline and the pointers name to the storage, and look whether it arrived.
 
-    Returns a line that says what was done. Raises ProjectError when something is missing there afterwards.
+    Along with it goes what the cache has of earlier commits that are not at origin: those that are checked out, and
+    `commits` with all below them. Returns a line that says what was done. Raises ProjectError when something of the
+    working tree is missing in the storage afterwards.
     """
     if not is_branch():
-        sent = dvc.push()
+        sent = dvc.push(unshared(commits))
         require(dvc.missing_in_storage())
         return f"{count(sent)} copied to {dvc.storage_url()}"
-    storage_branch.ensure()
-    refuse_large()
-    dvc.push()
-    added = storage_branch.commit()
     shared = has_origin()
-    if shared:
-        storage_branch.publish()
-    kept = storage_branch.contents()
-    require(file.path for file in dvc.versioned(STORAGE) if file.key not in kept)
+    with storage_branch.alone():
+        storage_branch.ensure()
+        refuse_large()
+        dvc.push(unshared(commits))
+        added = storage_branch.commit()
+        if shared:
+            storage_branch.publish()
+        require(not_in(storage_branch.HERE))
     where = "and the branch is at origin" if shared else "which goes to origin once there is one"
     return f"{count(added)} added to the branch {storage_branch.BRANCH}, {where}"
+
+
+def unshared(commits: tuple[str, ...]) -> list[str]:
+    """The digests that commits not at origin name, as far as the cache holds them and the storage takes them."""
+    revisions = [*commits, *(["HEAD"] if head() else [])]
+    found, cache = [], dvc.cache()
+    for digest in sorted(named_in_history(*revisions, "--not", "--remotes=origin")) if revisions else []:
+        output = dvc.Versioned(Path(), digest)
+        files = [cache / file.key for file in (output, *dvc.files_of(output, [cache]))]
+        if all(file.is_file() and file.stat().st_size <= storage_branch.LIMIT for file in files):
+            found += ["".join(file.parts[-2:]) for file in files]
+    return found
 
 
 def pull(*paths: Path) -> str:
@@ -53,24 +69,94 @@ def pull(*paths: Path) -> str:
     Returns a line that says what was done. Raises ProjectError that names what is missing and who has it.
     """
     refresh()
+    fetched = check_out(*paths)
+    install_hook()  # from here on this clone's `git push` carries data too
+    return f"{count(fetched)} fetched, data and models are those of this commit"
+
+
+def check_out(*paths: Path) -> int:
+    """Bring versioned files to where they belong, without asking origin. Returns how many were new on this machine.
+
+    Raises ProjectError that names what is missing and who has it.
+    """
     try:
-        fetched = dvc.pull(*paths)
+        return dvc.pull(*paths)
     except ProjectError:
         missing = dvc.missing_in_storage()
         if missing:
             raise ProjectError(f"{listed(missing)} not in the storage: {remedy(missing)}") from None
         raise
-    install_hook()  # from here on this clone's `git push` carries data too
-    return f"{count(fetched)} fetched, data and models are those of this commit"
+
+
+def lacking() -> list[str]:
+    """What the storage does not have of all that the pipeline and the pointers name, by its place in the cache.
+
+    The storage branch is taken as it was last seen. Raises ProjectError when something is neither there nor here.
+    """
+    missing = set(not_in(storage_branch.HERE) if is_branch() else dvc.missing_in_storage())
+    files, cache = [file for file in dvc.versioned(STORAGE) if file.path in missing], dvc.cache()
+    require(missing - {file.path for file in files if (cache / file.key).is_file()})
+    return sorted({file.key for file in files})
 
 
 def refresh() -> None:
     """Bring the storage branch up to date with origin. Nothing to do for a bucket."""
     if is_branch():
-        storage_branch.ensure()
-        storage_branch.commit()
+        with storage_branch.alone():
+            storage_branch.ensure()
+            storage_branch.commit()
+            if has_origin():
+                storage_branch.join()
+
+
+def check() -> str:
+    """Bring the storage up to date, and look whether others find there everything that this commit names.
+
+    Returns a line that says so. Raises ProjectError that names what is missing and the command that mends it.
+    """
+    if not is_branch():
+        missing = dvc.missing_in_storage()
+    else:
         if has_origin():
-            storage_branch.join()
+            require_branch()
+        refresh()
+        missing = not_in(storage_branch.AT_ORIGIN if has_origin() else storage_branch.HERE)
+    if not missing:
+        return f"the storage has all that this commit names ({place()})"
+    cache = dvc.cache()
+    if all((cache / file.key).exists() for file in dvc.versioned(STORAGE) if file.path in missing):
+        raise ProjectError(f"{listed(missing)} not in the storage, but here: `uv run {load_project().name} push`")
+    raise ProjectError(f"{listed(missing)} not in the storage: {remedy(missing)}")
+
+
+def place() -> str:
+    """Where the storage is, in words."""
+    if not is_branch():
+        return dvc.storage_url()
+    return f"branch {storage_branch.BRANCH}{' at origin' if has_origin() else ', no origin yet'}"
+
+
+def require_branch() -> None:
+    """Raises ProjectError when origin cannot be asked, or has no storage branch."""
+    name, branch = load_project().name, storage_branch.BRANCH
+    try:
+        found = storage_branch.fetch()
+    except GitError as error:
+        raise ProjectError(
+            f"origin could not be asked for the branch {branch}: {error}. `git ls-remote origin` shows the same: "
+            "mend the network or your access to it (in a GitHub job: `contents: read`, and `gh auth setup-git`)"
+        ) from error
+    if not found:
+        here = storage_branch.commit_of(storage_branch.HERE) is not None
+        who = "" if here else "whoever set the project up has it: "
+        where = " here" if here else " there"
+        raise ProjectError(f"origin has no branch {branch}, so no data and models: {who}`uv run {name} push`{where}")
+
+
+def not_in(revision: str) -> list[Path]:
+    """What the pipeline and the pointers name, but a commit of the storage branch does not hold."""
+    kept = storage_branch.contents(revision)
+    return [file.path for file in dvc.versioned(STORAGE) if file.key not in kept]
 
 
 def refuse_large() -> None:
@@ -98,11 +184,24 @@ def require(missing: Iterable[Path]) -> None:
 def remedy(missing: list[Path]) -> str:
     """Who can bring it: the author of the commit that names it; or the pipeline makes it anew."""
     name = load_project().name
-    pointers = [path.with_name(f"{path.name}.dvc") for path in missing]
-    named_in = [str(path) for path in (LOCK, *pointers) if path.exists()]
-    author = answers("log", "-1", "--format=%an, who made commit %h,", "--", *named_in) if named_in else None
+    pointers = sorted({named_in(path).as_posix() for path in missing})
     anew = f", or `uv run {name} run` here makes it anew" if CHALLENGER in missing else ""
-    return f"{author or 'whoever committed its pointer'} has it: `uv run {name} push` there{anew}"
+    return f"{author_of(pointers)} has it: `uv run {name} push` there{anew}"
+
+
+def named_in(path: Path) -> Path:
+    """The file in git that names it: a pointer of its own or of a directory that holds it, or the lock file."""
+    pointers = [folder.with_name(f"{folder.name}.dvc") for folder in (path, *path.parents) if folder.name]
+    return next((pointer for pointer in pointers if pointer.exists()), LOCK)
+
+
+def author_of(files: list[str]) -> str:
+    """Who last changed them. A shallow clone knows it only of the commits that it has whole."""
+    last = (answers("log", "-1", "--format=%H %P|%an, who made commit %h,", "--", *files) or "").partition("|")
+    if last[2] and (len(last[0].split()) > 1 or answers("rev-parse", "--is-shallow-repository") == "false"):
+        return last[2]
+    named = " ".join(files)
+    return f"whoever last changed {named} (`git log -1 {named}` in a clone with its history tells)"
 
 
 def listed(paths: list[Path]) -> str:
@@ -138,15 +237,17 @@ def install_hook() -> str | None:
 HOOK = """\
 #!/bin/sh
 # Written by `{name} setup` or `pull`: data and models travel with every `git push`.
-while read -r _ _ there _; do
+set --
+while read -r _ here there _; do
     if [ "$there" = refs/heads/{branch} ]; then
         echo "{branch} travels by itself: push branches by name, such as: git push origin main" >&2
         exit 1
     fi
+    case $here in *[!0]*) set -- "$@" "$here" ;; esac
 done
 if ! command -v uv >/dev/null; then
     echo "uv was not found, so data cannot travel along: git push --no-verify leaves it behind" >&2
     exit 1
 fi
-exec {command}
+exec {command} "$@"
 """

@@ -96,8 +96,10 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, RequestException) as error:
         scheme, _, rest = uri.partition("://")
-        shown = f"{scheme}://{urlsplit(uri).netloc.rpartition('@')[2]}" if rest else uri
-        found = " ".join(str(error).split())
+        place = urlsplit(uri).netloc
+        host = place.rpartition("@")[2]  # without a password, also where the error repeats it
+        shown = f"{scheme}://{host}" if rest else uri
+        found = " ".join(str(error).replace(place or uri, host or uri).split())
         raise TrackingUnavailable(
             f"MLflow at {shown} did not answer or refused ({found[:200]}): see that it runs and that "
             "MLFLOW_TRACKING_URI names it"

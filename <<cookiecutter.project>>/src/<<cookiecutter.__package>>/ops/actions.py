@@ -1,0 +1,32 @@
+"""What a GitHub workflow learns from a command: outputs of the step, the job's summary, what failed.
+
+Elsewhere nothing happens.
+"""
+
+import os
+from pathlib import Path
+
+
+def output(name: str, value: str) -> None:
+    """Set an output of the step, for `steps.ID.outputs.NAME`. `value` is one line."""
+    append("GITHUB_OUTPUT", f"{name}={value}\n")
+
+
+def summary(markdown: str) -> None:
+    """Add to the page of the run."""
+    append("GITHUB_STEP_SUMMARY", f"{markdown}\n")
+
+
+def error(message: str) -> None:
+    """Show an error on the page of the run, where a log would first have to be opened."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        print(f"::error::{escaped}", flush=True)
+
+
+def append(variable: str, text: str) -> None:
+    """Write to the end of the file that a variable of the environment names, if it names one."""
+    name = os.environ.get(variable)
+    if name:
+        with Path(name).open("a", encoding="utf-8", newline="\n") as file:
+            file.write(text)

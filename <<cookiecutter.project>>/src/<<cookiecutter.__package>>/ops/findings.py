@@ -1,0 +1,37 @@
+"""What `doctor` says of one thing: right, wrong with what mends it, or not looked at and why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import ProjectError
+from .git import GitError
+
+RIGHT, WRONG, UNSEEN = "✓", "✗", "–"
+
+
+class NotSeen(Exception):
+    """It could not be looked at; the text says why."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line. `what` was looked at; `told` is the state, and where it is wrong the command that mends it."""
+
+    mark: str
+    what: str
+    told: str
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.what:<15} {self.told}"
+
+
+def find(what: str, look: Callable[[], str]) -> Finding:
+    """What `look` returned is right, a ProjectError is wrong, and anything else that ended it tells nothing."""
+    try:
+        return Finding(RIGHT, what, look())
+    except (NotSeen, GitError) as reason:
+        return Finding(UNSEEN, what, f"not looked at: {reason}")
+    except ProjectError as error:
+        return Finding(WRONG, what, str(error))
+    except Exception as error:  # the other findings are worth having all the same
+        return Finding(UNSEEN, what, f"not looked at: {type(error).__name__}: {error}")

@@ -1,0 +1,78 @@
+"""All that a report tells, gathered once: the comparison, both models' answers, and what changed since the base."""
+
+import re
+from dataclasses import dataclass
+
+from ..errors import ProjectError
+from ..model.compare import Comparison, digest_of, load_comparison, meet
+from ..model.metrics import Scored
+from ..ops import git
+from ..ops.champion import challenger_digest, champion_digest, opponent
+from ..ops.train import differs
+from ..params import Params
+from ..project import load_project
+from . import changes
+from .changes import Change, DataChange, Stage
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `report` tells, in Markdown and as a page, of the working tree against the revision `base`."""
+
+    project: str
+    params: Params
+    base: str
+    challenger: str
+    champion: str | None
+    """That of the base."""
+    comparison: Comparison | None
+    """None where the model is that of the base."""
+    scored: tuple[Scored, Scored] | None
+    """The challenger's and its opponent's answers to the same rows; None where there are too few."""
+    parameters: list[Change]
+    libraries: list[Change]
+    data: DataChange | None
+    stages: list[Stage]
+    code: str
+
+    @property
+    def base_name(self) -> str:
+        """The base as one would say it: a commit by its first digits."""
+        return self.base[:8] if re.fullmatch("[0-9a-f]{40}", self.base) else self.base
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything differs from the base."""
+        return bool(self.parameters or self.libraries or self.data or self.code)
+
+
+def gather(params: Params, base: str) -> Facts:
+    """The facts. Raises ProjectError when the comparison with the champion of `base` was not made yet."""
+    project = load_project().name
+    challenger, champion = challenger_digest(), champion_digest(base)
+    comparison = scored = None
+    if challenger != champion and (git.head() is None or differs(base)):
+        with opponent(champion, base) as directory:
+            comparison = load_comparison()
+            if comparison is None or comparison.inputs != digest_of(challenger, champion, params):
+                other = "none was made" if comparison is None else "the last was of other models, rows or settings"
+                raise ProjectError(
+                    f"challenger and champion of {base} were not compared ({other}): "
+                    f"`uv run {project} compare --base {base}` first"
+                )
+            encounter = meet(params, directory)
+            scored = encounter.answers(params)[:2] if encounter.judged else None
+    return Facts(
+        project=project,
+        params=params,
+        base=base,
+        challenger=challenger,
+        champion=champion,
+        comparison=comparison,
+        scored=scored,
+        parameters=changes.parameters(base),
+        libraries=changes.libraries(base),
+        data=changes.data(base, params),
+        stages=changes.stages(base),
+        code=changes.code(base),
+    )

@@ -1,0 +1,1 @@
+// Run by the stand-in of node: `restore` in stand_in.py.

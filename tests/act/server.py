@@ -1,0 +1,148 @@
+"""The repositories over HTTP on loopback: git's own server behind the question who asks.
+
+Like a private repository on GitHub they give and take nothing without credentials, and no more than the job's
+`permissions` allow.
+"""
+
+import base64
+import binascii
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from .state import Refused, record, require, state
+
+Meanwhile = dict[str, Callable[[], object]]
+"""What others do while a job runs, by the job's id: called once, when the job has checked out."""
+
+PREFIX = "token-of-"
+
+
+def token(job: str) -> str:
+    """The token with which a job asks."""
+    return PREFIX + job
+
+
+def header(job: str) -> str:
+    """The same as a header of HTTP."""
+    return "Authorization: Basic " + base64.b64encode(f"x-access-token:{token(job)}".encode()).decode()
+
+
+@contextmanager
+def serve(folder: Path, meanwhile: Meanwhile) -> Iterator[str]:
+    """Serve the repositories of a folder while the context lasts; gives the URL."""
+
+    class Bound(Handler):
+        github = folder
+        others = meanwhile
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Bound) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request: `/checked-out` of a job, or git's."""
+
+    github: Path
+    others: Meanwhile
+
+    def do_GET(self) -> None:
+        self.answer(b"")
+
+    def do_POST(self) -> None:
+        self.answer(self.body())
+
+    def answer(self, body: bytes) -> None:
+        """Ask git, if the token's job may."""
+        job = self.job()
+        if job is None:
+            self.reply("401 Unauthorized", [("WWW-Authenticate", 'Basic realm="GitHub"')], b"")
+            return
+        if self.path == "/checked-out":
+            self.others.pop(job, lambda: None)()
+            self.reply("200 OK", [], b"")
+            return
+        pushes = "git-receive-pack" in self.path
+        try:
+            with state(self.github) as held:
+                require(held, job, ("contents", "write" if pushes else "read"))
+        except Refused as refused:
+            self.reply("403 Forbidden", [], str(refused).encode())
+            return
+        before = self.references()
+        status, headers, content = self.backend(job, body)
+        after = self.references()
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                record(self.github, "pushes", job=job, ref=name, before=before.get(name), after=after.get(name))
+        self.reply(status, headers, content)
+
+    def backend(self, job: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Let git answer: status, headers and content."""
+        path, _, query = self.path.partition("?")
+        variables = {
+            "GIT_PROJECT_ROOT": str(self.github),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REMOTE_USER": job,
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        command = ["git", "http-backend"]
+        done = subprocess.run(command, input=body, env=os.environ | variables, stdout=subprocess.PIPE, check=True)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = {name: value for name, _, value in (line.partition(": ") for line in head.decode().split("\r\n"))}
+        return headers.pop("Status", "200 OK"), list(headers.items()), content
+
+    def references(self) -> dict[str, str]:
+        """Every reference of the repository that is asked for, and its commit."""
+        repository = self.github / self.path.split("/")[1]
+        command = ["git", "for-each-ref", "--format=%(refname) %(objectname)"]
+        lines = subprocess.run(command, cwd=repository, stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout
+        return dict(line.split() for line in lines.splitlines())
+
+    def job(self) -> str | None:
+        """The job whose token was sent."""
+        _, _, credentials = self.headers.get("Authorization", "").partition(" ")
+        try:
+            _, _, sent = base64.b64decode(credentials).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return sent.removeprefix(PREFIX) if sent.startswith(PREFIX) else None
+
+    def body(self) -> bytes:
+        """What was sent; large pushes come in chunks."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def reply(self, status: str, headers: list[tuple[str, str]], content: bytes) -> None:
+        """Send an answer."""
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in [*headers, ("Content-Length", str(len(content)))]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing: git on the other side says what went wrong."""

@@ -1,0 +1,108 @@
+"""Work on the data of a generated project, in its own environment: `python small_project.py VERB …`.
+
+One process that versions and pushes many times is quicker than the command, which loads DVC each time.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from flight_delays.ops import compact, dvc, storage
+from flight_delays.ops.git import git
+
+FAKE_GIT = """\
+#!/bin/sh
+calls=$(cat "$CALLS")
+echo $((calls + 1)) > "$CALLS"
+if [ "$calls" -eq "$FATAL" ]; then
+    kill -KILL 0
+fi
+exec {git} "$@"
+"""
+
+
+def save(name: str, size: int | str = 200) -> None:
+    """A file of random content in `data/raw`, versioned and committed."""
+    Path("data/raw").mkdir(parents=True, exist_ok=True)
+    Path("data/raw", name).write_bytes(random.randbytes(int(size)))
+    dvc.add(Path("data/raw"))
+    git("add", "--all", "data")
+    git("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message", name)
+
+
+def rounds(name: str, number: str) -> None:
+    """New data, and a push of it and of the branch that names it, many times."""
+    git("switch", "--quiet", "--create", name)
+    for turn in range(int(number)):
+        save(f"{name}-{turn}")
+        storage.push()
+        git("push", "--quiet", "--no-verify", "origin", name)
+    storage.push()
+
+
+def compactions(number: str) -> None:
+    """Compact the storage many times, without waiting for anything to grow old."""
+    for _ in range(int(number)):
+        found = compact.plan("history", 0)
+        if found.dropped:
+            compact.compact(found)
+
+
+def killed(folder: str) -> None:
+    """Push new data again and again, killed with all its children at its first, second, … call of git.
+
+    Ends with the first push that has fewer calls.
+    """
+    save("first")
+    storage.push()  # and loads what the children would each load
+    fake, calls = Path(folder) / "git", Path(folder) / "calls"
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    fake.write_text(FAKE_GIT.format(git=git("--exec-path") + "/git"))
+    fake.chmod(0o755)
+    for fatal in count():
+        in_child(partial(save, f"killed-{fatal}"))
+        calls.write_text("0")
+        ended = in_child(storage.push, CALLS=str(calls), FATAL=str(fatal), PATH=path)
+        print(f"killed at call {fatal}: {ended}", flush=True)
+        if ended != -signal.SIGKILL:
+            sys.exit(ended)
+
+
+def killed_in_transfer(number: str) -> None:
+    """Push a lot, killed after ever longer times."""
+    save("first of the large")
+    storage.push()
+    for turn in range(int(number)):
+        in_child(partial(save, f"large-{turn}", 20_000_000))
+        print(in_child(storage.push, after=0.1 + turn * 0.2), flush=True)
+
+
+def in_child(function: Callable[[], object], after: float | None = None, **environment: str) -> int:
+    """Run in a process group of its own, killed `after` seconds. Returns its exit code, or the signal's, negative."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        os.environ.update(environment)
+        try:
+            function()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    if after is not None:
+        time.sleep(after)
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

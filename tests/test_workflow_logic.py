@@ -1,0 +1,269 @@
+"""What the project's workflows decide: when they start, which job runs, who may write, when a check is red.
+
+Their `if:` are evaluated for events that need not happen here; that the jobs do what they say is seen under act.
+"""
+
+import itertools
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import local_extensions
+from conftest import Bake
+from expressions import Each, Expression, holds, text_of
+from support import ROOT, environment, run
+from test_bake import STORAGE_URLS
+from test_workflows import Content, load
+
+RESULTS = ("success", "failure", "cancelled", "skipped")
+VERDICTS = ("promote", "unchanged", "keep", "fail")
+LABEL = "accept-regression"
+CLOUDS = ("s3", "gcs", "azure")
+
+
+@pytest.fixture(scope="module")
+def workflows(bake: Bake) -> dict[str, Content]:
+    """Those of the default project, by name."""
+    return read(bake())
+
+
+def read(project: Path) -> dict[str, Content]:
+    return {path.stem: load(path) for path in (project / ".github" / "workflows").glob("*.yml")}
+
+
+def pull_request(label: bool = False, fork: bool = False) -> dict[str, Any]:
+    """What an expression sees in a run for a pull request."""
+    labels = [{"name": "bug"}, {"name": LABEL}] if label else []
+    owner = "somebody" if fork else "my-org"
+    head = {"ref": "fewer-trees", "repo": {"full_name": f"{owner}/flight-delays"}}
+    event = {"pull_request": {"number": 7, "labels": labels, "head": head}}
+    return {"github": {"event_name": "pull_request", "repository": "my-org/flight-delays", "event": event}}
+
+
+def needed(verdict: str = "", **results: str) -> dict[str, Any]:
+    """How the jobs before this one ended."""
+    jobs = {name: {"result": result, "outputs": {}} for name, result in results.items()}
+    if "evaluate" in jobs:
+        jobs["evaluate"]["outputs"]["verdict"] = verdict
+    return {"needs": jobs}
+
+
+def passes(job: Content, context: dict[str, Any]) -> bool:
+    """Run the steps of a job that only looks at other jobs. Whether it is green."""
+    for step in job["steps"]:
+        if holds(step.get("if"), context):
+            variables = {name: text_of(str(value), context) for name, value in step.get("env", {}).items()}
+            command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]]
+            if subprocess.run(command, env=environment(**variables), capture_output=True).returncode:
+                return False
+    return True
+
+
+def test_when_they_start(workflows: dict[str, Content]) -> None:
+    starts = {name: set(workflow["on"]) for name, workflow in workflows.items()}
+    assert starts == {
+        "test": {"pull_request", "push", "merge_group", "workflow_dispatch"},
+        "train": {"workflow_call", "workflow_dispatch"},
+        "evaluate": {"workflow_call", "workflow_dispatch"},
+        "pull-request": {"pull_request", "merge_group"},
+        "comment": {"workflow_run"},
+    }
+    assert workflows["test"]["on"]["push"] == {"branches": ["main"]}
+    assert workflows["comment"]["on"]["workflow_run"] == {
+        "workflows": [workflows["pull-request"]["name"]],
+        "types": ["completed"],
+    }
+    for name in ("test", "pull-request"):
+        # A required check that a filter keeps from running is waited for forever.
+        assert (
+            not {"paths", "paths-ignore", "branches", "branches-ignore"}
+            & (workflows[name]["on"]["pull_request"] or {}).keys()
+        )
+    assert {"opened", "synchronize", "reopened", "labeled", "unlabeled"} == set(
+        workflows["pull-request"]["on"]["pull_request"]["types"]
+    )
+
+
+def test_what_a_branch_rule_requires_is_said_in_a_merge_queue_too(workflows: dict[str, Content]) -> None:
+    """Two jobs, whose names nothing else bears and which run however the others ended."""
+    for name, check in (("test", "tests"), ("pull-request", "model")):
+        job = workflows[name]["jobs"][check]
+        assert job["name"] == check
+        assert "merge_group" in workflows[name]["on"]
+        others = set(workflows[name]["jobs"]) - {check}
+        assert set(job["needs"]) == others
+        for status in RESULTS:
+            assert holds(job["if"], pull_request() | needed(**dict.fromkeys(others, status)), status)
+    named = [job.get("name", key) for workflow in workflows.values() for key, job in workflow["jobs"].items()]
+    assert named.count("tests") == named.count("model") == 1
+
+
+def test_nobody_may_write_but_who_commits_and_who_comments(workflows: dict[str, Content]) -> None:
+    grants = {
+        f"{name}: {key}": {scope for scope, grant in job["permissions"].items() if grant == "write"}
+        for name, workflow in workflows.items()
+        for key, job in workflow["jobs"].items()
+    }
+    assert {job: scopes for job, scopes in grants.items() if scopes} == {
+        "pull-request: commit": {"contents", "actions", "statuses"},
+        "comment: comment": {"pull-requests"},
+    }
+
+
+def test_no_code_of_a_pull_request_meets_the_token_that_comments(workflows: dict[str, Content]) -> None:
+    """The commenting workflow neither checks out nor runs what the pull request brought."""
+    for step in workflows["comment"]["jobs"]["comment"]["steps"]:
+        assert "uses" not in step or "ref" not in step.get("with", {})
+        assert "pull_request.head" not in str(step)
+
+
+def test_tests_is_green_when_all_are(workflows: dict[str, Content]) -> None:
+    job = workflows["test"]["jobs"]["tests"]
+    for results in itertools.product(RESULTS, repeat=len(job["needs"])):
+        context = pull_request() | needed(**dict(zip(job["needs"], results, strict=True)))
+        assert passes(job, context) == (set(results) == {"success"}), results
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("label", [False, True], ids=["", LABEL])
+@pytest.mark.parametrize("fork", [False, True], ids=["", "fork"])
+def test_model_is_green_when_the_gates_hold_or_the_regression_is_accepted(
+    workflows: dict[str, Content], verdict: str, label: bool, fork: bool
+) -> None:
+    """For a fork too, where nothing is committed."""
+    job, context = workflows["pull-request"]["jobs"]["model"], pull_request(label, fork)
+    accepted = verdict in ("promote", "unchanged") or label
+    commits = "success" if accepted and not fork else "skipped"
+    ended = {"train": "success", "evaluate": "success", "commit": commits}
+    assert passes(job, context | needed(verdict, **ended)) is accepted
+    for name in ended:
+        for result in ("failure", "cancelled"):
+            assert not passes(job, context | needed(verdict, **ended | {name: result})), (name, result)
+
+
+def test_model_is_green_where_no_input_of_the_pipeline_changed(workflows: dict[str, Content]) -> None:
+    jobs = workflows["pull-request"]["jobs"]
+    for changed in ("true", "false"):
+        context = pull_request() | {"needs": {"train": {"result": "success", "outputs": {"changed": changed}}}}
+        assert holds(jobs["evaluate"]["if"], context) is (changed == "true")
+    unchanged = needed(train="success", evaluate="skipped", commit="skipped")
+    assert passes(jobs["model"], pull_request() | unchanged)
+    assert not passes(jobs["model"], pull_request() | needed(train="failure", evaluate="skipped", commit="skipped"))
+    assert not passes(jobs["model"], pull_request() | needed(train="skipped", evaluate="skipped", commit="skipped"))
+
+
+def test_in_a_merge_queue_only_what_is_trained_already_is_merged(workflows: dict[str, Content]) -> None:
+    """Nothing can be committed there: the merged commit is held against itself, and must need no training."""
+    jobs = workflows["pull-request"]["jobs"]
+    queue = {"github": {"event_name": "merge_group", "repository": "my-org/flight-delays", "event": {}}}
+    assert text_of(jobs["train"]["with"]["base"], queue) == "HEAD"
+    assert text_of(jobs["train"]["with"]["base"], pull_request()) == "HEAD^1"
+    for changed in ("true", "false"):
+        ended = needed(train="success", evaluate="skipped", commit="skipped")
+        ended["needs"]["train"]["outputs"]["changed"] = changed
+        assert not holds(jobs["evaluate"]["if"], queue | ended)
+        assert not holds(jobs["commit"]["if"], queue | ended)
+        assert passes(jobs["model"], queue | ended) is (changed == "false")
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("label", [False, True], ids=["", LABEL])
+@pytest.mark.parametrize("fork", [False, True], ids=["", "fork"])
+def test_results_are_committed_after_the_gates_and_never_for_a_fork(
+    workflows: dict[str, Content], verdict: str, label: bool, fork: bool
+) -> None:
+    job = workflows["pull-request"]["jobs"]["commit"]
+    context = pull_request(label, fork) | needed(verdict, train="success", evaluate="success")
+    assert holds(job["if"], context) is ((verdict in ("promote", "unchanged") or label) and not fork)
+    for status in ("failure", "cancelled"):
+        assert not holds(job["if"], context, status)
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_a_challenger_is_promoted_once_and_against_the_verdict_with_a_reason(
+    workflows: dict[str, Content], verdict: str
+) -> None:
+    steps = workflows["pull-request"]["jobs"]["commit"]["steps"]
+    context = pull_request(label=True) | needed(verdict, train="success", evaluate="success")
+    promotions = [step["run"] for step in steps if " promote" in step.get("run", "") and holds(step.get("if"), context)]
+    assert len(promotions) == (verdict != "unchanged")
+    assert all(("--force --why" in command) == (verdict in ("keep", "fail")) for command in promotions)
+
+
+def test_the_report_says_that_it_was_accepted(workflows: dict[str, Content]) -> None:
+    accept = workflows["pull-request"]["jobs"]["evaluate"]["with"]["accept"]
+    assert LABEL in text_of(accept, pull_request(label=True))
+    assert text_of(accept, pull_request()) == ""
+
+
+@pytest.mark.parametrize("event", ["pull_request", "push", "merge_group", "workflow_dispatch"])
+@pytest.mark.parametrize("conclusion", ["success", "failure", "cancelled"])
+def test_only_a_pull_request_gets_a_comment(workflows: dict[str, Content], event: str, conclusion: str) -> None:
+    """Also when the gates fail; a run that a newer one has replaced says nothing."""
+    run = {"event": event, "conclusion": conclusion}
+    context = {"github": {"event_name": "workflow_run", "event": {"workflow_run": run}}}
+    wanted = event == "pull_request" and conclusion != "cancelled"
+    assert holds(workflows["comment"]["jobs"]["comment"]["if"], context) is wanted
+
+
+@pytest.mark.parametrize("storage", STORAGE_URLS)
+def test_a_cloud_login_is_possible_where_the_storage_needs_one(bake: Bake, storage: str) -> None:
+    """Jobs that read the storage may ask for an identity, and those who call them pass that on; nobody else may."""
+    workflows = read(bake(storage=storage, storage_url=STORAGE_URLS[storage]))
+    for name, workflow in workflows.items():
+        for key, job in workflow["jobs"].items():
+            called = Path(job.get("uses", "")).stem
+            inner = workflows[called]["jobs"].values() if called else [job]
+            reads = any(step.get("with", {}).get("storage") for one in inner for step in one["steps"])
+            wanted = "write" if reads and storage in CLOUDS else None
+            assert job["permissions"].get("id-token") == wanted, f"{name}: {key}"
+
+
+def test_the_template_is_tested_on_each_python_that_it_supports(tmp_path: Path) -> None:
+    """`local_extensions.SUPPORTED` is the only list: the command of the job that reads it says the same."""
+    jobs = load(ROOT / ".github" / "workflows" / "test.yml")["jobs"]
+    assert jobs["linux"]["strategy"]["matrix"]["python"] == "${{ fromJSON(needs.pythons.outputs.supported) }}"
+    (command,) = [step["run"] for step in jobs["pythons"]["steps"] if "run" in step]
+    (tmp_path / "output").touch()
+    run("bash", "-e", "-c", command, cwd=ROOT, GITHUB_OUTPUT=str(tmp_path / "output"))
+    output = (tmp_path / "output").read_text(encoding="utf-8")
+    assert tuple(json.loads(output.removeprefix("supported="))) == local_extensions.SUPPORTED
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pyproject["project"]["requires-python"] == f">={local_extensions.SUPPORTED[0]}"
+
+
+def test_the_template_is_green_when_every_job_has_succeeded() -> None:
+    """Also where there is a matrix; a job that was skipped has proved nothing."""
+    jobs = load(ROOT / ".github" / "workflows" / "test.yml")["jobs"]
+    needs = set(jobs["tests"]["needs"])
+    assert needs == set(jobs) - {"tests"}
+    assert holds(jobs["tests"]["if"], needed(), "failure")
+    for result in RESULTS:
+        for name in needs:
+            ended = needed(**dict.fromkeys(needs, "success") | {name: result})
+            assert passes(jobs["tests"], ended) is (result == "success"), (name, result)
+
+
+def test_expressions_mean_here_what_they_mean_on_github() -> None:
+    context = {"github": {"event": {"labels": [{"name": "A"}, {}], "number": 0}}, "needs": {"a": {"result": "success"}}}
+    for text, value in (
+        ("github.event.labels.*.name", ["A"]),
+        ("contains(github.event.labels.*.name, 'a')", True),
+        ("contains(needs.*.result, 'failure')", False),
+        ("github.nothing.at.all", None),
+        ("github.nothing == ''", True),
+        ("github.event.number || 'none'", "none"),
+        ("'it''s' != 'ITS' && !false", True),
+        ("fromJSON('[1, 2]')[1] == '2'", True),
+        ("startsWith(format('{0}/{1}', 'a', true), 'a/TRUE')", True),
+    ):
+        assert Expression(text, context).value() == value, text
+    assert isinstance(Expression("needs.*.result", context).value(), Each)
+    assert holds(None, context) and not holds("true", context, "failure")
+    assert holds("always()", context, "failure") and not holds("always() && false", context)
+    assert holds("${{ failure() }}", context, "failure") and not holds("cancelled()", context, "failure")
+    assert text_of("a ${{ 1 == 1 }} ${{ github.nothing }}.", context) == "a true ."

@@ -1,0 +1,321 @@
+"""The generated project's own workflow files, run under act: what comes out at origin and on the pull request."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from act.github import GitHub, github
+from act.runs import Job, Run
+from support import git
+
+pytestmark = pytest.mark.slow
+
+MARK = "<!-- model-report -->"
+BOT = "github-actions[bot]"
+RESULTS = {"dvc.lock", "models/champion.dvc", "reports/"}
+"""What a robot's commit may touch."""
+
+PARAMS, PIPELINE = "params.yaml", "src/flight_delays/model/pipeline.py"
+BETTER = (PARAMS, "max_iter: 150", "max_iter: 40")
+WORSE = (PARAMS, "max_iter: 150", "max_iter: 1")
+Change = tuple[str, str, str]
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the jobs' Python environments stay."""
+    folder = tmp_path_factory.mktemp("environments")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def hub(project: Path, environments: Path, tmp_path: Path) -> Iterator[GitHub]:
+    """The default project on a GitHub: its `main`, its storage branch, and nothing else."""
+    with github(tmp_path, project, environments) as hub:
+        yield hub
+
+
+def propose(hub: GitHub, *changes: Change, branch: str = "idea", fork: bool = False) -> int:
+    """Push a branch that replaces texts in files, and open a pull request; gives the number."""
+    push(hub, *changes, branch=branch, fork=fork)
+    return hub.open_pull_request(branch, fork)
+
+
+def push(hub: GitHub, *changes: Change, branch: str, fork: bool = False) -> None:
+    """Commit replaced texts to a branch, as a person does."""
+    with hub.working_on(branch, "An idea", fork) as clone:
+        for name, before, after in changes:
+            text = (clone / name).read_text(encoding="utf-8")
+            assert before in text
+            (clone / name).write_text(text.replace(before, after), encoding="utf-8")
+
+
+def comment(hub: GitHub, run: Run) -> str:
+    """The one comment on a pull request after a run of it, posted by the workflow that may write there."""
+    posted = hub.workflow_run(run)
+    assert posted.conclusion == "success", posted.log
+    comments = hub.comments(run.event["number"])
+    assert len(comments) == 1, posted.log
+    assert comments[0].startswith(MARK)
+    return comments[0]
+
+
+def touched(hub: GitHub, revision: str) -> set[str]:
+    """The files that a commit changed; those in `reports/` by the folder alone."""
+    names = git(hub.origin, "diff", "--name-only", f"{revision}~1", revision).splitlines()
+    return {"reports/" if name.startswith("reports/") else name for name in names}
+
+
+def missing_in_storage(hub: GitHub, revision: str) -> list[str]:
+    """The contents that a revision names, of its champion and its pipeline, and the storage branch lacks."""
+    lock = yaml.safe_load(hub.show(revision, "dvc.lock"))
+    outs = [out for stage in lock["stages"].values() for out in stage["outs"]]
+    for pointer in ("data/raw.dvc", "models/champion.dvc"):
+        outs += yaml.safe_load(hub.show(revision, pointer))["outs"]
+    named = {out["md5"] for out in outs if out["path"] not in kept_in_git(hub, revision)}
+    assert len(named) > 3
+    held = set(git(hub.origin, "ls-tree", "-r", "--name-only", "dvc-storage").splitlines())
+    for folder in [name for name in named if name.endswith(".dir")]:
+        if key(folder) in held:
+            named |= {entry["md5"] for entry in json.loads(hub.show("dvc-storage", key(folder)))}
+    return sorted(name for name in named if key(name) not in held)
+
+
+def kept_in_git(hub: GitHub, revision: str) -> set[str]:
+    """The files of a revision."""
+    return set(git(hub.origin, "ls-tree", "-r", "--name-only", revision).splitlines())
+
+
+def key(content: str) -> str:
+    """Where the storage keeps a content."""
+    return f"files/md5/{content[:2]}/{content[2:]}"
+
+
+def champion(hub: GitHub, revision: str) -> str:
+    """The digest of the model that a revision runs."""
+    return str(yaml.safe_load(hub.show(revision, "models/champion.dvc"))["outs"][0]["md5"])
+
+
+def errors(job: Job) -> list[str]:
+    """What a job shows as errors beside its steps."""
+    return [line for line in job.log.splitlines() if "::error::" in line]
+
+
+def assert_untouched(hub: GitHub, before: dict[str, str]) -> None:
+    """Nobody's branch moved, nothing was dispatched, no status was set."""
+    assert hub.references() == before
+    assert hub.state["pushes"] == []
+    assert hub.state["dispatches"] == hub.state["statuses"] == []
+
+
+def test_the_first_push_of_a_fresh_project_is_green(hub: GitHub) -> None:
+    """With no secret and no variable, on runners that hold nothing."""
+    before = hub.references()
+    run = hub.push("test.yml")
+    assert run.results == {"lint": "success", "unit": "success", "tests": "success"}, run.log
+    assert "passed" in run.jobs["unit"].log
+    assert run.summary == ""
+    assert_untouched(hub, before)
+
+
+def test_a_better_model_is_reported_committed_and_tested(hub: GitHub) -> None:
+    """Storage first, then the branch; a second run of the same change finds it all there and commits nothing."""
+    number = propose(hub, BETTER)
+    before = hub.references()
+    run = hub.pull_request(number, action="opened")
+    assert run.results == dict.fromkeys(("train", "evaluate", "commit", "model"), "success"), run.log
+
+    after = hub.references()
+    assert [push["ref"] for push in hub.state["pushes"]] == ["refs/heads/dvc-storage", "refs/heads/idea"]
+    assert {push["job"] for push in hub.state["pushes"]} == {"commit"}
+    assert git(hub.origin, "rev-parse", "idea~1") == before["idea"]
+    assert git(hub.origin, "log", "-1", "--format=%an", "idea") == BOT
+    assert touched(hub, "idea") == RESULTS
+    assert after["main"] == before["main"]
+    assert champion(hub, "idea") != champion(hub, "main")
+    assert missing_in_storage(hub, "idea") == []
+    record = json.loads(hub.show("idea", "reports/comparison.json"))
+    assert record["verdict"] == "promote"
+
+    [dispatch] = hub.state["dispatches"]
+    assert (dispatch["workflow"], dispatch["ref"], dispatch["sha"]) == ("test.yml", "idea", after["idea"])
+    [status] = hub.state["statuses"]
+    assert (status["sha"], status["context"], status["state"]) == (after["idea"], "model", "success")
+
+    text = comment(hub, run)
+    assert "promote" in text
+    for said in ("roc_auc", "max_iter", "150", "40"):
+        assert said in text
+    assert text.removeprefix(MARK).split("Of commit")[0].strip() in run.summary
+
+    again = hub.pull_request(number)
+    assert set(again.results.values()) == {"success"}, again.log
+    assert hub.references() == after
+    assert len(hub.state["dispatches"]) == 1
+    comment(hub, again)
+    assert [comment["edits"] for comment in hub.state["comments"]] == [1]
+
+
+def test_a_worse_model_is_stopped_until_somebody_accepts_it(hub: GitHub) -> None:
+    number = propose(hub, WORSE)
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "success", "evaluate": "success", "commit": "skipped", "model": "failure"}, run.log
+    assert "accept-regression" in run.jobs["model"].log
+    assert_untouched(hub, before)
+    text = comment(hub, run)
+    assert "keep" in text
+    assert "possibly worse than the champion" in text
+
+    hub.label(number, "accept-regression")
+    accepted = hub.pull_request(number, action="labeled")
+    assert set(accepted.results.values()) == {"success"}, accepted.log
+    assert git(hub.origin, "rev-parse", "idea~1") == before["idea"]
+    assert touched(hub, "idea") == RESULTS
+    assert champion(hub, "idea") != champion(hub, "main")
+    assert missing_in_storage(hub, "idea") == []
+    assert len(hub.state["dispatches"]) == len(hub.state["statuses"]) == 1
+    text = comment(hub, accepted)
+    assert "accept" in text
+    assert "accept-regression" in text
+    assert [comment["edits"] for comment in hub.state["comments"]] == [1]
+
+
+def test_a_change_of_the_readme_leaves_the_model_alone(hub: GitHub) -> None:
+    """No stage runs, no data is fetched, and one job says so."""
+    number = propose(hub, ("README.md", "# flight-delays", "# Flight delays"))
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "success", "evaluate": "skipped", "commit": "skipped", "model": "success"}, run.log
+    assert run.jobs["train"].outputs["changed"] == "false"
+    assert_untouched(hub, before)
+    assert "model unchanged" in comment(hub, run)
+    assert "model unchanged" in run.summary
+
+
+def test_a_fork_gets_its_report_and_pushes_nothing(hub: GitHub) -> None:
+    number = propose(hub, BETTER, fork=True)
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "success", "evaluate": "success", "commit": "skipped", "model": "success"}, run.log
+    assert_untouched(hub, before)
+    text = comment(hub, run)
+    assert "roc_auc" in text
+    assert "promote" in text
+
+
+def test_a_branch_that_moves_during_the_run_is_left_alone(hub: GitHub) -> None:
+    """Somebody pushes while the commit is being made: theirs stands, and nothing says that it was looked at."""
+    number = propose(hub, BETTER)
+    hub.meanwhile["commit"] = lambda: push(hub, ("README.md", "# flight-delays", "# Flight delays"), branch="idea")
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "success", "evaluate": "success", "commit": "failure", "model": "failure"}, run.log
+    after = hub.references()
+    assert git(hub.origin, "rev-parse", "idea~1") == before["idea"]
+    assert git(hub.origin, "log", "-1", "--format=%an", "idea") == "Ada"
+    assert after["main"] == before["main"]
+    assert [push for push in hub.state["pushes"] if push["ref"] != "refs/heads/dvc-storage"] == []
+    assert hub.state["dispatches"] == hub.state["statuses"] == []
+    [line] = errors(run.jobs["commit"])
+    assert after["idea"][:7] in line
+    assert "overwritten" in line
+
+
+def test_a_branch_behind_main_is_judged_with_what_main_brought(hub: GitHub) -> None:
+    """What is committed fits the merge, which stays free of conflicts."""
+    number = propose(hub, BETTER)
+    push(hub, ("README.md", "# flight-delays", "# Flight delays"), branch="main")
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert set(run.results.values()) == {"success"}, run.log
+    after = hub.references()
+    assert after["main"] == before["main"]
+    assert before["idea"] in git(hub.origin, "rev-list", "--parents", "-1", "idea").split()[1:]
+    merged = hub.merge(after["main"], after["idea"])
+    assert hub.show(merged, "README.md") == hub.show("main", "README.md")
+    assert hub.show(merged, "dvc.lock") == hub.show("idea", "dvc.lock")
+    assert "max_iter: 40" in hub.show(merged, "dvc.lock")
+    assert champion(hub, merged) == champion(hub, "idea") != champion(hub, "main")
+    assert missing_in_storage(hub, merged) == []
+
+
+def test_a_broken_pipeline_says_where(hub: GitHub) -> None:
+    number = propose(hub, (PIPELINE, "import ", "import = "))
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "failure", "evaluate": "skipped", "commit": "skipped", "model": "failure"}, run.log
+    assert_untouched(hub, before)
+    text = comment(hub, run)
+    assert "the pipeline failed" in text
+    assert "SyntaxError" in text
+    assert "SyntaxError" in run.summary
+
+
+def test_data_that_breaks_the_contract_is_named(hub: GitHub) -> None:
+    number = propose(hub, ("contract.yaml", "distance: { type: integer, min: 0, max: 6000 }", LESS))
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "failure", "evaluate": "skipped", "commit": "skipped", "model": "failure"}, run.log
+    assert_untouched(hub, before)
+    text = comment(hub, run)
+    assert "the pipeline failed" in text
+    assert "distance" in text
+    assert "2000" in text
+
+
+LESS = "distance: { type: integer, min: 0, max: 2000 }"
+
+
+def test_a_missing_storage_branch_is_named_with_its_remedy(hub: GitHub) -> None:
+    number = propose(hub, BETTER)
+    git(hub.origin, "update-ref", "-d", "refs/heads/dvc-storage")
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "failure", "evaluate": "skipped", "commit": "skipped", "model": "failure"}, run.log
+    assert_untouched(hub, before)
+    [line] = errors(run.jobs["train"])
+    assert "dvc-storage" in line
+    assert "uv run flight-delays push" in line
+    assert "no report" in comment(hub, run)
+
+
+def test_a_file_missing_in_the_storage_is_named_with_its_remedy(hub: GitHub) -> None:
+    number = propose(hub, BETTER)
+    data = yaml.safe_load(hub.show("main", "data/raw.dvc"))["outs"][0]["md5"]
+    with hub.working_on("dvc-storage", "Lose it") as storage:
+        (storage / key(json.loads(hub.show("dvc-storage", key(data)))[0]["md5"])).unlink()
+    before = hub.references()
+    run = hub.pull_request(number)
+    assert run.results == {"train": "failure", "evaluate": "skipped", "commit": "skipped", "model": "failure"}, run.log
+    assert_untouched(hub, before)
+    [line] = errors(run.jobs["train"])
+    assert "data/raw/2013-01-01_2013-03-31.parquet" in line
+    assert "uv run flight-delays push" in line
+
+
+def test_a_report_that_is_too_long_for_a_comment_is_shortened(hub: GitHub) -> None:
+    """Whatever a fork's run has written, in letters of several bytes too."""
+    number = propose(hub, BETTER, fork=True)
+    run = Run(99, "pull-request.yml", {"number": number, "pull_request": hub.pull(number)}, {}, 0, "")
+    report = hub.folder / "artifacts" / "99" / "report" / "report.md"
+    report.parent.mkdir(parents=True)
+    report.write_text("## Verdict\n" + "€ " * 70_000, encoding="utf-8")
+    text = comment(hub, run)
+    assert "## Verdict" in text
+    assert text.rstrip().endswith("the page with the plots.")
+
+
+def test_a_commit_that_is_no_longer_in_a_pull_request_is_not_commented(hub: GitHub) -> None:
+    """Its branch was pushed anew by force, or the pull request was closed meanwhile."""
+    number = propose(hub, BETTER)
+    pull = hub.pull(number)
+    gone = Run(99, "pull-request.yml", {"pull_request": pull | {"head": pull["head"] | {"sha": "0" * 40}}}, {}, 0, "")
+    posted = hub.workflow_run(gone)
+    assert posted.conclusion == "success", posted.log
+    assert hub.comments(number) == []
