@@ -19,7 +19,12 @@ def test_the_index_is_that_of_the_formula() -> None:
     found = drift(pd.Series(["a"] * 3000 + ["b"] * 7000), pd.Series(["a"] * 5000 + ["b"] * 5000))
     assert found.index == pytest.approx(0.2 * np.log(5 / 3) - 0.2 * np.log(5 / 7), abs=1e-3)
     assert found.before == [0.7, 0.3] and found.after == [0.5, 0.5]
-    assert found.typical == ("a 30.0%", "a 50.0%")
+
+
+def test_a_category_is_told_by_what_moved_most_a_number_by_its_median() -> None:
+    found = drift(pd.Series(["a", "b", "c", "c"] * 25), pd.Series(["a", "a", "b", "b", "c"] * 20))
+    assert found.typical == ("c: 50.0%", "c: 20.0%")
+    assert drift(pd.Series(range(101)), pd.Series(range(50, 151))).typical == ("median 50", "median 100")
 
 
 def test_what_moved_is_found_and_chance_is_not() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from << cookiecutter.__package >>.errors import ProjectError
-from << cookiecutter.__package >>.ops.git import git, require_commit
+from << cookiecutter.__package >>.ops.git import git, known, require_commit
 
 
 @pytest.fixture
@@ -47,3 +47,14 @@ def test_what_names_no_commit_is_refused(origin: Path, monkeypatch: pytest.Monke
     for revision in ("nonsense", "--all", ""):
         with pytest.raises(ProjectError, match="no commit is named"):
             require_commit(revision)
+
+
+def test_branches_keep_their_names_and_all_else_is_said_by_its_commit(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    git("clone", "--quiet", "--depth=2", origin.as_uri(), str(clone))
+    monkeypatch.chdir(clone)
+    assert [known(revision) for revision in ("HEAD", "main")] == ["HEAD", "main"]
+    assert known("HEAD^1") == git("rev-parse", "main~1", cwd=origin)
+    assert known("other") == git("rev-parse", "other", cwd=origin), "which only origin has"

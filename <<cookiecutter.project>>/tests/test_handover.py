@@ -16,9 +16,17 @@ from .conftest import Clone, rows, save
 PIPELINE = """\
 stages:
   train:
-    cmd: mkdir models/challenger && cp data/raw/b models/challenger/model && echo plain > models/challenger/card
+    cmd: python train.py
     deps: [data/raw]
     outs: [models/challenger]
+"""
+TRAIN = """\
+from pathlib import Path
+
+model = Path("models/challenger")
+model.mkdir()
+(model / "model").write_bytes(Path("data/raw/b").read_bytes())
+(model / "card").write_text("plain")
 """
 
 
@@ -30,6 +38,7 @@ def trained(first: Path, clone: Clone, tmp_path: Path, monkeypatch: pytest.Monke
     Path("reports").mkdir()
     Path("reports/metrics.json").write_text("{}")
     Path("dvc.yaml").write_text(PIPELINE)
+    Path("train.py").write_text(TRAIN)
     save("b", "rows of b")
     storage.push()
     git("push", "--quiet", "--no-verify", "origin", "main")

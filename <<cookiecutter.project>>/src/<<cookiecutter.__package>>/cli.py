@@ -5,6 +5,7 @@ Libraries are imported by the command that needs them, so that `--help` is insta
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -322,6 +323,9 @@ def compact(
 
 def main() -> None:
     """Run a command; an error is one line that names the way out. `--debug` may stand anywhere."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe on Windows may know no ✓
     debug = "--debug" in sys.argv[1:]
     sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:

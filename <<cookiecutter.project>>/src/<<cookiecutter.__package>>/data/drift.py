@@ -108,7 +108,7 @@ def of_categories(name: str, values: list[pd.Series], order: list[str] | None, a
         bins=list(names),
         before=before,
         after=after,
-        typical=(f"{names[most]} {before[most]:.1%}", f"{names[most]} {after[most]:.1%}"),
+        typical=(f"{names[most]}: {before[most]:.1%}", f"{names[most]}: {after[most]:.1%}"),
         missing=(missing_share(len(values[0]), absent[0]), missing_share(len(values[1]), absent[1])),
     )
 

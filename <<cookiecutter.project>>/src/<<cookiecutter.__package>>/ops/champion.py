@@ -17,6 +17,7 @@ def compare_with_champion(params: Params, base: str, record: bool = True) -> Com
 
     None where they are the same bytes; the record is left as it is then, and always without `record`.
     """
+    base = git.known(base)
     challenger, champion = challenger_digest(), champion_digest(base)
     if champion == challenger:
         return None
@@ -46,10 +47,7 @@ def opponent(champion: str | None, base: str) -> Iterator[Path | None]:
 
 
 def champion_digest(base: str) -> str | None:
-    """The digest of the champion at a revision, None before the first. A repository without a commit has none."""
-    if git.head() is None:
-        return None
-    git.require_commit(base)
+    """The digest of the champion at a revision, None before the first."""
     return dvc.output_digest(paths.CHAMPION_POINTER, base)
 
 

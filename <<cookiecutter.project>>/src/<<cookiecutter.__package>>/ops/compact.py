@@ -21,7 +21,6 @@ from .revisions import champions, commit_of_result
 ORIGINS = f"refs/{branch.BRANCH}/origin"
 """Where origin's branches and tags are put to be looked at, whatever this clone usually fetches."""
 
-
 Keep = Literal["history", "champions"]
 """What stays: all that any commit names, or what is named by the last commits and by those of champions."""
 

@@ -145,6 +145,17 @@ def tree_with(files: Mapping[str, str | None], tree: str) -> str:
         return git("write-tree", index=index)
 
 
+def known(revision: str) -> str:
+    """A revision as git knows it here: HEAD, a branch or a tag by its name, any other by its commit.
+
+    Raises ProjectError where there is none.
+    """
+    if head() is None:
+        return revision
+    commit = require_commit(revision)
+    return revision if answers("rev-parse", "--quiet", "--symbolic-full-name", "--verify", revision) else commit
+
+
 def has_origin() -> bool:
     """Whether the repository has a remote `origin` to share with."""
     return answers("remote", "get-url", "origin") is not None

@@ -93,6 +93,7 @@ def lacking() -> list[str]:
 
     The storage branch is taken as it was last seen. Raises ProjectError when something is neither there nor here.
     """
+    ensure()
     missing = set(not_in(storage_branch.HERE) if is_branch() else dvc.missing_in_storage())
     files, cache = [file for file in dvc.versioned(STORAGE) if file.path in missing], dvc.cache()
     require(missing - {file.path for file in files if (cache / file.key).is_file()})

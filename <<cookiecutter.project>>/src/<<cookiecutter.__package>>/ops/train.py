@@ -28,8 +28,7 @@ def train(base: str = "HEAD") -> Trained:
 
     Raises ProjectError when a stage fails, or no commit is named `base`.
     """
-    if git.head() is not None:
-        git.require_commit(base)
+    base = git.known(base)
     storage.ensure()
     stages = dvc.repro()
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)

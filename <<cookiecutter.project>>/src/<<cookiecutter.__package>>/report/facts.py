@@ -48,7 +48,7 @@ class Facts:
 
 def gather(params: Params, base: str) -> Facts:
     """The facts. Raises ProjectError when the comparison with the champion of `base` was not made yet."""
-    project = load_project().name
+    project, base = load_project().name, git.known(base)
     challenger, champion = challenger_digest(), champion_digest(base)
     comparison = scored = None
     if challenger != champion and (git.head() is None or differs(base)):

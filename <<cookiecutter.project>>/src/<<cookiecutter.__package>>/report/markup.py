@@ -62,8 +62,8 @@ def rendered(content: Table, drawn: Sequence[str] = (), place: int | None = None
         "".join(f"<{tag}{attribute(kind)}>{part}</{tag}>" for kind, part in zip(kinds, row, strict=True))
         for tag, row in [("th", header), *(("td", row) for row in rows)]
     ]
-    body = "".join(f"<tr>{line}</tr>" for line in lines[1:])
-    return f'<div class="wide"><table><thead><tr>{lines[0]}</tr></thead><tbody>{body}</tbody></table></div>'
+    head, body = f"<tr>{lines[0]}</tr>", "".join(f"<tr>{line}</tr>" for line in lines[1:])
+    return f'<div class="wide" tabindex="0"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def attribute(kind: str) -> str:
