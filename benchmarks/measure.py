@@ -1,6 +1,6 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
-uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [scale]
+uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [workflows] [scale]
 """
 
 import os
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import workflows
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "benchmarks" / "README.md"
@@ -170,6 +171,25 @@ def idle(project: Path) -> list[Row]:
     ]
 
 
+def pull_requests(project: Path, folder: Path) -> list[Row]:
+    """Each workflow of a pull request beside the plain script, the only work in it that is not overhead."""
+    plain = medians({"plain": [python(project), str(ROOT / "benchmarks" / "plain.py")]}, project)["plain"]
+    rows = []
+    for found in workflows.timed(project, folder, REPEATS):
+        trains = found.workflow == "pull-request.yml" and "parameter" in found.change
+        overhead = max(found.own - (plain if trains else 0), 0)
+        rows.append(
+            Row(
+                f"`{found.workflow}`, pull request {found.change}",
+                f"{found.seconds:.0f} s, {found.own:.0f} s of it in the project's commands",
+                f"plain script {plain:.1f} s" if trains else "",
+                f"own overhead {overhead / found.seconds:.0%}",
+                "",
+            )
+        )
+    return rows
+
+
 def scale(folder: Path) -> list[Row]:
     """The sample, repeated with noise to millions of rows, through the whole pipeline."""
     rows = []
@@ -214,10 +234,11 @@ def main(chosen: list[str]) -> None:
         folder = Path(scratch)
         if not chosen or "birth" in chosen:
             rows += birth(folder)
-        if not chosen or {"pipeline", "idle"} & set(chosen):
+        if not chosen or {"pipeline", "idle", "workflows"} & set(chosen):
             project = generate(folder, setup=True)
             rows += pipeline(project) if not chosen or "pipeline" in chosen else []
             rows += idle(project) if not chosen or "idle" in chosen else []
+            rows += pull_requests(project, folder) if not chosen or "workflows" in chosen else []
         if not chosen or "scale" in chosen:
             rows += scale(folder)
     lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}; medians of {REPEATS}.", ""]

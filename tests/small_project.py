@@ -68,12 +68,18 @@ def killed(folder: str) -> None:
     fake.write_text(FAKE_GIT.format(git=git("--exec-path") + "/git"))
     fake.chmod(0o755)
     for fatal in count():
-        in_child(partial(save, f"killed-{fatal}"))
         calls.write_text("0")
-        ended = in_child(storage.push, CALLS=str(calls), FATAL=str(fatal), PATH=path)
+        ended = in_child(partial(save_and_push, CALLS=str(calls), FATAL=str(fatal), PATH=path))
         print(f"killed at call {fatal}: {ended}", flush=True)
         if ended != -signal.SIGKILL:
             sys.exit(ended)
+
+
+def save_and_push(**environment: str) -> None:
+    """New data, and a push under an environment of its own."""
+    save("killed")
+    os.environ.update(environment)
+    storage.push()
 
 
 def killed_in_transfer(number: str) -> None:
@@ -81,16 +87,15 @@ def killed_in_transfer(number: str) -> None:
     save("first of the large")
     storage.push()
     for turn in range(int(number)):
-        in_child(partial(save, f"large-{turn}", 20_000_000))
+        in_child(partial(save, "large", 20_000_000))
         print(in_child(storage.push, after=0.1 + turn * 0.2), flush=True)
 
 
-def in_child(function: Callable[[], object], after: float | None = None, **environment: str) -> int:
+def in_child(function: Callable[[], object], after: float | None = None) -> int:
     """Run in a process group of its own, killed `after` seconds. Returns its exit code, or the signal's, negative."""
     child = os.fork()
     if child == 0:
         os.setsid()
-        os.environ.update(environment)
         try:
             function()
         except BaseException:

@@ -128,10 +128,14 @@ def test_what_is_no_result_is_refused_as_a_whole(trained: Path, tmp_path: Path) 
         refused(folder)
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "/etc"])
-def test_links_are_refused(trained: Path, target: str) -> None:
-    (trained / "result" / "reports" / "x").symlink_to(target)
-    refused(trained)
+def test_links_are_refused(trained: Path, tmp_path: Path) -> None:
+    """Even where what they lead to would do: of a file, of a folder, of all."""
+    for number, name in enumerate(("result/reports/new.md", "result/reports", "stages.json", "content")):
+        folder, there = tmp_path / f"linked-{number}", tmp_path / f"there-{number}"
+        shutil.copytree(trained, folder)
+        (folder / name).rename(there)
+        (folder / name).symlink_to(there)
+        refused(folder)
 
 
 def refused(folder: Path) -> None:

@@ -106,6 +106,7 @@ def test_a_branch_that_moves_in_the_last_moment_is_left_alone(
     branch: Path, origin: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """When data and models are sent already. Also one that is set back to an earlier commit, or deleted."""
+    git("fetch", "--quiet", "--unshallow")  # or origin refuses for another reason
     faster = git(*ADA, "commit-tree", "work^{tree}", "-p", "work", "-m", "faster", cwd=origin)
     where = {"on": faster, "back": git("rev-parse", "main", cwd=origin), "away": ""}[how]
     push = storage.push
@@ -165,3 +166,25 @@ def test_a_pull_request_gets_its_results_on_its_own_branch(
     assert (changed in git("ls-tree", "-r", "--name-only", "work", cwd=origin).splitlines()) == (parents == 2)
     assert git("show", "work:reports/metrics.json", cwd=origin) == "made by the pipeline"
     assert not git("diff", "--name-only", "main", "work", "--", "src", cwd=origin)
+
+
+def test_what_a_job_may_not_push_is_said_before_anything_is_sent(
+    first: Path, origin: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base branch went on, with other workflows too: GitHub takes those from people only."""
+    git("switch", "--quiet", "--create", "work")
+    commit_file("README.md", "work")
+    git("switch", "--quiet", "main")
+    commit_file("src/train.py", "news")
+    commit_file(".github/workflows/test.yml", "news")
+    git(*ADA, "merge", "--quiet", "--no-ff", "--message", "Merge work into main", "work")
+    git("push", "--quiet", "--no-verify", "origin", "main~1:main", "work", "HEAD:refs/pull/1/merge")
+    before = git("for-each-ref", cwd=origin)
+    monkeypatch.chdir(clone("job", "--depth=1"))
+    git("fetch", "--quiet", "--depth=2", "origin", "refs/pull/1/merge")
+    git("checkout", "--quiet", "FETCH_HEAD")
+    storage.check()
+    make_results()
+    with pytest.raises(ProjectError, match="brought other workflows"):
+        publish("work")
+    assert git("for-each-ref", cwd=origin) == before

@@ -73,10 +73,9 @@ def unpack(folder: Path) -> str:
     commit than the one that is checked out, or the folder holds anything that is not part of a result.
     """
     require_commit(folder)
+    require(folder, sorted(path.name for path in folder.iterdir()), {COMMIT, RESULT, CONTENT, STAGES}.__contains__)
     results = listed(folder / RESULT)
     contents = listed(folder / CONTENT)
-    rest = {path.name for path in folder.iterdir()} - {COMMIT, RESULT, CONTENT, STAGES}
-    require(folder, sorted(rest), lambda name: False)
     require(folder / RESULT, results, lambda name: is_result(name) and is_sound(folder / RESULT / name, name))
     require(folder / CONTENT, contents, lambda name: is_content(folder / CONTENT / name, name))
     before = {output.path: output.md5 for output in dvc.outputs()}
@@ -107,7 +106,7 @@ def require(folder: Path, names: Iterable[str], belongs: Callable[[str], bool]) 
     """Raises ProjectError that names the first of these files that does not belong there."""
     for name in names:
         try:
-            known = belongs(name)
+            known = not (folder / name).is_symlink() and belongs(name)
         except (ProjectError, ValidationError):
             known = False
         if not known:
@@ -121,9 +120,7 @@ def listed(folder: Path) -> list[str]:
 
 
 def is_sound(file: Path, name: str) -> bool:
-    """Whether a file is a plain one, and a pointer is that of a champion."""
-    if file.is_symlink():
-        return False
+    """Whether a pointer is that of a champion."""
     if name == paths.CHAMPION_POINTER.as_posix():
         Pointer.model_validate(dvc.load_yaml(file, None))
     return True
@@ -132,7 +129,7 @@ def is_sound(file: Path, name: str) -> bool:
 def is_content(file: Path, name: str) -> bool:
     """Whether a content is what its name says, and the list of a directory stays within that."""
     key = KEY.fullmatch(name)
-    if key is None or file.is_symlink() or file_digest(file) != key[1] + key[2]:
+    if key is None or file_digest(file) != key[1] + key[2]:
         return False
     if key[3]:
         entries = TypeAdapter(list[Listed]).validate_json(file.read_bytes())

@@ -72,13 +72,21 @@ def make_commit(changed: dict[str, str | None], start: str, message: str | None)
 
 
 def beginning(start: str) -> tuple[str, list[str]]:
-    """The tree that the results are put into, and the parents of their commit."""
+    """The tree that the results are put into, and the parents of their commit.
+
+    Raises ProjectError where the commit would have to bring workflows along, which GitHub refuses.
+    """
     here = git("rev-parse", "HEAD")
     if start == here:
         return here, [here]
     # A workflow's token may not push other versions of workflows, so nothing is merged for their sake.
     if answers("diff", "--quiet", start, here, "--", ".", ":(exclude).github") is not None:
         return start, [start]
+    if answers("diff", "--quiet", start, here, "--", ".github/workflows") is None:
+        raise ProjectError(
+            "nothing was published: the base branch brought other workflows, which a job may not push, so merge it "
+            "into this branch (`Update branch` on the pull request); the run after that publishes"
+        )
     return here, [start, git("rev-parse", "HEAD^1")]
 
 
