@@ -49,11 +49,14 @@ def rounds(name: str, number: str) -> None:
 
 
 def compactions(number: str) -> None:
-    """Compact the storage many times, without waiting for anything to grow old."""
-    for _ in range(int(number)):
-        found = compact.plan("history", 0)
-        if found.dropped:
-            compact.compact(found)
+    """Compact the storage many times, of data that was pushed two days ago for a commit that is gone."""
+    for turn in range(int(number)):
+        save(f"left-over-{turn}")
+        os.environ["GIT_COMMITTER_DATE"] = f"{int(time.time()) - 2 * 24 * 3600} +0000"
+        storage.push()
+        del os.environ["GIT_COMMITTER_DATE"]
+        git("reset", "--quiet", "--hard", "HEAD^")
+        compact.compact(compact.plan("history", 24))
 
 
 def killed(folder: str) -> None:

@@ -308,7 +308,7 @@ def test_a_report_that_is_too_long_for_a_comment_is_shortened(hub: GitHub) -> No
     report.write_text("## Verdict\n" + "€ " * 70_000, encoding="utf-8")
     text = comment(hub, run)
     assert "## Verdict" in text
-    assert text.rstrip().endswith("the page with the plots.")
+    assert f"{hub.address}/actions/runs/99" in text.splitlines()[-1]
 
 
 def test_a_commit_that_is_no_longer_in_a_pull_request_is_not_commented(hub: GitHub) -> None:
@@ -319,3 +319,13 @@ def test_a_commit_that_is_no_longer_in_a_pull_request_is_not_commented(hub: GitH
     posted = hub.workflow_run(gone)
     assert posted.conclusion == "success", posted.log
     assert hub.comments(number) == []
+
+
+def test_training_and_evaluating_can_be_started_by_hand(hub: GitHub) -> None:
+    """On a repository of a single commit too: nothing to do, and both say so."""
+    before = hub.references()
+    for workflow in ("train.yml", "evaluate.yml"):
+        run = hub.dispatch(workflow)
+        assert run.conclusion == "success", run.log
+        assert "model unchanged" in run.summary
+    assert_untouched(hub, before)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from << cookiecutter.__package >>.ops import actions
+from << cookiecutter.__package >>.ops.tracking import track_if_possible
 
 
 def test_outputs_and_summaries_are_added_to_the_files_that_the_runner_names(
@@ -35,3 +36,9 @@ def test_on_a_laptop_nothing_is_written(monkeypatch: pytest.MonkeyPatch, capsys:
     actions.summary("## Verdict")
     actions.error("lost")
     assert capsys.readouterr().out == ""
+
+
+def test_a_job_fills_no_store_that_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert track_if_possible().startswith("not tracked")

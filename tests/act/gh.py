@@ -89,12 +89,6 @@ def pulls(held: State, path: list[str], fields: Fields) -> Any:
     ]
 
 
-def pull(held: State, path: list[str], fields: Fields) -> Any:
-    """One pull request."""
-    require(held, job(), ("pull-requests", "read"))
-    return current(one(held["pulls"], number=int(path[-1])))
-
-
 def current(pull: State) -> State:
     """A pull request with the commit that its branch is at now."""
     if not pull["head"]["repo"]["fork"]:
@@ -108,13 +102,6 @@ def commits(held: State, path: list[str], fields: Fields) -> Any:
     found = current(one(held["pulls"], number=int(path[-2])))
     added = in_origin("rev-list", "--reverse", f"refs/heads/{found['base']['ref']}..{found['head']['sha']}")
     return [{"sha": commit} for commit in added.split()]
-
-
-def pulls_of(held: State, path: list[str], fields: Fields) -> Any:
-    """The pull requests of a commit; GitHub does not find those of forks."""
-    require(held, job(), ("pull-requests", "read"))
-    own = [current(pull) for pull in held["pulls"] if not pull["head"]["repo"]["fork"]]
-    return [pull for pull in own if pull["head"]["sha"] == path[-2]]
 
 
 def comments(held: State, path: list[str], fields: Fields) -> Any:
@@ -158,32 +145,14 @@ def status(held: State, path: list[str], fields: Fields) -> Any:
     return held["statuses"][-1]
 
 
-def run(held: State, path: list[str], fields: Fields) -> Any:
-    """One run of a workflow."""
-    require(held, job(), ("actions", "read"))
-    return one(held["runs"], id=int(path[-1]))
-
-
-def artifacts(held: State, path: list[str], fields: Fields) -> Any:
-    """The artifacts of a run."""
-    require(held, job(), ("actions", "read"))
-    names = sorted(entry.name for entry in (folder() / "artifacts" / path[-2]).glob("*"))
-    found = [{"name": name} for name in names if fields.get("name", name) == name]
-    return {"total_count": len(found), "artifacts": found}
-
-
 BOT = "github-actions[bot]"
 ROUTES: dict[tuple[str, str], Callable[[State, list[str], Fields], Any]] = {
     ("GET", "repos/REPO/pulls"): pulls,
-    ("GET", "repos/REPO/pulls/*"): pull,
     ("GET", "repos/REPO/pulls/*/commits"): commits,
-    ("GET", "repos/REPO/commits/*/pulls"): pulls_of,
     ("GET", "repos/REPO/issues/*/comments"): comments,
     ("POST", "repos/REPO/issues/*/comments"): comment,
     ("PATCH", "repos/REPO/issues/comments/*"): edit,
     ("POST", "repos/REPO/statuses/*"): status,
-    ("GET", "repos/REPO/actions/runs/*"): run,
-    ("GET", "repos/REPO/actions/runs/*/artifacts"): artifacts,
 }
 
 

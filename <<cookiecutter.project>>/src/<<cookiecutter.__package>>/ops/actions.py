@@ -17,9 +17,14 @@ def summary(markdown: str) -> None:
     append("GITHUB_STEP_SUMMARY", f"{markdown}\n")
 
 
+def running() -> bool:
+    """Whether this is a job."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def error(message: str) -> None:
     """Show an error on the page of the run, where a log would first have to be opened."""
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if running():
         escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
         print(f"::error::{escaped}", flush=True)
 

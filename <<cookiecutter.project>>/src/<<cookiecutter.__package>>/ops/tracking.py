@@ -12,6 +12,7 @@ from shutil import which
 from .. import paths
 from ..errors import ProjectError
 from ..project import load_project
+from . import actions
 from .history import History, log_history
 from .registry import register_champion
 from .runs import log_promotion, log_result, result_of_working_tree
@@ -53,7 +54,9 @@ def track(history: bool = False) -> Tracked | History:
 
 
 def track_if_possible() -> str:
-    """What `track` did, or that it can wait: a store that is down loses no result."""
+    """What `track` did, or that it can wait: a store that is down loses no result, and one in a job ends with it."""
+    if actions.running() and not server_uri():
+        return "not tracked: a job keeps no store, and `ui` makes its own from the history of main"
     try:
         return str(track())
     except TrackingUnavailable as error:
