@@ -31,10 +31,10 @@ class Timed:
 
 def timed(project: Path, folder: Path, repeats: int) -> Iterator[Timed]:
     """Each workflow on each kind of pull request; every repetition on a GitHub of its own."""
-    for change, (name, before, after) in CHANGES.items():
+    for kind, (change, (name, before, after)) in enumerate(CHANGES.items()):
         found: dict[str, list[Run]] = {}
         for number in range(repeats):
-            place = folder / f"{change}-{number}"
+            place = folder / f"github{kind}-{number}"
             place.mkdir()
             with github(place, project) as hub:
                 for run in runs(hub, name, before, after):
