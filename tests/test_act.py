@@ -15,7 +15,11 @@ UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
 CACHE = "actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae"
 WHO = "git config user.name ada && git config user.email ada@example.com"
-PUSH = f"{WHO} && git commit --quiet --allow-empty -m more && git push --quiet origin HEAD:refs/heads/main"
+# act may lose what a command says in the instant in which it fails.
+PUSH = (
+    f"{WHO} && git commit --quiet --allow-empty -m more"
+    " && { git push --quiet origin HEAD:refs/heads/main || { sleep 1; exit 1; }; }"
+)
 
 READ, WRITE = {"contents": "read"}, {"contents": "write"}
 Definition = dict[str, Any]
@@ -73,7 +77,7 @@ ALONE = uses(CHECKOUT, persist_credentials=False)
 def test_a_job_pushes_only_with_permission_and_credentials(hub: GitHub) -> None:
     jobs = {
         "may": job(ALONE, "gh auth setup-git", PUSH, permissions=WRITE),
-        "reads": job(ALONE, "gh auth setup-git", "git fetch --quiet origin main", PUSH, permissions=READ),
+        "reads": job(ALONE, "gh auth setup-git", "git fetch --quiet origin main", PUSH, permissions=READ, needs="may"),
         "forgot": job(ALONE, PUSH, permissions=WRITE),
         "nothing": job(ALONE, "echo never reached", permissions={}),
     }
