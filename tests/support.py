@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -60,9 +61,14 @@ def files(folder: Path) -> list[Path]:
 
 
 def needs(program: str, advice: str) -> str:
-    """Where a program is. Without it the test is skipped, saying how to get it; in CI it fails."""
+    """Where a program is, which a test cannot do without."""
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin")
     if found is None:
-        message = f"{program} is missing: {advice}"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        missing(program, advice)
     return str(found)
+
+
+def missing(program: str, advice: str) -> NoReturn:
+    """End a test for want of a program: skipped, saying how to get it; in CI it fails."""
+    message = f"{program} is missing: {advice}"
+    pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
