@@ -1,17 +1,20 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
-uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [workflows] [scale]
+uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [workflows] [scale] [backtest]
 """
 
 import os
 import platform
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,15 +49,19 @@ class Row:
     aim: str
 
 
-def run(command: list[str], folder: Path) -> Run:
-    """Run a command to its end; its output is shown only when it fails."""
+def run(command: list[str], folder: Path, **variables: str) -> Run:
+    """Run a command to its end, with `variables` in its environment; its output is shown only when it fails."""
     peak = 0
     ended = threading.Event()
     path = os.pathsep.join([str(Path(command[0]).parent), ENVIRONMENT["PATH"]])  # a stage's `python` is the project's
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env={**ENVIRONMENT, "PATH": path}, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=folder,
+            env={**ENVIRONMENT, "PATH": path, **variables},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
 
         def watch() -> None:
@@ -221,6 +228,57 @@ def scale(folder: Path) -> list[Row]:
     return rows
 
 
+def backtest(project: Path) -> list[Row]:
+    """The trainings of a backtest of the sample year on two Dask workers, and on one.
+
+    What one worker of one thread would do, joblib does in the process of the command: it is as fast.
+    """
+    run(["uv", "sync", "--group", "dask"], project)
+    params = project / "params.yaml"
+    params.write_text(params.read_text(encoding="utf-8").replace("  threads: 2", "  threads: 1"), encoding="utf-8")
+    command = [python(project), "-m", "flight_delays.cli", "backtest", "--all", "--cadence", "14d", "--window", "all"]
+    found: dict[int, list[Run]] = {1: [], 2: []}
+    for _ in range(REPEATS):
+        for workers, runs in found.items():
+            shutil.rmtree(project / ".dvc" / "tmp" / "backtest", ignore_errors=True)
+            with cluster(project, workers) as address:
+                runs.append(run(command, project, DASK_SCHEDULER_ADDRESS=address))
+    seconds = {workers: statistics.median(one.seconds for one in runs) for workers, runs in found.items()}
+    peak = max(one.megabytes for one in found[2])
+    return [
+        Row(
+            "backtest of the sample year, every 14 days on all data: 20 trainings on Dask, two workers of one thread",
+            f"{seconds[2]:.0f} s, {peak / 1000:.1f} GB beside the workers",
+            f"one worker {seconds[1]:.0f} s",
+            f"{seconds[1] / seconds[2]:.2f} × as fast",
+            "",
+        )
+    ]
+
+
+@contextmanager
+def cluster(project: Path, workers: int) -> Iterator[str]:
+    """A Dask scheduler with its workers on loopback; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    address = f"tcp://127.0.0.1:{port}"
+    dask, here = [python(project), "-m", "dask"], ["--host", "127.0.0.1", "--no-dashboard"]
+    commands = [[*dask, "scheduler", *here, "--port", port]]
+    commands += [[*dask, "worker", address, *here, "--nthreads", "1", "--death-timeout", "60"]] * workers
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen(command, cwd=project, env=ENVIRONMENT, **quiet) for command in commands]
+    try:
+        wait = f"import distributed as d; d.Client('{address}', timeout='60s').wait_for_workers({workers}, timeout=60)"
+        run([python(project), "-c", wait], project)
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+        for process in started:
+            process.wait(timeout=30)
+
+
 def machine() -> str:
     """What it was measured on."""
     memory = psutil.virtual_memory().total / 2**30
@@ -234,11 +292,12 @@ def main(chosen: list[str]) -> None:
         folder = Path(scratch)
         if not chosen or "birth" in chosen:
             rows += birth(folder)
-        if not chosen or {"pipeline", "idle", "workflows"} & set(chosen):
+        if not chosen or {"pipeline", "idle", "workflows", "backtest"} & set(chosen):
             project = generate(folder, setup=True)
             rows += pipeline(project) if not chosen or "pipeline" in chosen else []
             rows += idle(project) if not chosen or "idle" in chosen else []
             rows += pull_requests(project, folder) if not chosen or "workflows" in chosen else []
+            rows += backtest(project) if not chosen or "backtest" in chosen else []
         if not chosen or "scale" in chosen:
             rows += scale(folder)
     lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}; medians of {REPEATS}.", ""]

@@ -60,6 +60,14 @@ params.yaml
 pyproject.toml
 reports/.gitignore
 src/PACKAGE/__init__.py
+src/PACKAGE/backtest/__init__.py
+src/PACKAGE/backtest/advice.py
+src/PACKAGE/backtest/backtest.py
+src/PACKAGE/backtest/cells.py
+src/PACKAGE/backtest/history.py
+src/PACKAGE/backtest/plan.py
+src/PACKAGE/backtest/replay.py
+src/PACKAGE/backtest/show.py
 src/PACKAGE/cli.py
 src/PACKAGE/data/__init__.py
 src/PACKAGE/data/adopt.py
@@ -140,6 +148,7 @@ tests/conftest.py
 tests/data/flights.csv
 tests/test_actions.py
 tests/test_adopt.py
+tests/test_backtest.py
 tests/test_changes.py
 tests/test_compact.py
 tests/test_compare.py

@@ -201,6 +201,38 @@ def diff(
 
 
 @app.command(rich_help_panel=MODEL)
+def backtest(
+    cadence: Annotated[
+        list[str] | None,
+        typer.Option(help="daily, weekly, monthly … or a stretch such as '10 days'; may be repeated."),
+    ] = None,
+    window: Annotated[
+        list[str] | None, typer.Option(help="Train on `all` data or the last '90 days'; may be repeated.")
+    ] = None,
+    begin: Annotated[str | None, typer.Option("--from", help="The first day that is scored: 2013-04-01.")] = None,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Replay all that the source has; nothing of it is taken in.")
+    ] = False,
+    margin: Annotated[
+        float | None, typer.Option(min=0, help="A gain of less is not worth a retraining; else that of the gates.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a report in Markdown into this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Draw the page with all charts into this file.")] = None,
+) -> None:
+    """How often to retrain, and on which data: replays history with each policy and recommends one.
+
+    Example: `backtest --all --cadence monthly --cadence weekly --window all --window 90d`
+    """
+    from .backtest import show
+    from .backtest.backtest import backtest
+
+    found = backtest(cadence or [], window or [], begin, whole, margin)
+    for part in show.terminal(found):
+        say(part) if isinstance(part, str) else console.print(part)
+    show.write(found, absolute(out), absolute(html))
+
+
+@app.command(rich_help_panel=MODEL)
 def status() -> None:
     """Data window, champion, challenger, and what is out of date."""
     from .ops.status import status

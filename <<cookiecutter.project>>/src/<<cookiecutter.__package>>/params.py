@@ -40,6 +40,19 @@ class Data(Section):
     source: Literal["sample", "files", "sql"]
     files: Files | None = None
     sql: Sql | None = None
+    label_delay: str = "0 days"
+    """How long after a row's time its target is known."""
+
+    @field_validator("label_delay")
+    @classmethod
+    def _stretch_of_time(cls, value: str) -> str:
+        try:
+            delay = pd.Timedelta(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no stretch of time such as '3 days'") from None
+        if not delay >= pd.Timedelta(0):
+            raise ValueError(f"{value!r} is negative")
+        return value
 
     @model_validator(mode="after")
     def _settings_of_the_source(self) -> "Data":

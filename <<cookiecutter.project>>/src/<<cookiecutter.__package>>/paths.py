@@ -29,6 +29,7 @@ COMPARISON = REPORTS / "comparison.json"
 MODEL_CARD = REPORTS / "model_card.md"
 
 STAGES = Path(".dvc/tmp/stages.json")
+BACKTEST = Path(".dvc/tmp/backtest")
 STORAGE = Path(".storage")
 TRACKING_DATABASE = Path("mlflow.db")
 TRACKING_ARTIFACTS = Path("mlartifacts")

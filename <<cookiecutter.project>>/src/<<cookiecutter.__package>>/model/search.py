@@ -115,21 +115,25 @@ def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params) -> 
     return metric.value(scored) if metric.higher_is_better else -metric.value(scored)
 
 
-def search(train: pd.DataFrame, params: Params) -> list[Result]:
+def search(train: pd.DataFrame, params: Params, alone: bool = False) -> list[Result]:
     """Every setting with its scores, in the order given; one of them is chosen: the best mean, the first of equals.
 
     A single setting is chosen without being scored. Runs on the local cores, or on the Dask cluster whose
-    scheduler `DASK_SCHEDULER_ADDRESS` names.
+    scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`, where the caller is itself one of many, in this process.
     """
     settings = settings_of(params.model.candidates, params.model.search.draws, params.model.seed)
     if len(settings) == 1:
         return [Result(settings[0], [], None, True)]
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
-    with cluster():
-        run = joblib.Parallel(n_jobs=-1, return_as="generator")
-        scored = run(joblib.delayed(score)(setting, fold, train, params) for setting, fold in cells)
-        scores = np.array(list(progress(scored, len(cells), "searching"))).reshape(len(settings), len(folds))
+    if alone:
+        found = [score(setting, fold, train, params) for setting, fold in cells]
+    else:
+        with cluster():
+            run = joblib.Parallel(n_jobs=-1, return_as="generator")
+            scored = run(joblib.delayed(score)(setting, fold, train, params) for setting, fold in cells)
+            found = list(progress(scored, len(cells), "searching"))
+    scores = np.array(found).reshape(len(settings), len(folds))
     means = [mean_of_defined(list(row)).item() for row in scores]
     best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
     return [
