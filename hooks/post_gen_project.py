@@ -24,11 +24,15 @@ STARTED_HERE = Path(ANSWERS["__started_in"]) == Path(ANSWERS["_output_dir"])
 ENTER = f"cd {PROJECT if STARTED_HERE else shlex.quote(str(Path.cwd()))}"
 FINISH = f"{ENTER} && uv run {PROJECT} setup"
 
+LEFT_OUT = {("automation", "manual"): [".github/workflows/monitor.yml"]}
+"""The files that an answer leaves out: at this level nothing is scheduled."""
+
 # Of the environment or repository from which cookiecutter was started, not of the new project.
 FOREIGN = ("VIRTUAL_ENV", "PYTHONHOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 def main():
+    leave_out()
     if Path(".git").exists():
         say("Written over an existing repository: look at `git diff`, then commit what you want to keep.")
         return
@@ -42,6 +46,14 @@ def main():
         return
     commit(UNFINISHED)
     say(f"Not set up: {fault}. Finish with: {FINISH}")
+
+
+def leave_out():
+    """Remove what the answers have no use for."""
+    for (question, answer), files in LEFT_OUT.items():
+        if ANSWERS[question] == answer:
+            for file in files:
+                Path(file).unlink()
 
 
 def create_repository():

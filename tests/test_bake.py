@@ -25,6 +25,8 @@ STORAGE_URLS = {
 CHOICES = {
     "task": QUESTIONS["task"],
     "storage": QUESTIONS["storage"],
+    "automation": QUESTIONS["automation"],
+    "schedule": QUESTIONS["schedule"],
     "license": QUESTIONS["license"],
     "python_version": list(local_extensions.SUPPORTED),
     "project": ["flight-delays", "Zebra_Crossing.v2", "a"],
@@ -42,7 +44,9 @@ FILES = """
 .github/rulesets/main.json
 .github/workflows/comment.yml
 .github/workflows/evaluate.yml
+.github/workflows/monitor.yml
 .github/workflows/pull-request.yml
+.github/workflows/retrain.yml
 .github/workflows/test.yml
 .github/workflows/train.yml
 .github/zizmor.yml
@@ -53,6 +57,7 @@ README.md
 contract.yaml
 data/.gitignore
 docs/github.md
+docs/retraining.md
 docs/storage.md
 dvc.yaml
 models/.gitignore
@@ -101,11 +106,14 @@ src/PACKAGE/ops/dvc.py
 src/PACKAGE/ops/figures.py
 src/PACKAGE/ops/findings.py
 src/PACKAGE/ops/git.py
+src/PACKAGE/ops/gh.py
 src/PACKAGE/ops/github.py
 src/PACKAGE/ops/handover.py
 src/PACKAGE/ops/history.py
+src/PACKAGE/ops/ingest.py
 src/PACKAGE/ops/lineage.py
 src/PACKAGE/ops/needed.py
+src/PACKAGE/ops/notice.py
 src/PACKAGE/ops/promote.py
 src/PACKAGE/ops/publish.py
 src/PACKAGE/ops/registry.py
@@ -142,6 +150,15 @@ src/PACKAGE/report/summary.py
 src/PACKAGE/report/svg.py
 src/PACKAGE/report/tables.py
 src/PACKAGE/report/terminal.py
+src/PACKAGE/retrain/__init__.py
+src/PACKAGE/retrain/begin.py
+src/PACKAGE/retrain/decide.py
+src/PACKAGE/retrain/log.py
+src/PACKAGE/retrain/propose.py
+src/PACKAGE/retrain/publish.py
+src/PACKAGE/retrain/retrain.py
+src/PACKAGE/retrain/signals.py
+src/PACKAGE/retrain/watch.py
 src/PACKAGE/stage.py
 tests/__init__.py
 tests/conftest.py
@@ -183,9 +200,12 @@ def committed(project: Path) -> list[Path]:
 
 
 def test_exactly_these_files(baked: Path) -> None:
+    """At the level manual without the one that is there for its schedule alone."""
     package = re.sub("[-.]", "_", baked.name.lower())
     names = {path.relative_to(baked).as_posix() for path in committed(baked)}
     expected = {name.replace("PACKAGE", package) for name in FILES}
+    if "automation: manual" in (baked / "params.yaml").read_text(encoding="utf-8"):
+        expected.remove(".github/workflows/monitor.yml")
     assert names - expected == set(), "not in the list"
     assert expected - names == set(), "not in the project"
 

@@ -35,13 +35,14 @@ def read(project: Path) -> dict[str, Content]:
     return {path.stem: load(path) for path in (project / ".github" / "workflows").glob("*.yml")}
 
 
-def pull_request(label: bool = False, fork: bool = False) -> dict[str, Any]:
+def pull_request(label: bool = False, fork: bool = False, branch: str = "fewer-trees") -> dict[str, Any]:
     """What an expression sees in a run for a pull request."""
     labels = [{"name": "bug"}, {"name": LABEL}] if label else []
     owner = "somebody" if fork else "my-org"
-    head = {"ref": "fewer-trees", "repo": {"full_name": f"{owner}/flight-delays"}}
+    head = {"ref": branch, "repo": {"full_name": f"{owner}/flight-delays"}}
     event = {"pull_request": {"number": 7, "labels": labels, "head": head}}
-    return {"github": {"event_name": "pull_request", "repository": "my-org/flight-delays", "event": event}}
+    known = {"event_name": "pull_request", "repository": "my-org/flight-delays", "head_ref": branch}
+    return {"github": known | {"event": event}}
 
 
 def needed(verdict: str = "", **results: str) -> dict[str, Any]:
@@ -66,11 +67,13 @@ def passes(job: Content, context: dict[str, Any]) -> bool:
 def test_when_they_start(workflows: dict[str, Content]) -> None:
     starts = {name: set(workflow["on"]) for name, workflow in workflows.items()}
     assert starts == {
-        "test": {"pull_request", "push", "merge_group", "workflow_dispatch"},
+        "test": {"pull_request", "push", "merge_group", "workflow_call", "workflow_dispatch"},
         "train": {"workflow_call", "workflow_dispatch"},
         "evaluate": {"workflow_call", "workflow_dispatch"},
         "pull-request": {"pull_request", "merge_group"},
         "comment": {"workflow_run"},
+        "retrain": {"schedule", "workflow_dispatch", "repository_dispatch"},
+        "monitor": {"schedule", "workflow_dispatch"},
     }
     assert workflows["test"]["on"]["push"] == {"branches": ["main"]}
     assert workflows["comment"]["on"]["workflow_run"] == {
@@ -102,7 +105,7 @@ def test_what_a_branch_rule_requires_is_said_in_a_merge_queue_too(workflows: dic
     assert named.count("tests") == named.count("model") == 1
 
 
-def test_nobody_may_write_but_who_commits_and_who_comments(workflows: dict[str, Content]) -> None:
+def test_nobody_may_write_but_who_commits_and_who_tells(workflows: dict[str, Content]) -> None:
     grants = {
         f"{name}: {key}": {scope for scope, grant in job["permissions"].items() if grant == "write"}
         for name, workflow in workflows.items()
@@ -111,6 +114,10 @@ def test_nobody_may_write_but_who_commits_and_who_comments(workflows: dict[str, 
     assert {job: scopes for job, scopes in grants.items() if scopes} == {
         "pull-request: commit": {"contents", "actions", "statuses"},
         "comment: comment": {"pull-requests"},
+        "retrain: decide": {"contents", "issues"},
+        "retrain: publish": {"contents"},
+        "retrain: propose": {"contents", "pull-requests", "issues", "statuses"},
+        "monitor: watchdog": {"issues"},
     }
 
 
@@ -143,6 +150,20 @@ def test_model_is_green_when_the_gates_hold_or_the_regression_is_accepted(
     for name in ended:
         for result in ("failure", "cancelled"):
             assert not passes(job, context | needed(verdict, **ended | {name: result})), (name, result)
+
+
+def test_on_the_branch_of_a_retraining_the_champion_may_stay(workflows: dict[str, Content]) -> None:
+    """The data moves on: that is committed and green, and nothing is promoted. A model that fails is still red."""
+    jobs = workflows["pull-request"]["jobs"]
+    for verdict in VERDICTS:
+        context = pull_request(branch="retrain/2013-04-30")
+        ended = context | needed(verdict, train="success", evaluate="success")
+        assert holds(jobs["commit"]["if"], ended) is (verdict != "fail")
+        promoting = [step for step in jobs["commit"]["steps"] if " promote" in step.get("run", "")]
+        assert sum(holds(step["if"], ended) for step in promoting) == (verdict == "promote")
+        committed = "skipped" if verdict == "fail" else "success"
+        found = context | needed(verdict, train="success", evaluate="success", commit=committed)
+        assert passes(jobs["model"], found) is (verdict != "fail")
 
 
 def test_model_is_green_where_no_input_of_the_pipeline_changed(workflows: dict[str, Content]) -> None:
@@ -221,6 +242,77 @@ def test_a_cloud_login_is_possible_where_the_storage_needs_one(bake: Bake, stora
             reads = any(step.get("with", {}).get("storage") for one in inner for step in one["steps"])
             wanted = "write" if reads and storage in CLOUDS else None
             assert job["permissions"].get("id-token") == wanted, f"{name}: {key}"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "cron", "within"),
+    [
+        ("hourly", "17 * * * *", "2 hours"),
+        ("daily", "23 5 * * *", "2 days"),
+        ("weekly", "23 5 * * 1", "14 days"),
+        ("monthly", "23 5 1 * *", "62 days"),
+    ],
+)
+def test_retraining_is_scheduled_as_answered_and_watched(bake: Bake, schedule: str, cron: str, within: str) -> None:
+    """Never at minute 0, when GitHub drops jobs; the watchdog waits for twice the schedule."""
+    workflows = read(bake(schedule=schedule))
+    assert workflows["retrain"]["on"]["schedule"] == [{"cron": cron}]
+    (step,) = [step for step in workflows["monitor"]["jobs"]["watchdog"]["steps"] if "watch" in step.get("run", "")]
+    assert f'--within "{within}"' in step["run"]
+
+
+def test_at_the_level_manual_nothing_is_scheduled(bake: Bake) -> None:
+    workflows = read(bake(automation="manual"))
+    assert all("schedule" not in workflow["on"] for workflow in workflows.values())
+    assert {"workflow_dispatch", "repository_dispatch"} <= set(workflows["retrain"]["on"])
+
+
+def test_two_retrainings_never_overlap(workflows: dict[str, Content]) -> None:
+    assert workflows["retrain"]["concurrency"] == {"group": "retrain", "cancel-in-progress": False}
+
+
+def retraining(verdict: str, automation: str = "pull-request", **results: str) -> dict[str, Any]:
+    """What the jobs of retrain.yml see."""
+    context = needed(verdict, **{"decide": "success", "train": "success", "evaluate": "success"} | results)
+    context["needs"]["decide"]["outputs"] = {"retrain": "true", "automation": automation, "commit": "abc"}
+    context["needs"]["train"]["outputs"] = {"changed": "true"}
+    return context
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("automation", ["manual", "pull-request", "automatic"])
+def test_what_is_published_of_a_retraining(workflows: dict[str, Content], verdict: str, automation: str) -> None:
+    """Nothing that fails, and nothing at the level manual; of the rest only what is better is promoted."""
+    job, context = workflows["retrain"]["jobs"]["publish"], retraining(verdict, automation)
+    assert holds(job["if"], context) is (verdict != "fail" and automation != "manual")
+    promotions = [step for step in job["steps"] if " promote" in step.get("run", "") and holds(step["if"], context)]
+    assert len(promotions) == (verdict == "promote")
+
+
+def test_a_retraining_ends_with_a_word_whatever_died(workflows: dict[str, Content]) -> None:
+    """Once it has begun; what was not found out is not made up."""
+    job = workflows["retrain"]["jobs"]["propose"]
+    (step,) = [step for step in job["steps"] if "retraining propose" in step.get("run", "")]
+    for name in ("train", "evaluate", "publish", "test"):
+        died = retraining("", **{name: "failure"})
+        assert holds(job["if"], died, "failure")
+        assert text_of(step["env"]["VERDICT"], died) == ""
+    unchanged = retraining("", evaluate="skipped")
+    unchanged["needs"]["train"]["outputs"]["changed"] = "false"
+    assert text_of(step["env"]["VERDICT"], unchanged) == "unchanged"
+    undecided = retraining("")
+    undecided["needs"]["decide"]["outputs"] = {"retrain": "false"}
+    assert not holds(job["if"], undecided)
+
+
+def test_force_is_for_who_asks_for_it(workflows: dict[str, Content]) -> None:
+    (step,) = [step for step in workflows["retrain"]["jobs"]["decide"]["steps"] if step.get("id") == "decide"]
+    asked = {"inputs": {"force": True, "reason": "a new library"}, "steps": {}}
+    assert holds(step["if"], asked) and text_of(step["env"]["REASON"], asked) == "a new library"
+    scheduled: dict[str, Any] = {"inputs": {}, "steps": {"ingest": {"outputs": {"fresh": "false"}}}}
+    assert not holds(step["if"], scheduled) and text_of(step["env"]["REASON"], scheduled) == ""
+    scheduled["steps"]["ingest"]["outputs"]["fresh"] = "true"
+    assert holds(step["if"], scheduled)
 
 
 def test_the_template_is_tested_on_each_python_that_it_supports(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import typer
 from << cookiecutter.__package >> import cli
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.ops import doctor, github
+from << cookiecutter.__package >>.ops import gh as gh_module
 from << cookiecutter.__package >>.ops.findings import RIGHT, UNSEEN, WRONG, Finding, find
 from << cookiecutter.__package >>.ops.git import git
 from << cookiecutter.__package >>.project import load_project
@@ -339,7 +340,7 @@ def test_where_github_cannot_be_seen_one_line_says_why(
 
 
 def test_a_github_that_hangs_is_not_waited_for(at_github: Github, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github, "SECONDS", 0.2)
+    monkeypatch.setattr(gh_module, "SECONDS", 0.2)
     started = time.monotonic()
     (finding,) = at_github(seconds=5).values()
     assert finding.mark == UNSEEN
@@ -347,8 +348,8 @@ def test_a_github_that_hangs_is_not_waited_for(at_github: Github, monkeypatch: p
 
 
 def test_without_gh(monkeypatch: pytest.MonkeyPatch) -> None:
-    which = github.shutil.which
-    monkeypatch.setattr(github.shutil, "which", lambda name: None if name == "gh" else which(name))
+    which = gh_module.shutil.which
+    monkeypatch.setattr(gh_module.shutil, "which", lambda name: None if name == "gh" else which(name))
     (finding,) = github.findings("../.storage")
     assert finding.mark == UNSEEN
     assert "`gh auth login`" in finding.told

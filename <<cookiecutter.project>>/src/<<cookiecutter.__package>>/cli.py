@@ -74,16 +74,11 @@ def doctor() -> None:
 @app.command(rich_help_panel=DATA)
 def ingest() -> None:
     """Take in the rows that are newer than the newest held, or refuse the batch as a whole."""
-    from .data.contract import load_contract
-    from .data.ingest import ingest
-    from .ops import dvc
-    from .params import load_params
-    from .paths import RAW
+    from .ops.ingest import ingest
 
-    taken = ingest(load_params(), load_contract())
+    taken = ingest()
     say(taken)
     if taken.rows:
-        dvc.add(RAW)
         say("next: `run` trains on it")
 
 
@@ -198,6 +193,27 @@ def diff(
 
     for part in differences(revision):
         say(part) if isinstance(part, str) else console.print(part)
+
+
+@app.command(rich_help_panel=MODEL)
+def retrain(
+    only_decide: Annotated[
+        bool, typer.Option("--decide", help="Say whether there is reason to retrain on the rows held, and stop.")
+    ] = False,
+    force: Annotated[str, typer.Option(help="Retrain whatever speaks against it, for this reason.")] = "",
+) -> None:
+    """Fresh rows in, a better model out, if there is reason: ingests, decides, trains, compares, promotes."""
+    from .params import load_params
+    from .retrain.decide import decide, record
+    from .retrain.retrain import retrain
+
+    params = load_params()
+    if only_decide:
+        decision = decide(params, force.strip())
+        say(decision)
+        record(decision, params)
+    else:
+        retrain(params, force.strip(), say)
 
 
 @app.command(rich_help_panel=MODEL)
@@ -321,6 +337,76 @@ def unpack(folder: Annotated[Path, typer.Argument(help="What `pack` filled.")]) 
     from .ops.handover import unpack
 
     say(unpack(STARTED_IN / folder))
+
+
+retraining = typer.Typer(no_args_is_help=True, help="What the workflow `retrain.yml` does once it is decided.")
+app.add_typer(retraining, name="retraining", rich_help_panel=VERSIONS)
+
+
+@retraining.command()
+def begin() -> None:
+    """Share the fresh data and the commit that names it, for other jobs to train on."""
+    from .retrain.begin import begin
+
+    say(begin())
+
+
+@retraining.command("publish")
+def publish_retraining() -> None:
+    """Commit the result on top of main, and push it: to the branch of the open pull request, or a new one."""
+    from .retrain.publish import publish
+
+    say(publish())
+
+
+@retraining.command()
+def watch(
+    within: Annotated[str, typer.Option(help="How long ago the last run may be that ended well: '14 days'.")],
+    workflow: Annotated[str, typer.Option(help="The file of the workflow that is watched.")] = "retrain.yml",
+) -> None:
+    """Open an issue when the workflow has not ended well for too long, and close it when it does again."""
+    from .retrain.watch import watch
+
+    say(watch(workflow, within))
+
+
+@retraining.command()
+def propose(
+    verdict: Annotated[str, typer.Option(help="Of the comparison; empty where the retraining broke down.")],
+    branch: Annotated[str, typer.Option(help="Where the result is.")] = "",
+    commit: Annotated[str, typer.Option(help="What it is.")] = "",
+    tests: Annotated[str, typer.Option(help="What came of the tests of that commit: success or not.")] = "",
+    report: Annotated[Path, typer.Option(help="The report in Markdown.")] = Path("report/report.md"),
+) -> None:
+    """A report, a pull request or a merge, as `retrain.automation` has it; or an issue, where it went wrong."""
+    from .params import load_params
+    from .retrain.propose import Result, propose
+
+    say(propose(load_params(), Result(verdict, branch, commit, tests, STARTED_IN / report)))
+
+
+notices = typer.Typer(no_args_is_help=True, help="Issues that tell of a state, and are closed when it is over.")
+app.add_typer(notices, name="notice", rich_help_panel=VERSIONS)
+
+
+@notices.command("open")
+def open_notice(
+    key: Annotated[str, typer.Argument(help="What it is about: there is one issue for each key.")],
+    title: Annotated[str, typer.Option()],
+    file: Annotated[list[Path] | None, typer.Option(help="What it tells, if it is there; may be repeated.")] = None,
+) -> None:
+    """Open the issue, or bring the open one up to date."""
+    from .ops.notice import open_notice
+
+    say(open_notice(key, title, [STARTED_IN / one for one in file or []]))
+
+
+@notices.command("close")
+def close_notice(key: str, why: Annotated[str, typer.Option(help="What is well again.")]) -> None:
+    """Close the issue, if one is open."""
+    from .ops.notice import close_notice
+
+    say(close_notice(key, why))
 
 
 storage_commands = typer.Typer(no_args_is_help=True, help="Look after the place where data and models are kept.")

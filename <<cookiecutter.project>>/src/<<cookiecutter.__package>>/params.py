@@ -15,6 +15,26 @@ Task = Literal["classification", "regression"]
 Value = float | int | str | bool | None
 
 
+def stretch_of_time(value: str | None) -> str | None:
+    """A stretch of time, or none at all. Raises ValueError where it is something else, or negative."""
+    if value is None:
+        return None
+    try:
+        stretch = pd.Timedelta(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no stretch of time such as '28 days'") from None
+    if not stretch >= pd.Timedelta(0):
+        raise ValueError(f"{value!r} is negative")
+    return value
+
+
+def positive_stretch_of_time(value: str) -> str:
+    """The same, longer than nothing."""
+    if stretch_of_time(value) is None or not pd.Timedelta(value) > pd.Timedelta(0):
+        raise ValueError(f"{value!r} is not positive")
+    return value
+
+
 class Section(BaseModel):
     """A part of `params.yaml`: unknown keys are refused, nothing changes after loading."""
 
@@ -43,16 +63,7 @@ class Data(Section):
     label_delay: str = "0 days"
     """How long after a row's time its target is known."""
 
-    @field_validator("label_delay")
-    @classmethod
-    def _stretch_of_time(cls, value: str) -> str:
-        try:
-            delay = pd.Timedelta(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is no stretch of time such as '3 days'") from None
-        if not delay >= pd.Timedelta(0):
-            raise ValueError(f"{value!r} is negative")
-        return value
+    _label_delay = field_validator("label_delay")(stretch_of_time)
 
     @model_validator(mode="after")
     def _settings_of_the_source(self) -> "Data":
@@ -105,13 +116,8 @@ class Split(Section):
     @classmethod
     def _share_or_duration(cls, value: float | str) -> float | str:
         if isinstance(value, str):
-            try:
-                duration = pd.Timedelta(value)
-            except ValueError:
-                raise ValueError(f"{value!r} is no stretch of time such as '28 days'") from None
-            if not duration > pd.Timedelta(0):
-                raise ValueError(f"{value!r} is not positive")
-        elif not 0 < value < 1:
+            return positive_stretch_of_time(value)
+        if not 0 < value < 1:
             raise ValueError(f"{value} is not between 0 and 1")
         return value
 
@@ -180,6 +186,59 @@ class Gates(Section):
     max_size_mb: Annotated[float, Field(gt=0)] = 90.0
 
 
+class Reasons(Section):
+    """What each by itself is reason enough to retrain; null: never."""
+
+    rows: Annotated[float, Field(gt=0)] | None = 0.05
+    """Rows more to train on than the champion had: a share of those, or from 1 on their number."""
+    age: str | None = "60 days"
+    """From the newest row that the champion was made with to the newest one held."""
+    drift: Annotated[float, Field(gt=0)] | None = 0.25
+    """Population stability index of a feature or the target, against what the champion was trained on."""
+    decay: bool = True
+    """The primary metric is below that of its promotion beyond noise, by more than `gates.margin`."""
+
+    _age = field_validator("age")(stretch_of_time)
+
+
+class Windows(Section):
+    """Drift and decay count when they are there in `violated` of the last `of` windows, the latest among them."""
+
+    length: str = "7 days"
+    violated: Annotated[int, Field(ge=1)] = 2
+    of: Annotated[int, Field(ge=1)] = 3
+
+    _length = field_validator("length")(positive_stretch_of_time)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> "Windows":
+        if self.violated > self.of:
+            raise ValueError(f"violated {self.violated} is more than of {self.of}")
+        return self
+
+
+class Budget(Section):
+    """What keeps a retraining back though there is reason for it."""
+
+    least_rows: Annotated[int, Field(ge=0)] = 200
+    """Rows more to train on than the champion had."""
+    cool_down: str = "12 hours"
+    """From one retraining to the next."""
+    per_week: Annotated[int, Field(ge=1)] = 7
+    """Retrainings in any seven days."""
+
+    _cool_down = field_validator("cool_down")(stretch_of_time)
+
+
+class Retrain(Section):
+    """When `retrain` trains anew, and what becomes of the model then."""
+
+    automation: Literal["manual", "pull-request", "automatic"] = "pull-request"
+    reasons: Reasons = Reasons()
+    windows: Windows = Windows()
+    budget: Budget = Budget()
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -190,6 +249,7 @@ class Params(Section):
     model: Model
     evaluate: Evaluate = Evaluate()
     gates: Gates
+    retrain: Retrain = Retrain()
 
     @model_validator(mode="after")
     def _duration_needs_a_time(self) -> "Params":

@@ -27,6 +27,7 @@ PLOTS = REPORTS / "plots"
 PREDICTIONS = REPORTS / "predictions.parquet"
 COMPARISON = REPORTS / "comparison.json"
 MODEL_CARD = REPORTS / "model_card.md"
+DECISION = REPORTS / "decision.json"
 
 STAGES = Path(".dvc/tmp/stages.json")
 BACKTEST = Path(".dvc/tmp/backtest")

@@ -35,3 +35,10 @@ def append(variable: str, text: str) -> None:
     if name:
         with Path(name).open("a", encoding="utf-8", newline="\n") as file:
             file.write(text)
+
+
+def run_address() -> str | None:
+    """Where a browser finds this run, None outside Actions."""
+    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
+    server, repository, run = (os.environ.get(name) for name in names)
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else None

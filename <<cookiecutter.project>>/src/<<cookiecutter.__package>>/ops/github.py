@@ -1,13 +1,7 @@
-"""What the repository at GitHub is set to, asked through `gh`, and what mends it."""
+"""What the repository at GitHub is set to, and what mends it."""
 
-import json
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +10,11 @@ from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from .findings import UNSEEN, Finding, NotSeen, find
-from .git import answers
+from .gh import Refused, Repository, at_origin
 
-ADDRESS = re.compile(
-    r"(?:\w+://)?(?:[^@/]+@)?([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
-)
 WORKFLOWS = Path(".github/workflows")
 LABEL = "accept-regression"
 REQUIRED = {"tests", "model"}
-SECONDS = 20
-QUIET = {"GH_PROMPT_DISABLED": "1", "GH_NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1"}
 
 VARIABLES = {
     "s3": {
@@ -41,61 +30,6 @@ VARIABLES = {
 }
 SECRETS = {"ssh": {"STORAGE_SSH_KEY": "gh secret set STORAGE_SSH_KEY < KEY-FILE"}}
 """What the workflows need for each scheme of the storage's URL, and how it is set; docs/storage.md has the values."""
-
-
-class Refused(NotSeen):
-    """GitHub answered with an error."""
-
-    def __init__(self, reason: str, status: int) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Repository:
-    """The repository at GitHub that is `origin` here."""
-
-    host: str
-    name: str
-
-    def get(self, path: str = "") -> Any:
-        """What GitHub says of a part of it. Raises Refused, or NotSeen where it cannot be asked."""
-        return ask(self.host, f"repos/{self.name}{path}")
-
-    def set_by_admin(self, path: str) -> Any:
-        """The same for settings that GitHub shows to administrators alone."""
-        try:
-            return self.get(path)
-        except Refused as error:
-            if error.status in (403, 404):
-                raise NotSeen("only an administrator of the repository sees it") from None
-            raise
-
-
-def ask(host: str, path: str) -> Any:
-    """GitHub's answer to a GET."""
-    gh = shutil.which("gh")
-    if gh is None:
-        raise NotSeen("gh was not found: install it (https://cli.github.com), then `gh auth login`")
-    try:
-        done = subprocess.run(
-            [gh, "api", "--hostname", host, path],
-            env=os.environ | QUIET,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise NotSeen(f"no answer within {SECONDS} seconds") from None
-    if done.returncode == 0:
-        return json.loads(done.stdout)
-    reason = next(iter(done.stderr.strip().splitlines()), f"gh ended with {done.returncode}")
-    status = re.search(r"\(HTTP (\d+)\)", done.stderr)
-    if status:
-        raise Refused(reason, int(status[1]))
-    raise NotSeen(f"{reason} (`gh auth status` says more)" if done.returncode == 4 else reason)
 
 
 def findings(storage_url: str) -> list[Finding]:
@@ -116,17 +50,6 @@ def findings(storage_url: str) -> list[Finding]:
     }
     with ThreadPoolExecutor(len(looks)) as at_once:
         return list(at_once.map(find, looks, looks.values()))
-
-
-def at_origin() -> Repository:
-    """The repository that `origin` names."""
-    url = answers("remote", "get-url", "origin")
-    if url is None:
-        raise NotSeen("there is no origin")
-    found = ADDRESS.fullmatch(url)
-    if found is None:
-        raise NotSeen("origin is not on GitHub")
-    return Repository(found[1], found[2])
 
 
 def default_branch(settings: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """The report in Markdown, for a reviewer with one minute: the verdict first, the rest folded."""
 
-import os
-
+from ..ops import actions
 from ..ops.figures import period
 from . import mermaid, tables
 from .facts import Facts
@@ -158,11 +157,9 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
 
 def footer() -> list[str]:
     """Where the plots are: in the artifacts of this run of a workflow, else a command away."""
-    names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
-    server, repository, run = (os.environ.get(name) for name in names)
-    if server and repository and run:
-        artifacts = f"{server}/{repository}/actions/runs/{run}#artifacts"
-        return ["", f"All plots: `report.html` in the [artifacts of this run]({artifacts})."]
+    run = actions.run_address()
+    if run:
+        return ["", f"All plots: `report.html` in the [artifacts of this run]({run}#artifacts)."]
     return ["", "All plots: `report --html report.html`."]
 
 
