@@ -170,6 +170,7 @@ tests/test_changes.py
 tests/test_compact.py
 tests/test_compare.py
 tests/test_contract.py
+tests/test_decide.py
 tests/test_doctor.py
 tests/test_drift.py
 tests/test_git.py
@@ -179,9 +180,11 @@ tests/test_metrics.py
 tests/test_model.py
 tests/test_page.py
 tests/test_promote.py
+tests/test_propose.py
 tests/test_publish.py
 tests/test_report.py
 tests/test_setup.py
+tests/test_signals.py
 tests/test_sources.py
 tests/test_split.py
 tests/test_storage.py

@@ -124,6 +124,7 @@ def change_settings(
     document["task"] = inferred.task
     document["data"] = CommentedMap(
         {key: flow(value) if isinstance(value, dict) else value for key, value in data.items()}
+        | {"label_delay": "0 days"}
     )
     document.yaml_set_comment_before_after_key("columns", before="\n")
 

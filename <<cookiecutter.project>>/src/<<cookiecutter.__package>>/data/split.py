@@ -1,4 +1,7 @@
-"""The stage `split`: the newest rows become the holdout, all older ones train. Never at random."""
+"""The stage `split`: the newest rows become the holdout, all older ones train. Never at random.
+
+Rows whose target is not known for sure yet, by `data.label_delay`, are left out.
+"""
 
 from typing import Any
 
@@ -22,12 +25,24 @@ def main() -> None:
         rows = rows.sort_by([(columns.time, "ascending"), (columns.id, "ascending")])
     deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
     looked_at: pd.DataFrame = rows.select(deciding).to_pandas()
+    known = labelled(looked_at, params)
+    if not known.all():
+        rows, looked_at = rows.filter(pa.array(known)), looked_at[known]
     held_out = holdout(looked_at, params)
     refuse_useless(looked_at, held_out, params)
     paths.TRAIN.parent.mkdir(parents=True, exist_ok=True)
     for path, chosen in ((paths.TRAIN, ~held_out), (paths.HOLDOUT, held_out)):
         pq.write_table(rows.filter(pa.array(chosen)), path, compression="zstd")
     print(f"split {len(rows):,} rows: {(~held_out).sum():,} to train, {held_out.sum():,} held out")
+
+
+def labelled(rows: pd.DataFrame, params: Params) -> pd.Series:
+    """Mask of the rows whose target is known, as of the newest row."""
+    if params.columns.time is None:
+        return pd.Series(True, index=rows.index)
+    moments: pd.Series[Any] = rows[params.columns.time]
+    known: pd.Series[bool] = moments <= moments.max() - pd.Timedelta(params.data.label_delay)
+    return known
 
 
 def holdout(rows: pd.DataFrame, params: Params) -> pd.Series:

@@ -11,6 +11,7 @@ from ..ops.champion import challenger_digest, champion_digest, opponent
 from ..ops.train import differs
 from ..params import Params
 from ..project import load_project
+from ..retrain.decide import Decision, decided
 from . import changes
 from .changes import Change, DataChange, Stage
 
@@ -34,6 +35,8 @@ class Facts:
     data: DataChange | None
     stages: list[Stage]
     code: str
+    decision: Decision | None = None
+    """To retrain, where this change follows from one."""
 
     @property
     def base_name(self) -> str:
@@ -75,4 +78,5 @@ def gather(params: Params, base: str) -> Facts:
         data=changes.data(base, params),
         stages=changes.stages(base),
         code=changes.code(base),
+        decision=decided(base),
     )

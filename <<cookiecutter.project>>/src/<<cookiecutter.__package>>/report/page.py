@@ -24,6 +24,8 @@ def page(facts: Facts, accept: str | None = None) -> str:
         notes.insert(0, paragraph(f"Accepted in spite of the verdict: {accept}", "accepted"))
     if comparison.forced:
         notes.insert(0, paragraph(f"Promoted against the verdict: {comparison.forced['why']}", "accepted"))
+    if facts.decision:
+        notes += [paragraph(f"Retrained because of {reason}", "reason") for reason in facts.decision.why]
     parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]
     parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params))])
     parts += section("Gates", [rendered(tables.gate_table(comparison))])

@@ -34,6 +34,8 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
     head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MOST_REASONS]]
     if len(comparison.reasons) > MOST_REASONS:
         head.append(f"- … and {len(comparison.reasons) - MOST_REASONS} more")
+    if facts.decision:
+        head += ["", "**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in facts.decision.why)]
     head += ["", f"{comparison.rows:,} held-out rows{period(comparison.window)}, which neither has seen.", ""]
     if comparison.metrics:
         head += [*table(tables.metric_table(comparison, facts.params)), ""]

@@ -94,8 +94,12 @@ def situation() -> Situation:
     data = dvc.output_digest(paths.RAW_POINTER)
     if data is None:
         raise ProjectError(f"{paths.RAW} holds no data: `ingest` brings it, `setup` a fresh project's")
-    inputs = text_digest(git.git("ls-tree", "-r", "HEAD", "--", *INPUTS))
-    return Situation(data, inputs, pipeline_digests("HEAD").get(paths.RAW.as_posix()) == data)
+    return Situation(data, inputs_digest("HEAD"), pipeline_digests("HEAD").get(paths.RAW.as_posix()) == data)
+
+
+def inputs_digest(revision: str) -> str:
+    """One digest of everything that a training depends on at a revision, beside the data."""
+    return text_digest(git.git("ls-tree", "-r", revision, "--", *INPUTS))
 
 
 def held_back(found: Situation, measured: Measured, known: Log, budget: Budget, now: datetime) -> list[str]:
@@ -144,12 +148,10 @@ def keep(entry: log.Entry) -> None:
         print(f"not added to the branch {log.BRANCH}: {error}", flush=True)
 
 
-def decided() -> Decision | None:
-    """The decision that lies with the results, None where they come of none."""
-    return load(paths.DECISION.read_text(encoding="utf-8")) if paths.DECISION.exists() else None
-
-
-def load(text: str) -> Decision:
-    """A decision as `record` wrote it."""
+def decided(base: str = "HEAD^") -> Decision | None:
+    """The decision that lies with the results, None where they come of none, or that of the revision `base` is it."""
+    text = dvc.read(paths.DECISION, None)
+    if text is None or text == dvc.read(paths.DECISION, base):
+        return None
     content = json.loads(text)
     return Decision(**{**content, "signals": [Signal(**signal) for signal in content["signals"]]})

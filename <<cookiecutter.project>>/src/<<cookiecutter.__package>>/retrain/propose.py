@@ -8,11 +8,10 @@ from .. import paths
 from ..errors import ProjectError
 from ..ops import actions, gh, git
 from ..ops.notice import close_notice, open_notice
-from ..ops.revisions import text_digest
 from ..params import Params
 from ..report.markdown import words
 from .begin import BRANCH, remove
-from .decide import INPUTS, Decision, decided, record_outcome
+from .decide import Decision, decided, inputs_digest, record_outcome
 from .publish import open_pulls, promoted, title
 
 LABEL = "retrain"
@@ -104,7 +103,7 @@ def obstacle(decision: Decision, found: Result) -> str:
     if found.tests != "success":
         return "the tests failed"
     git.git("fetch", "--quiet", "--no-tags", "--depth=1", "origin", "refs/heads/main")
-    if text_digest(git.git("ls-tree", "-r", "FETCH_HEAD", "--", *INPUTS)) != decision.inputs:
+    if inputs_digest("FETCH_HEAD") != decision.inputs:
         return "main moved meanwhile, in what the training depends on: the next run retrains on top of it"
     return ""
 
@@ -134,7 +133,7 @@ def open_pull(repository: gh.Repository, decision: Decision, found: Result, left
 
     `left` is why it was not merged without a person. Where GitHub forbids to open one, an issue says what to set.
     """
-    fields = {"title": title(decision, promoted()), "body": text(decision, found, left)}
+    fields = {"title": title(decision, promoted()), "body": text(found, left)}
     known = [pull for pull in open_pulls(repository) if pull["head"]["ref"] == found.branch]
     try:
         if known:
@@ -175,10 +174,8 @@ def set_labels(repository: gh.Repository, pull: dict[str, Any], verdict: str) ->
     repository.tell("POST", f"/issues/{number}/labels", labels=[LABEL, verdict])
 
 
-def text(decision: Decision, found: Result, left: str) -> str:
-    """The text of the pull request: why it was retrained, and the report."""
-    lines = ["**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in decision.why), ""]
-    if left:
-        lines += [f"⚠️ **Not merged by itself:** {words(left, 400)}", ""]
+def text(found: Result, left: str) -> str:
+    """The text of the pull request: the report, and above it why it is not merged yet, if it should be."""
+    lines = [f"⚠️ **Not merged by itself:** {words(left, 400)}", ""] if left else []
     report = found.report.read_text(encoding="utf-8") if found.report.is_file() else ""
     return "\n".join([*lines, report[:LONGEST]])

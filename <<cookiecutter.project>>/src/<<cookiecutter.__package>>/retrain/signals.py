@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..data import partitions
 from ..data.drift import drift
-from ..data.split import holdout
+from ..data.split import holdout, labelled
 from ..model.artifact import Model, load_card, load_model, row_hashes, training_rows
 from ..model.gates import Difference
 from ..model.intervals import blocks, interval, resamples
@@ -86,12 +86,11 @@ class Held:
         partition = np.repeat(np.arange(len(parts)), counts)
         trained = np.isin(row_hashes(rows[columns.id]), training_rows(champion))
         times = rows[columns.time] if columns.time else None
-        labelled = np.ones(len(rows), dtype=bool)
-        if times is not None:
-            labelled = (times <= times.max() - pd.Timedelta(params.data.label_delay)).to_numpy()
+        known = labelled(rows, params)
         promoted_on = ~trained & held_out_then(times, partition, trained, params)
-        to_train = int((~holdout(rows[labelled], params)).sum())
-        return cls(times, labelled, trained, promoted_on, partition, card, to_train - card["training"]["rows"])
+        to_train = int((~holdout(rows[known], params)).sum())
+        more = to_train - card["training"]["rows"]
+        return cls(times, known.to_numpy(), trained, promoted_on, partition, card, more)
 
     @property
     def newest(self) -> pd.Timestamp | None:
