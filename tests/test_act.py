@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from act.github import GitHub, github
+from act.state import Refused
 from support import commit, git
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 UPLOAD = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 DOWNLOAD = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
+APP_TOKEN = "actions/create-github-app-token@1b10c78c7865c340bc4f6099eb2f838309f1e8c3"
+APP = "the-app[bot]"
 CACHE = "actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae"
 WHO = "git config user.name ada && git config user.email ada@example.com"
 # act may lose what a command says in the instant in which it fails.
@@ -45,14 +48,16 @@ def hub(toy: Path, tmp_path: Path) -> Iterator[GitHub]:
         yield hub
 
 
-def with_jobs(hub: GitHub, jobs: dict[str, Definition], name: str = "toy.yml", outputs: object = None) -> None:
-    """Push a workflow with these jobs, and outputs where it is called."""
+def with_jobs(
+    hub: GitHub, jobs: dict[str, Definition], name: str = "toy.yml", outputs: object = None, **more: object
+) -> None:
+    """Push a workflow with these jobs, and outputs where it is called; `more` starts it."""
     triggers = {
         "push": None,
         "pull_request": None,
         "workflow_dispatch": None,
         "workflow_call": {"outputs": outputs or {}},
-    }
+    } | more
     with hub.working_on("main", "A workflow") as clone:
         file = clone / ".github" / "workflows" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +132,18 @@ API = "gh api repos/$GITHUB_REPOSITORY"
         ({"actions": "write"}, "gh workflow run toy.yml --ref main -f x=1", "Unexpected inputs"),
         ({"pull-requests": "write"}, f"{API}/issues/9/comments -f body=x", "Not Found"),
         (READ, "gh issue create", "does not know"),
+        ({"pull-requests": "write"}, f"{API}/issues -f title=x", "needs issues: write"),
+        (READ, f"{API}/issues", "needs issues: read"),
+        (READ, f"{API}/pulls -f title=x -f head=idea -f base=main", "needs pull-requests: write"),
+        (
+            {"pull-requests": "write"},
+            f"{API}/pulls -f title=x -f head=gone -f base=main",
+            "Validation Failed (HTTP 422)",
+        ),
+        ({"pull-requests": "write"}, f"{API}/pulls/1/merge -X PUT", "needs contents: write"),
+        (READ, f"{API}/actions/workflows/toy.yml/runs", "needs actions: read"),
+        ({"issues": "read"}, f"{API}/issues?since=x", "does not know the parameters"),
+        ({"issues": "write"}, f"{API}/issues -f title=", "title can't be blank"),
         (READ, f"{API}/hooks", "does not know"),
         (READ, "GH_TOKEN= gh auth setup-git", "set the GH_TOKEN"),
     ],
@@ -227,3 +244,259 @@ def test_others_push_while_a_job_runs(hub: GitHub) -> None:
     assert run.results == {"may": "failure"}
     assert "rejected" in run.log
     assert git(hub.origin, "log", "-1", "--format=%s", "main") == "Meanwhile"
+
+
+SAY = "echo '{}' | gh api --hostname github.com --method {} repos/$GITHUB_REPOSITORY/{} --input -"
+"""A call with a JSON as its body, as the project's own program makes it."""
+
+
+def asks(method: str, path: str, **body: Any) -> str:
+    """A command of a job that asks GitHub."""
+    return SAY.format(json.dumps(body), method, path)
+
+
+def refused(command: str, said: str) -> str:
+    """A command of a job that GitHub refuses with these words."""
+    return f"! {{ {command}; }} 2> said && cat said && grep -qF '{said}' said"
+
+
+def idea(hub: GitHub, text: str = "better", branch: str = "idea") -> None:
+    """Push a branch with a change."""
+    with hub.working_on(branch, "An idea") as clone:
+        (clone / "kept.txt").write_text(text, encoding="utf-8")
+
+
+def test_issues_and_pull_requests_are_numbered_together(hub: GitHub) -> None:
+    """A pull request is among the issues; closed, an issue is no longer among the open ones."""
+    opens = asks("POST", "issues", title="The feed", body="is broken", labels=["feed"])
+    pulls = asks("POST", "pulls", title="Better", body="", head="idea", base="main")
+    shows = f"{API}/issues?labels=feed --jq '.[].number' | xargs > found && grep -qx '{{}}' found"
+    steps = [
+        opens,
+        pulls,
+        asks("POST", "issues/2/labels", labels=["retrain", "feed"]),
+        shows.format("2 1"),
+        asks("PATCH", "issues/1", body="was broken"),
+        asks("POST", "issues/1/comments", body="mended"),
+        asks("PATCH", "issues/1", state="closed", state_reason="completed"),
+        shows.format("2"),
+        asks("PATCH", "pulls/2", title="Much better", state="closed"),
+    ]
+    may = {"issues": "write", "pull-requests": "write"}
+    with_jobs(hub, {"asks": job(*steps, permissions=may)})
+    idea(hub)
+    run = hub.push("toy.yml")
+    assert run.conclusion == "success", run.log
+    [issue] = hub.issues("all")
+    assert (issue["number"], issue["state"], issue["state_reason"], issue["body"]) == (
+        1,
+        "closed",
+        "completed",
+        "was broken",
+    )
+    assert issue["user"]["login"] == "github-actions[bot]"
+    assert hub.comments(1) == ["mended"]
+    [pull] = hub.pulls("all")
+    assert (pull["number"], pull["state"], pull["title"]) == (2, "closed", "Much better")
+    assert [label["name"] for label in pull["labels"]] == ["retrain", "feed"]
+
+
+def test_a_job_opens_one_pull_request_for_a_branch(hub: GitHub) -> None:
+    """If the repository lets it, and there is something to merge. Without its branch it is closed."""
+    opens = asks("POST", "pulls", title="Better", head="idea", base="main")
+    steps = [
+        opens,
+        refused(opens, "Validation Failed (HTTP 422)"),
+        f"{opens} | grep -q 'A pull request already exists for my-org:idea.'",
+        f"{opens.replace('idea', 'same')} | grep -q 'No commits between main and same'",
+    ]
+    with_jobs(hub, {"asks": job(*steps, permissions={"pull-requests": "write"})})
+    with_jobs(hub, {"asks": job(opens, permissions={"pull-requests": "write"})}, "again.yml")
+    idea(hub)
+    git(hub.origin, "branch", "same", "main")
+    run = hub.push("toy.yml")
+    assert run.conclusion == "success", run.log
+    [pull] = hub.pulls()
+    assert pull["head"]["sha"] == hub.head("idea")
+    assert hub.state["would_start"] == []
+    git(hub.origin, "branch", "--quiet", "-D", "idea")
+    assert hub.pulls() == []
+
+    idea(hub)
+    hub.set(actions_open_pull_requests=False)
+    run = hub.push("again.yml")
+    assert run.conclusion == "failure"
+    assert "GitHub Actions is not permitted to create or approve pull requests. (HTTP 403)" in run.log
+    assert hub.pulls() == []
+
+
+def test_a_merge_needs_the_head_that_was_meant_no_conflict_and_the_rules_kept(hub: GitHub) -> None:
+    merges = f"{API}/pulls/1/merge -X PUT -f merge_method=merge -f sha=$SHA"
+    steps = [
+        "echo SHA=$(git rev-parse origin/idea) >> $GITHUB_ENV",
+        refused(f"SHA={'0' * 40}; {merges}", "Head branch was modified. Review and try the merge again. (HTTP 409)"),
+        refused(merges, 'Required status check "tests" is expected. (HTTP 405)'),
+        f"{API}/statuses/$SHA -f context=tests -f state=success",
+        merges,
+        refused(f"{API}/pulls/2/merge -X PUT", "Pull Request is not mergeable (HTTP 405)"),
+        refused(merges, "Pull Request is not mergeable (HTTP 405)"),
+    ]
+    may = {"contents": "write", "statuses": "write"}
+    with_jobs(hub, {"asks": job(uses(CHECKOUT, fetch_depth=0), *steps, permissions=may)})
+    idea(hub)
+    idea(hub, "other", "conflict")
+    for branch in ("idea", "conflict"):
+        hub.open_pull_request(branch)
+    before = hub.head()
+    hub.set(required_contexts=["tests"])
+    run = hub.dispatch("toy.yml")
+    assert run.conclusion == "success", run.log
+    assert git(hub.origin, "rev-list", "--parents", "-1", "main").split()[1:] == [before, hub.head("idea")]
+    assert hub.show("main", "kept.txt") == "better"
+    assert [pull["merged"] for pull in hub.pulls("all")] == [True, False]
+    assert hub.state["would_start"] == []
+
+
+def test_a_person_merges_and_that_starts_workflows(hub: GitHub) -> None:
+    """Those whose filters let it through, and not before the review that a rule asks for."""
+    with_jobs(hub, {"a": job("true")}, push={"branches": ["main"]})
+    with_jobs(hub, {"a": job("true")}, "other.yml", push={"branches": ["main"], "paths": ["docs/*"]})
+    idea(hub)
+    number = hub.open_pull_request("idea")
+    hub.set(required_reviews=1)
+    with pytest.raises(Refused, match="At least 1 approving review"):
+        hub.merge_pull_request(number)
+    hub.set(required_reviews=0)
+    commit = hub.merge_pull_request(number)
+    assert hub.head() == commit
+    [started] = hub.state["would_start"]
+    assert (started["workflow"], started["event"], started["actor"]) == ("toy.yml", "push", "ada")
+
+
+def test_what_the_app_pushes_starts_workflows(hub: GitHub) -> None:
+    """What a job pushes with its own token does not. Neither token nor key comes to the log."""
+    token = uses(APP_TOKEN, client_id="${{ vars.APP }}", private_key="${{ secrets.KEY }}") | {"id": "app"}
+    as_app = {"env": {"GH_TOKEN": "${{ steps.app.outputs.token }}"}}
+    send = f"{WHO} && git commit --quiet --allow-empty -m more && git push --quiet origin HEAD:refs/heads/"
+    opens = asks("POST", "pulls", title="Better", head="theirs", base="main")
+    steps = [
+        ALONE,
+        token,
+        "gh auth setup-git",
+        send + "mine",
+        {"name": "As the App", "run": f"{send}theirs && {opens} && echo ${{{{ steps.app.outputs.token }}}}"} | as_app,
+    ]
+    with_jobs(hub, {"asks": job(*steps, permissions=WRITE)})
+    wrong = token | {"with": {"client-id": "Iv1", "private-key": "another"}}
+    with_jobs(hub, {"asks": job(wrong)}, "wrong.yml")
+    hub.variables, hub.secrets = {"APP": "Iv1"}, {"KEY": "a\nkey"}
+    hub.install_app("Iv1", "a\nkey", contents="write", pull_requests="write")
+    hub.set(actions_open_pull_requests=False)
+    run = hub.push("toy.yml")
+    assert run.conclusion == "success", run.log
+    assert "by-the-app" not in run.log
+    assert [(push["ref"], push["actor"]) for push in hub.state["pushes"]] == [
+        ("refs/heads/mine", "github-actions[bot]"),
+        ("refs/heads/theirs", "the-app[bot]"),
+    ]
+    started = [(entry["workflow"], entry["event"], entry["actor"]) for entry in hub.state["would_start"]]
+    both = ("toy.yml", "wrong.yml")
+    assert sorted(started) == sorted((name, event, APP) for name in both for event in ("push", "pull_request"))
+    assert [pull["user"]["login"] for pull in hub.pulls()] == [APP]
+    assert "could not be decoded" in hub.push("wrong.yml").log
+
+
+def test_events_bring_what_github_sends_with_them(hub: GitHub) -> None:
+    """And what the repository has set; a stranger's pull request gets no secret."""
+    inputs = {"force": {"type": "boolean", "default": False}, "reason": {"type": "string", "default": "none"}}
+    given = {
+        "EVENT": "${{ github.event_name }} ${{ github.ref }}",
+        "SCHEDULE": "${{ github.event.schedule }}",
+        "INPUTS": "${{ inputs.force }} ${{ inputs.reason }}",
+        "PAYLOAD": "${{ github.event.action }} ${{ github.event.client_payload.day }}",
+        "SECRET": "${{ secrets.KEY && 'has it' || 'has none' }} ${{ vars.PLACE }}",
+    }
+    lines = [f'echo "{name}: ${name}."' for name in given] + ["echo ${{ secrets.KEY }}"]
+    shown = {"name": "Show", "run": "\n".join(lines), "env": given}
+    events = {
+        "schedule": [{"cron": "7 3 * * *"}],
+        "repository_dispatch": {"types": ["data"]},
+        "workflow_dispatch": {"inputs": inputs},
+    }
+    with_jobs(hub, {"shows": job(shown)}, **events)
+    hub.variables, hub.secrets = {"PLACE": "here"}, {"KEY": "sesame"}
+    idea(hub)
+    scheduled = hub.schedule("toy.yml")
+    assert "EVENT: schedule refs/heads/main." in scheduled.log
+    assert "SCHEDULE: 7 3 * * *." in scheduled.log
+    assert "SECRET: has it here." in scheduled.log
+    assert "sesame" not in scheduled.log
+    assert "PAYLOAD: data 2013-05-01." in hub.repository_dispatch("toy.yml", "data", day="2013-05-01").log
+    with pytest.raises(Refused, match="does not listen to other"):
+        hub.repository_dispatch("toy.yml", "other")
+    assert "INPUTS: false none." in hub.dispatch("toy.yml").log
+    assert "INPUTS: true because." in hub.dispatch("toy.yml", force="true", reason="because").log
+    with pytest.raises(Refused, match="Unexpected inputs"):
+        hub.dispatch("toy.yml", colour="red")
+    with hub.working_on("theirs", "Better", fork=True) as clone:
+        (clone / "kept.txt").write_text("better", encoding="utf-8")
+    assert "SECRET: has none here." in hub.pull_request(hub.open_pull_request("theirs", fork=True), "toy.yml").log
+    assert [(run["event"], run["conclusion"]) for run in hub.state["runs"]] == [
+        *(
+            (event, "success")
+            for event in ("schedule", "repository_dispatch", "workflow_dispatch", "workflow_dispatch")
+        ),
+        ("pull_request", "success"),
+    ]
+
+
+def test_a_job_that_dies_does_nothing_more(hub: GitHub) -> None:
+    """Not even what always runs; other jobs go on, and the next run is a run like any other."""
+    always = {"run": "git push --quiet origin HEAD:refs/heads/late", "if": "always()"}
+    dies = job(uses(CHECKOUT), "git push --quiet origin HEAD:refs/heads/early", always, permissions=WRITE)
+    last = job("git --version", needs="dies", **{"if": "always()"})
+    with_jobs(hub, {"dies": dies, "last": last})
+    hub.dies_before("git push")
+    assert hub.push("toy.yml").results == {"dies": "failure", "last": "success"}
+    assert hub.references().keys() == {"main"}
+    hub.dies_after("git push", job="dies")
+    assert hub.push("toy.yml").results == {"dies": "failure", "last": "success"}
+    assert hub.references().keys() == {"main", "early"}
+    assert hub.push("toy.yml").results == {"dies": "success", "last": "success"}
+    assert hub.references().keys() == {"main", "early", "late"}
+
+
+def test_past_runs_are_listed_the_newest_first(hub: GitHub) -> None:
+    """Also those that are planted; the one that asks is among them, and has no conclusion."""
+    path = "'repos/'$GITHUB_REPOSITORY'/actions/workflows/toy.yml/runs?branch=main{}'"
+    shown = "--jq '.workflow_runs[] | [.event, .conclusion, .status] | join(\" \")'"
+    steps = [f"gh api {path.format(more)} {shown}" for more in ("", "&status=success&per_page=1")]
+    with_jobs(hub, {"asks": job(*steps, permissions={"actions": "read"})})
+    hub.ran("toy.yml", days_ago=40)
+    hub.ran("toy.yml", days_ago=2, conclusion="failure")
+    hub.ran("toy.yml", days_ago=30, event="workflow_dispatch")
+    run = hub.push("toy.yml")
+    said = [line for line in run.log.splitlines() if " completed" in line or "in_progress" in line]
+    success = "workflow_dispatch success completed"
+    assert said == ["push  in_progress", "schedule failure completed", success, "schedule success completed", success]
+
+
+def test_a_called_workflow_checks_out_the_commit_that_it_is_told(hub: GitHub) -> None:
+    """One that is on a branch only; and nothing else is in the workspace."""
+    checks = job(uses(CHECKOUT, ref="${{ inputs.ref }}", persist_credentials=False), "grep better kept.txt")
+    callee = {"workflow_call": {"inputs": {"ref": {"type": "string"}}}}
+    with_jobs(hub, {"checks": checks}, "callee.yml", **callee)
+    finds = job(
+        uses(CHECKOUT, fetch_depth=0, persist_credentials=False),
+        {"run": "echo commit=$(git rev-parse origin/idea) >> $GITHUB_OUTPUT", "id": "finds"},
+        outputs={"commit": "${{ steps.finds.outputs.commit }}"},
+    )
+    called = {
+        "uses": "./.github/workflows/callee.yml",
+        "needs": "finds",
+        "with": {"ref": "${{ needs.finds.outputs.commit }}"},
+    }
+    with_jobs(hub, {"finds": finds, "calls": called})
+    idea(hub)
+    run = hub.push("toy.yml")
+    assert run.results == {"finds": "success", "checks": "success"}, run.log

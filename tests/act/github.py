@@ -2,46 +2,26 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from support import git, run
 
-from . import gh
-from .runs import Run, clean, execute
+from . import pulls
+from .gh import may_dispatch
+from .machine import runner, serve_pushes
+from .mortal import MORTAL
+from .origin import ORIGIN, WORKFLOWS, merged
+from .runs import Run, checks, execute
 from .server import Meanwhile, serve
-from .state import FOLDER, State, state
-from .workflow import granted
+from .state import Refused, State, empty, moment, one, state
+from .workflow import granted, triggers
 
-OWNER, STRANGER = "my-org", "stranger"
-EMPTY: State = {"pulls": [], "comments": [], "statuses": [], "dispatches": [], "runs": [], "calls": [], "pushes": []}
-PROGRAMS = (("gh", "gh", "main"), ("stand-in", "stand_in", "main"), ("node", "stand_in", "node"))
-PROGRAM = """\
-#!{python}
-import sys
-sys.path[:0] = [{tests!r}]
-from act.{module} import {function}
-{function}()
-"""
-
-PRE_RECEIVE = """\
-#!/bin/sh
-# As GitHub: no job's token brings other versions of workflows, not even by a merge.
-while read -r old new ref; do
-    case "$old" in
-        *[!0]*) touched=$(git diff --name-only "$old" "$new" -- .github/workflows) ;;
-        *) touched=$(git rev-list "$new" --not --all -- .github/workflows) ;;
-    esac
-    if [ -n "$REMOTE_USER" ] && [ -n "$touched" ]; then
-        echo "refusing to allow a GitHub App to create or update workflow without workflows permission" >&2
-        exit 1
-    fi
-done
-"""
+OWNER, STRANGER, PERSON = "my-org", "stranger", "ada"
 
 
 class GitHub:
@@ -49,30 +29,22 @@ class GitHub:
 
     `meanwhile` holds what others do while a job runs, by the job's id: called when it has checked out.
     `environments` is where the jobs' Python environments stay, one for each job id; without it each job makes
-    its own, which is slower, as on a real runner.
+    its own, which is slower, as on a real runner. `variables` and `secrets` are those of the repository.
     """
 
     def __init__(
         self, folder: Path, project: Path, url: str, meanwhile: Meanwhile, environments: Path | None = None
     ) -> None:
-        self.folder, self.url, self.meanwhile, self.environments = folder, url, meanwhile, environments
-        self.origin, self.name = folder / "origin.git", project.name
+        self.folder, self.meanwhile = folder, meanwhile
+        self.origin, self.name = folder / ORIGIN, project.name
         self.repository = f"{OWNER}/{self.name}"
+        self.variables: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
         run("git", "clone", "--quiet", "--bare", str(project), str(self.origin), cwd=folder)
-        git(self.origin, "config", "uploadpack.allowAnySHA1InWant", "true")
-        git(self.origin, "config", "uploadpack.allowFilter", "true")
-        git(self.origin, "config", "http.receivepack", "true")
-        write_program(self.origin / "hooks" / "pre-receive", PRE_RECEIVE)
-        (folder / "state.json").write_text(json.dumps(EMPTY | {"permissions": {}}), encoding="utf-8")
-        self.bin, self.home = folder / "bin", folder / "home"
-        self.bin.mkdir()
-        self.home.mkdir()
-        for name, module, function in PROGRAMS:
-            where = {"python": sys.executable, "tests": str(Path(__file__).parents[1])}
-            write_program(self.bin / name, PROGRAM.format(module=module, function=function, **where))
-        settings = self.home / ".gitconfig"
-        git(folder, "config", "--file", str(settings), f"url.{url}/origin.git.insteadOf", self.address)
-        git(folder, "config", "--file", str(settings), f"credential.{url}.helper", "!gh auth git-credential")
+        serve_pushes(self.origin)
+        self.bin, self.environment = folder / "bin", runner(folder, url, environments)
+        beginning = empty() | {"repository": self.repository}
+        (folder / "state.json").write_text(json.dumps(beginning), encoding="utf-8")
 
     @property
     def address(self) -> str:
@@ -81,7 +53,7 @@ class GitHub:
 
     @property
     def state(self) -> State:
-        """What happened so far beyond git: pulls, comments, statuses, dispatches, calls and pushes."""
+        """What happened so far beyond git: issues, pulls, comments, statuses, dispatches, runs, calls and pushes."""
         with state(self.folder) as held:
             return held
 
@@ -126,24 +98,62 @@ class GitHub:
 
     def open_pull_request(self, branch: str, fork: bool = False) -> int:
         """Ask for a branch to be merged; gives the number."""
-        owner = STRANGER if fork else OWNER
         with state(self.folder) as held:
-            number = len(held["pulls"]) + 1
-            pull = {
-                "number": number,
-                "state": "open",
-                "labels": [],
-                "user": {"login": "ada"},
-                "base": {"ref": "main", "repo": repository(OWNER, self.name)},
-                "head": {"ref": branch, "label": f"{owner}:{branch}", "repo": repository(owner, self.name)},
-            }
-            held["pulls"].append(pull)
+            number: int = pulls.made(held, STRANGER if fork else OWNER, branch, PERSON)["number"]
         return number
+
+    def merge_pull_request(self, number: int) -> str:
+        """Merge as a person does; gives the commit. Raises Refused as GitHub does."""
+        self.pull(number)
+        with state(self.folder) as held:
+            made = pulls.merge_as(held, self.folder, one(held["pulls"], number=number), PERSON)
+        return str(made["sha"])
 
     def label(self, number: int, *names: str) -> None:
         """Put labels on a pull request."""
         with state(self.folder) as held:
-            held["pulls"][number - 1]["labels"] = [{"name": name} for name in names]
+            one(held["pulls"], number=number)["labels"] = [{"name": name} for name in names]
+
+    def issues(self, condition: str = "open") -> list[State]:
+        """The issues that are no pull requests, by their state."""
+        return [issue for issue in self.state["issues"] if condition in ("all", issue["state"])]
+
+    def pulls(self, condition: str = "open") -> list[State]:
+        """The pull requests, by their state."""
+        found = [self.pull(pull["number"]) for pull in self.state["pulls"]]
+        return [pull for pull in found if condition in ("all", pull["state"])]
+
+    def set(self, **settings: Any) -> None:
+        """Settings and rules of the repository, by the names in `state.SETTINGS`."""
+        with state(self.folder) as held:
+            assert settings.keys() <= held["settings"].keys(), settings
+            held["settings"] |= settings
+
+    def install_app(self, client_id: str, private_key: str, **permissions: str) -> None:
+        """Install a GitHub App that may do so much: `contents="write"`."""
+        may = {name.replace("_", "-"): level for name, level in permissions.items()}
+        with state(self.folder) as held:
+            held["app"] = {"id": client_id, "key": private_key, "may": may}
+
+    def dies_before(self, command: str, job: str | None = None, when: str = "before") -> None:
+        """Let the next job that is about to run a command lose its runner there.
+
+        Such as `publish`, which is one of the project's own, `git push` or `gh api`. What the job still tries
+        has no effect.
+        """
+        with state(self.folder) as held:
+            held["deaths"].append({"command": command, "job": job, "when": when})
+        (self.folder / MORTAL).touch()
+
+    def dies_after(self, command: str, job: str | None = None) -> None:
+        """The same once the command is done."""
+        self.dies_before(command, job, "after")
+
+    def ran(self, workflow: str, days_ago: float, conclusion: str = "success", event: str = "schedule") -> None:
+        """Let a workflow have run on `main` in the past."""
+        with state(self.folder) as held:
+            self.record(held, workflow, event, self.head(), "main", moment(days_ago))
+            held["runs"][-1] |= {"status": "completed", "conclusion": conclusion}
 
     def comments(self, number: int) -> list[str]:
         """The comments on a pull request."""
@@ -156,9 +166,29 @@ class GitHub:
         return self.run("push", workflow, commit, payload, f"refs/heads/{branch}")
 
     def dispatch(self, workflow: str, branch: str = "main", **inputs: str) -> Run:
-        """Run a workflow as somebody's click does."""
+        """Run a workflow as somebody's click does, with the defaults of what is not given."""
         ref = f"refs/heads/{branch}"
+        inputs = may_dispatch(workflow, self.content(workflow, branch), inputs)
         return self.run("workflow_dispatch", workflow, self.head(branch), {"ref": ref, "inputs": inputs}, ref)
+
+    def schedule(self, workflow: str) -> Run:
+        """Run a workflow as its schedule does: that of `main`."""
+        [*_, line] = triggers(self.content(workflow))["schedule"]
+        return self.run("schedule", workflow, self.head(), {"schedule": line["cron"]}, "refs/heads/main")
+
+    def repository_dispatch(self, workflow: str, event_type: str, **client_payload: Any) -> Run:
+        """Run a workflow as another system asks for. Raises Refused where it does not listen to that."""
+        started = triggers(self.content(workflow))
+        if event_type not in started.get("repository_dispatch", {}).get("types", [event_type]):
+            raise Refused(f"{workflow} does not listen to {event_type}")
+        payload = {"action": event_type, "branch": "main", "client_payload": client_payload}
+        assert "repository_dispatch" in started
+        return self.run("repository_dispatch", workflow, self.head(), payload, "refs/heads/main")
+
+    def content(self, workflow: str, branch: str = "main") -> State:
+        """What a workflow file says."""
+        content: State = yaml.safe_load(self.show(branch, f"{WORKFLOWS}/{workflow}"))
+        return content
 
     def pull_request(self, number: int, workflow: str = "pull-request.yml", action: str = "synchronize") -> Run:
         """Run a workflow as a push to a pull request's branch does: on its merge with the base branch."""
@@ -172,19 +202,17 @@ class GitHub:
     def pull(self, number: int) -> State:
         """A pull request as it is now."""
         with state(self.folder) as held:
-            pull: State = held["pulls"][number - 1]
-            source = self.fork() if pull["head"]["repo"]["fork"] else self.origin
-            git(self.origin, "fetch", "--quiet", str(source), f"+{pull['head']['ref']}:refs/pull/{number}/head")
-            pull["head"]["sha"] = git(self.origin, "rev-parse", f"refs/pull/{number}/head")
-            pull["base"]["sha"] = self.head(pull["base"]["ref"])
+            pull = pulls.at(self.folder, one(held["pulls"], number=number))
+            if pull["state"] == "open":
+                source = self.fork() if pull["head"]["repo"]["fork"] else self.origin
+                git(self.origin, "fetch", "--quiet", str(source), f"+{pull['head']['ref']}:refs/pull/{number}/head")
+                pull["head"]["sha"] = git(self.origin, "rev-parse", f"refs/pull/{number}/head")
+                pull["base"]["sha"] = self.head(pull["base"]["ref"])
         return pull
 
     def merge(self, base: str, head: str) -> str:
         """The commit that merging would make."""
-        tree = git(self.origin, "merge-tree", "--write-tree", base, head)
-        who = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.com")
-        message = f"Merge {head} into {base}"
-        return git(self.origin, *who, "commit-tree", tree, "-p", base, "-p", head, "-m", message)
+        return merged(self.folder, base, head, f"Merge {head} into {base}", "GitHub")
 
     def workflow_run(self, of: Run, workflow: str = "comment.yml") -> Run:
         """Run a workflow as the end of another does, from the default branch."""
@@ -206,72 +234,61 @@ class GitHub:
 
     def run(self, event: str, workflow: str, commit: str, payload: dict[str, Any], ref: str, fork: bool = False) -> Run:
         """Run a workflow file of a commit."""
+        name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/").removeprefix("refs/")
+        about = payload.get("pull_request", {}).get("head", {"sha": commit, "ref": name})
         with state(self.folder) as held:
-            number = len(held["runs"]) + 1
-            held["runs"].append({"id": number})
+            number = self.record(held, workflow, event, about["sha"], about["ref"], moment())
         temporary = self.folder / "runs" / str(number)
         copy = temporary / "repository"
         copy.mkdir(parents=True)
         git(copy, "init", "--quiet")
         git(copy, "fetch", "--quiet", "--depth=1", self.origin.as_uri(), commit)
         git(copy, "checkout", "--quiet", "--detach", "FETCH_HEAD")
-        file = copy / ".github" / "workflows" / workflow
+        file = copy / WORKFLOWS / workflow
         with state(self.folder) as held:
             held["permissions"] = granted(file, fork)
-        payload["repository"] = repository(OWNER, self.name)
+        payload["repository"] = pulls.repository(OWNER, self.name)
         done = execute(
             file,
             event,
             payload,
             temporary,
             self.environment,
+            self.variables,
+            {} if fork else self.secrets,
             GITHUB_REPOSITORY=self.repository,
             GITHUB_REPOSITORY_OWNER=OWNER,
             GITHUB_REF=ref,
-            GITHUB_REF_NAME=ref.removeprefix("refs/heads/").removeprefix("refs/tags/").removeprefix("refs/"),
+            GITHUB_REF_NAME=name,
             GITHUB_RUN_ID=str(number),
             GITHUB_RUN_NUMBER=str(number),
         )
         with state(self.folder) as held:
-            held["runs"][number - 1] |= {"conclusion": done.conclusion, "event": event}
+            ended = {"status": "completed", "conclusion": done.conclusion}
+            one(held["runs"], id=number).update(ended)
+            held["checks"] += checks(file, done, about["sha"])
+            if not held["deaths"]:
+                (self.folder / MORTAL).unlink(missing_ok=True)
         shutil.rmtree(temporary)
         return done
 
-    @cached_property
-    def environment(self) -> dict[str, str]:
-        """The variables of a runner, with uv's cache, which a runner has filled too."""
-        changes = {
-            FOLDER: str(self.folder),
-            "STAND_IN_URL": self.url,
-            "STAND_IN_ENVIRONMENTS": str(self.environments or ""),
-            "GITHUB_TOKEN": gh.TOKEN,
-            "GIT_TERMINAL_PROMPT": "0",
-            "no_proxy": "127.0.0.1",
-            "NO_COLOR": "1",  # act gives every step a terminal, GitHub gives it none
-            "TERM": "dumb",
-            "UV_NO_PROGRESS": "1",
-            "UV_CACHE_DIR": run("uv", "cache", "dir", cwd=self.folder).strip(),
-            "UV_PYTHON_INSTALL_DIR": run("uv", "python", "dir", cwd=self.folder).strip(),
-        }
-        return clean(self.bin, self.home, **changes)
-
-
-def write_program(file: Path, text: str) -> None:
-    """Write a file that can be run."""
-    file.write_text(text, encoding="utf-8")
-    file.chmod(0o755)
-
-
-def repository(owner: str, name: str) -> dict[str, Any]:
-    """As events describe a repository."""
-    return {
-        "full_name": f"{owner}/{name}",
-        "name": name,
-        "owner": {"login": owner},
-        "fork": owner == STRANGER,
-        "default_branch": "main",
-        "private": True,
-    }
+    def record(self, held: State, workflow: str, event: str, commit: str, branch: str, created: str) -> int:
+        """Note a run that begins; gives its number."""
+        number = len(held["runs"]) + 1
+        held["runs"].append(
+            {
+                "id": number,
+                "path": f"{WORKFLOWS}/{workflow}",
+                "event": event,
+                "status": "in_progress",
+                "conclusion": None,
+                "head_sha": commit,
+                "head_branch": branch,
+                "created_at": created,
+                "html_url": f"{self.address}/actions/runs/{number}",
+            }
+        )
+        return number
 
 
 @contextmanager

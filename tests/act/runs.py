@@ -70,7 +70,14 @@ class Run:
 
 
 def execute(
-    workflow: Path, event: str, payload: dict[str, Any], temporary: Path, environment: dict[str, str], **given: str
+    workflow: Path,
+    event: str,
+    payload: dict[str, Any],
+    temporary: Path,
+    environment: dict[str, str],
+    variables: dict[str, str],
+    secrets: dict[str, str],
+    **given: str,
 ) -> Run:
     """Run a workflow of a checked-out repository; `given` are act's `--env` variables."""
     payload_file = temporary / "event.json"
@@ -83,6 +90,8 @@ def execute(
         *("--pull=false", "--action-offline-mode", "--no-cache-server", "--no-skip-checkout", "--rm", "--json"),
         *("--defaultbranch", "main", "--actor", "ada", "--secret", "GITHUB_TOKEN"),
         *(word for name, value in given.items() for word in ("--env", f"{name}={value}")),
+        *(word for name, value in variables.items() for word in ("--var", f"{name}={value}")),
+        *(word for name, value in secrets.items() for word in ("--secret", f"{name}={value}")),
         *(word for action in stand_ins(repository) for word in ("--local-repository", action)),
     ]
     began = time.monotonic()
@@ -135,6 +144,17 @@ def calls(workflow: Path) -> dict[str, list[str]]:
     """The jobs that call a workflow, and the ids of the jobs there."""
     jobs = load(workflow)["jobs"].items()
     return {name: list(load(workflow.parents[2] / job["uses"])["jobs"]) for name, job in jobs if "uses" in job}
+
+
+def checks(workflow: Path, run: Run, commit: str) -> list[dict[str, str]]:
+    """What the jobs of a run say of a commit, by the names that a branch rule may ask for."""
+    content, called, found = load(workflow), calls(workflow), []
+    for name, job in content["jobs"].items():
+        shown = job.get("name", name)
+        inner = load(workflow.parents[2] / job["uses"])["jobs"] if "uses" in job else {}
+        names = {key: f"{shown} / {inner[key].get('name', key)}" for key in called.get(name, [])} or {name: shown}
+        found += [{"sha": commit, "context": said, "state": run.jobs[key].result} for key, said in names.items()]
+    return found
 
 
 def read(entry: dict[str, Any], job: Job) -> None:

@@ -7,6 +7,7 @@ Like a private repository on GitHub they give and take nothing without credentia
 import base64
 import binascii
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -14,22 +15,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from .state import Refused, record, require, state
+from .origin import ORIGIN, start
+from .state import Caller, Refused, caller, record, require, state
 
 Meanwhile = dict[str, Callable[[], object]]
 """What others do while a job runs, by the job's id: called once, when the job has checked out."""
 
-PREFIX = "token-of-"
 
-
-def token(job: str) -> str:
-    """The token with which a job asks."""
-    return PREFIX + job
-
-
-def header(job: str) -> str:
-    """The same as a header of HTTP."""
-    return "Authorization: Basic " + base64.b64encode(f"x-access-token:{token(job)}".encode()).decode()
+def header(caller: Caller) -> str:
+    """The token as a header of HTTP."""
+    return "Authorization: Basic " + base64.b64encode(f"x-access-token:{caller.token}".encode()).decode()
 
 
 @contextmanager
@@ -64,28 +59,42 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body: bytes) -> None:
         """Ask git, if the token's job may."""
-        job = self.job()
-        if job is None:
+        self.path = re.sub("^/[^/]+/[^/]+(?=/info/|/git-)", f"/{ORIGIN}", self.path)
+        who = self.caller()
+        if who is None:
             self.reply("401 Unauthorized", [("WWW-Authenticate", 'Basic realm="GitHub"')], b"")
             return
         if self.path == "/checked-out":
-            self.others.pop(job, lambda: None)()
+            self.others.pop(who.job, lambda: None)()
             self.reply("200 OK", [], b"")
             return
         pushes = "git-receive-pack" in self.path
         try:
             with state(self.github) as held:
-                require(held, job, ("contents", "write" if pushes else "read"))
+                require(held, who, ("contents", "write" if pushes else "read"))
         except Refused as refused:
             self.reply("403 Forbidden", [], str(refused).encode())
             return
         before = self.references()
-        status, headers, content = self.backend(job, body)
+        status, headers, content = self.backend(who.job, body)
         after = self.references()
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
-                record(self.github, "pushes", job=job, ref=name, before=before.get(name), after=after.get(name))
+                self.pushed(who, name, before.get(name), after.get(name))
         self.reply(status, headers, content)
+
+    def pushed(self, who: Caller, ref: str, before: str | None, after: str | None) -> None:
+        """Note a push, and what it starts."""
+        record(self.github, "pushes", job=who.job, actor=who.actor, ref=ref, before=before, after=after)
+        branch = ref.removeprefix("refs/heads/")
+        if after is None or branch == ref:
+            return
+        with state(self.github) as held:
+            start(held, self.github, who.actor, "push", branch, after, before=before)
+            for pull in held["pulls"]:
+                if pull["state"] == "open" and pull["head"]["ref"] == branch and not pull["head"]["repo"]["fork"]:
+                    base = pull["base"]["ref"]
+                    start(held, self.github, who.actor, "pull_request", base, after, action="synchronize")
 
     def backend(self, job: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
         """Let git answer: status, headers and content."""
@@ -115,14 +124,14 @@ class Handler(BaseHTTPRequestHandler):
         lines = subprocess.run(command, cwd=repository, stdout=subprocess.PIPE, check=True, encoding="utf-8").stdout
         return dict(line.split() for line in lines.splitlines())
 
-    def job(self) -> str | None:
-        """The job whose token was sent."""
+    def caller(self) -> Caller | None:
+        """Whose token was sent."""
         _, _, credentials = self.headers.get("Authorization", "").partition(" ")
         try:
             _, _, sent = base64.b64decode(credentials).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        return sent.removeprefix(PREFIX) if sent.startswith(PREFIX) else None
+        return caller(sent)
 
     def body(self) -> bytes:
         """What was sent; large pushes come in chunks."""

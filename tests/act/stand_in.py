@@ -1,4 +1,4 @@
-"""What the stand-ins of third-party actions run: `stand-in checkout`, `upload` and `download`.
+"""What the stand-ins of third-party actions run: `stand-in checkout`, `upload`, `download` and `app-token`.
 
 And the little that `node` has to do here, so that none need be installed: the cache, and act's `hashFiles`.
 """
@@ -14,16 +14,18 @@ import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
+from .mortal import dying
 from .server import header
-from .state import Refused, folder, require, state
+from .state import LEVELS, Caller, Refused, caller, folder, require, state
 
 SHA = 40
+PERMISSIONS = ("actions", "checks", "contents", "issues", "metadata", "pull-requests", "statuses", "workflows")
 Inputs = dict[str, str]
 
 
 def checkout(inputs: Inputs) -> None:
     """Empty the workspace and check out what GitHub would: no more history and no other branch than asked for."""
-    workspace, job = Path.cwd(), os.environ["GITHUB_JOB"]
+    workspace, who = Path.cwd(), caller(inputs["token"]) or Caller(os.environ["GITHUB_JOB"])
     for path in workspace.iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     server, repository = os.environ["GITHUB_SERVER_URL"], os.environ["GITHUB_REPOSITORY"]
@@ -40,15 +42,15 @@ def checkout(inputs: Inputs) -> None:
         depth = []
     git("init", "--quiet", ".")
     git("remote", "add", "origin", f"{server}/{repository}")
-    authorised = ("-c", f"http.extraheader={header(job)}")
+    authorised = ("-c", f"http.extraheader={header(who)}")
     git(*authorised, "fetch", "--quiet", "--no-tags", *depth, "origin", *wanted)
     git("checkout", "--quiet", "--force", *(["-B", branch] if branch else ["--detach"]), commit or remote)
     if inputs["persist-credentials"] == "true":
-        git("config", f"http.{os.environ['STAND_IN_URL']}.extraheader", header(job))
+        git("config", f"http.{os.environ['STAND_IN_URL']}.extraheader", header(who))
     print(f"checked out {name or commit}")
     # ends when the others have done what the test wants them to do now
     request = urllib.request.Request(f"{os.environ['STAND_IN_URL']}/checked-out")
-    request.add_header(*header(job).split(": ", 1))
+    request.add_header(*header(who).split(": ", 1))
     urllib.request.urlopen(request).read()
 
 
@@ -84,7 +86,7 @@ def download(inputs: Inputs) -> None:
         if not inputs["github-token"]:
             raise Refused(f"the artifacts of run {run} need a github-token")
         with state(folder()) as held:
-            require(held, os.environ["GITHUB_JOB"], ("actions", "read"))
+            require(held, Caller(os.environ["GITHUB_JOB"]), ("actions", "read"))
     fetch(run, inputs["name"], Path(inputs["path"]))
 
 
@@ -99,6 +101,25 @@ def fetch(run: str, name: str, where: Path) -> None:
 def artifact(run: str, name: str) -> Path:
     """Where an artifact lies."""
     return folder() / "artifacts" / run / name
+
+
+def app_token(inputs: Inputs) -> None:
+    """A token of the App, if this is its key, with all that it may do or only what is asked for."""
+    who = Caller(os.environ["GITHUB_JOB"], app=True)
+    with state(folder()) as held:
+        app = held.get("app")
+        if not app or (inputs["client-id"] or inputs["app-id"], inputs["private-key"]) != (app["id"], app["key"]):
+            raise Refused("A JSON web token could not be decoded", 401)
+        asked = {name: inputs[f"permission-{name}"] for name in PERMISSIONS if inputs[f"permission-{name}"]}
+        beyond = [
+            name for name, level in asked.items() if LEVELS.index(level) > LEVELS.index(app["may"].get(name, "none"))
+        ]
+        if beyond:
+            raise Refused(f"The permissions requested are not granted to this installation: {beyond}")
+        held["tokens"][who.job] = asked or app["may"]
+    print(f"::add-mask::{who.token}")
+    say("GITHUB_OUTPUT", "token", who.token)
+    say("GITHUB_OUTPUT", "app-slug", who.actor.removesuffix("[bot]"))
 
 
 def restore() -> None:
@@ -175,7 +196,8 @@ def git(*arguments: str) -> None:
 
 def main() -> None:
     """One action, with its inputs from the environment."""
-    action = {"checkout": checkout, "upload": upload, "download": download}[sys.argv[1]]
+    action = {"checkout": checkout, "upload": upload, "download": download, "app-token": app_token}[sys.argv[1]]
+    dying(["stand-in", sys.argv[1]])
     try:
         action(json.loads(os.environ["INPUTS"]))
     except Refused as refused:
