@@ -1,8 +1,10 @@
 """Issues and what is said on them and on pull requests: what `gh api` reaches below `issues`."""
 
+from urllib.parse import unquote
+
 from .fields import address, body, change, named, title
 from .pulls import current
-from .state import Caller, State, moment, next_number, one, require
+from .state import Caller, Refused, State, moment, next_number, one, require
 
 Path = list[str]
 
@@ -69,6 +71,17 @@ def label(held: State, caller: Caller, path: Path, fields: State) -> list[State]
     require(held, caller, ("issues", "write"), *pulls_too(held, path[-2], "write"))
     found = thread(held, path[-2])
     found["labels"] += [name for name in named(fields["labels"]) if name not in found["labels"]]
+    labels: list[State] = found["labels"]
+    return labels
+
+
+def unlabel(held: State, caller: Caller, path: Path, fields: State) -> list[State]:
+    """Take a label away."""
+    require(held, caller, ("issues", "write"), *pulls_too(held, path[-3], "write"))
+    found = thread(held, path[-3])
+    if {"name": unquote(path[-1])} not in found["labels"]:
+        raise Refused("Label does not exist", 404)
+    found["labels"].remove({"name": unquote(path[-1])})
     labels: list[State] = found["labels"]
     return labels
 

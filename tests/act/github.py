@@ -53,7 +53,7 @@ class GitHub:
 
     @property
     def state(self) -> State:
-        """What happened so far beyond git: issues, pulls, comments, statuses, dispatches, runs, calls and pushes."""
+        """What happened so far beyond git."""
         with state(self.folder) as held:
             return held
 
@@ -148,6 +148,11 @@ class GitHub:
     def dies_after(self, command: str, job: str | None = None) -> None:
         """The same once the command is done."""
         self.dies_before(command, job, "after")
+
+    def workflow(self, file: str, days_ago: float, condition: str = "active") -> None:
+        """Let a workflow be of that age, and started by GitHub or, "disabled_inactivity", no longer."""
+        with state(self.folder) as held:
+            held["workflows"][file] = {"created_at": moment(days_ago), "state": condition}
 
     def ran(self, workflow: str, days_ago: float, conclusion: str = "success", event: str = "schedule") -> None:
         """Let a workflow have run on `main` in the past."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from .fields import address, body, change, title
 from .origin import WORKFLOWS, head, in_origin, merged, start
-from .state import BOT, Caller, Refused, State, folder, moment, next_number, one, require
+from .state import APP, BOT, Caller, Refused, State, folder, moment, next_number, one, require
 
 Path = list[str]
 
@@ -173,25 +173,62 @@ def merge_as(
         raise Refused("Merge commits are not allowed on this repository.", 405)
     subject = subject or f"Merge pull request #{pull['number']} from {pull['head']['label'].replace(':', '/')}"
     commit = merged(folder, base, tip, f"{subject}\n\n{pull['title'] if text is None else text}", actor, squash)
-    if actor == BOT and in_origin(folder, "diff", "--name-only", base, commit, "--", WORKFLOWS):
-        raise Refused("refusing to allow a GitHub App to create or update workflow without `workflows` permission", 403)
-    in_origin(folder, "update-ref", f"refs/heads/{pull['base']['ref']}", commit, base)
+    update(held, folder, pull["base"]["ref"], base, commit, actor)
     pull |= {"state": "closed", "merged": True, "merged_by": actor, "merge_commit_sha": commit, "closed_at": moment()}
-    start(held, folder, actor, "push", pull["base"]["ref"], commit, before=base)
     return {"sha": commit, "merged": True, "message": "Pull Request successfully merged"}
 
 
-def ruled(held: State, commit: str) -> None:
+def merge_branch(held: State, caller: Caller, path: Path, fields: State) -> State | None:
+    """Merge without a pull request: into a branch without rules, since the merge is a commit that nothing looked at."""
+    require(held, caller, ("contents", "write"))
+    base, tip = head(folder(), fields["base"]), head(folder(), fields["head"]) or fields["head"]
+    if base is None:
+        raise Refused("Base does not exist", 404)
+    in_origin(folder(), "cat-file", "-e", f"{tip}^{{commit}}")
+    if not in_origin(folder(), "rev-list", "-1", f"{base}..{tip}"):
+        return None
+    if fields["base"] == "main":
+        ruled(held, "a commit that is not there yet", 409)
+    try:
+        commit = merged(folder(), base, tip, fields.get("commit_message") or f"Merge {tip} into {base}", caller.actor)
+    except Refused:
+        raise Refused("Merge conflict", 409) from None
+    update(held, folder(), fields["base"], base, commit, caller.actor)
+    return {"sha": commit}
+
+
+def update(held: State, folder: Folder, branch: str, before: str, commit: str, actor: str) -> None:
+    """Move a branch, if the token may bring what the commit brings."""
+    if actor in (APP, BOT) and in_origin(folder, "diff", "--name-only", before, commit, "--", WORKFLOWS):
+        raise Refused("refusing to allow a GitHub App to create or update workflow without `workflows` permission", 403)
+    in_origin(folder, "update-ref", f"refs/heads/{branch}", commit, before)
+    moved(held, folder, branch, before, commit, actor)
+
+
+def moved(held: State, folder: Folder, branch: str, before: str | None, commit: str, actor: str) -> None:
+    """Note what a branch that moved starts, and the pull requests that are merged with it."""
+    start(held, folder, actor, "push", branch, commit, before=before)
+    own = f"{held['repository'].partition('/')[0]}:{branch}"
+    for pull in [pull for pull in held["pulls"] if at(folder, pull)["state"] == "open" and "sha" in pull["head"]]:
+        base, tip = pull["base"]["ref"], pull["head"]["sha"]
+        if pull["head"]["label"] == own:
+            start(held, folder, actor, "pull_request", base, commit, action="synchronize")
+        elif base == branch and not in_origin(folder, "rev-list", "-1", f"{commit}..{tip}"):
+            pull |= {"state": "closed", "merged": True, "merged_by": actor, "merge_commit_sha": commit}
+            pull["closed_at"] = moment()
+
+
+def ruled(held: State, commit: str, status: int = 405) -> None:
     """Raises Refused where the branch's rule asks for more than the commit has."""
     rules = held["settings"]
     said = {entry["context"]: entry["state"] for entry in held["checks"] + held["statuses"] if entry["sha"] == commit}
     missing = [context for context in rules["required_contexts"] if said.get(context) != "success"]
     if len(missing) == 1:
         how = "failing" if said.get(missing[0]) in ("failure", "error") else "expected"
-        raise Refused(f'Required status check "{missing[0]}" is {how}.', 405)
+        raise Refused(f'Required status check "{missing[0]}" is {how}.', status)
     if missing:
         asked = len(rules["required_contexts"])
-        raise Refused(f"{len(missing)} of {asked} required status checks are expected.", 405)
+        raise Refused(f"{len(missing)} of {asked} required status checks are expected.", status)
     if rules["required_reviews"]:
         number = rules["required_reviews"]
-        raise Refused(f"At least {number} approving review is required by reviewers with write access.", 405)
+        raise Refused(f"At least {number} approving review is required by reviewers with write access.", status)

@@ -32,8 +32,7 @@ def status(held: State, caller: Caller, path: Path, fields: State) -> State:
 
 def runs(held: State, caller: Caller, path: Path, fields: State) -> State:
     """The runs of a workflow, the newest first; `status` may be that or the conclusion."""
-    require(held, caller, ("actions", "read"))
-    in_origin(folder(), "cat-file", "-e", f"refs/heads/main:{WORKFLOWS}/{path[-2]}")
+    workflow(held, caller, path[:-1], {})
     found = [
         run
         for run in sorted(held["runs"], key=lambda run: run["created_at"], reverse=True)
@@ -43,6 +42,18 @@ def runs(held: State, caller: Caller, path: Path, fields: State) -> State:
         and fields.get("event", run["event"]) == run["event"]
     ]
     return {"total_count": len(found), "workflow_runs": page(found, fields)}
+
+
+def workflow(held: State, caller: Caller, path: Path, fields: State) -> State:
+    """A workflow, and whether GitHub still starts it."""
+    require(held, caller, ("actions", "read"))
+    file = f"{WORKFLOWS}/{path[-1]}"
+    try:
+        in_origin(folder(), "cat-file", "-e", f"refs/heads/main:{file}")
+    except Refused:
+        raise Refused("Not Found", 404) from None
+    known = held["workflows"].get(path[-1], {})
+    return {"path": file, "state": "active", "created_at": held["created_at"]} | known
 
 
 def delete_branch(held: State, caller: Caller, path: Path, fields: State) -> None:
@@ -70,15 +81,18 @@ ROUTES: dict[tuple[str, str], tuple[Answer, frozenset[str]]] = {
     ("PATCH", "repos/REPO/pulls/*"): (pulls.edit_pull, frozenset()),
     ("PUT", "repos/REPO/pulls/*/merge"): (pulls.merge, frozenset()),
     ("GET", "repos/REPO/pulls/*/commits"): (pulls.commits, PAGES),
+    ("POST", "repos/REPO/merges"): (pulls.merge_branch, frozenset()),
     ("GET", "repos/REPO/issues"): (conversations.issues, PAGES | {"state", "labels", "creator"}),
     ("POST", "repos/REPO/issues"): (conversations.open_issue, frozenset()),
     ("GET", "repos/REPO/issues/*"): (conversations.issue, frozenset()),
     ("PATCH", "repos/REPO/issues/*"): (conversations.edit_issue, frozenset()),
     ("POST", "repos/REPO/issues/*/labels"): (conversations.label, frozenset()),
+    ("DELETE", "repos/REPO/issues/*/labels/*"): (conversations.unlabel, frozenset()),
     ("GET", "repos/REPO/issues/*/comments"): (conversations.comments, PAGES),
     ("POST", "repos/REPO/issues/*/comments"): (conversations.comment, frozenset()),
     ("PATCH", "repos/REPO/issues/comments/*"): (conversations.edit_comment, frozenset()),
     ("POST", "repos/REPO/statuses/*"): (status, frozenset()),
+    ("GET", "repos/REPO/actions/workflows/*"): (workflow, frozenset()),
     ("GET", "repos/REPO/actions/workflows/*/runs"): (runs, PAGES | {"status", "branch", "event"}),
     ("DELETE", "repos/REPO/git/refs/heads/**"): (delete_branch, frozenset()),
 }

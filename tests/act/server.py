@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from .origin import ORIGIN, start
+from .origin import ORIGIN
+from .pulls import moved
 from .state import Caller, Refused, caller, record, require, state
 
 Meanwhile = dict[str, Callable[[], object]]
@@ -90,11 +91,7 @@ class Handler(BaseHTTPRequestHandler):
         if after is None or branch == ref:
             return
         with state(self.github) as held:
-            start(held, self.github, who.actor, "push", branch, after, before=before)
-            for pull in held["pulls"]:
-                if pull["state"] == "open" and pull["head"]["ref"] == branch and not pull["head"]["repo"]["fork"]:
-                    base = pull["base"]["ref"]
-                    start(held, self.github, who.actor, "pull_request", base, after, action="synchronize")
+            moved(held, self.github, branch, before, after, who.actor)
 
     def backend(self, job: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
         """Let git answer: status, headers and content."""

@@ -60,7 +60,8 @@ def caller(token: str) -> Caller | None:
 
 def empty() -> State:
     """Of a repository in which nothing has happened."""
-    return {name: [] for name in LISTS} | {"permissions": {}, "tokens": {}, "settings": SETTINGS}
+    settings = {"settings": SETTINGS, "workflows": {}, "created_at": moment()}
+    return {name: [] for name in LISTS} | {"permissions": {}, "tokens": {}} | settings
 
 
 def folder() -> Path:
