@@ -89,6 +89,7 @@ src/PACKAGE/errors.py
 src/PACKAGE/model/__init__.py
 src/PACKAGE/model/artifact.py
 src/PACKAGE/model/compare.py
+src/PACKAGE/model/encounter.py
 src/PACKAGE/model/evaluate.py
 src/PACKAGE/model/gates.py
 src/PACKAGE/model/intervals.py

@@ -269,9 +269,9 @@ def test_without_drift_in_the_data_never_is_recommended(project: Path) -> None:
 def test_a_challenger_that_the_gates_refuse_serves_nobody(project: Path) -> None:
     """Rows of March are mistaught; those of the holdouts after them are right."""
     table = rows()
-    wrong = (table["time"] >= "2024-03-01") & (table["time"] < "2024-03-26")
+    wrong = (table["time"] >= "2024-03-01") & (table["time"] < "2024-03-21")
     table.loc[wrong, "y"] = -9 * table.loc[wrong, "x"]
-    hold(project, table, gates={"primary": "mae", "margin": 0.1})
+    hold(project, table, gates={"primary": "mae", "margin": 0.1}, split={"holdout": "10 days"})
     found = replayed("monthly")
     assert [(one.retrainings, one.promotions) for one in found.advice.standings] == [(0, 0), (2, 1)]
     assert (found.periods[-1].values[MONTHLY] or 9) < 1

@@ -15,7 +15,8 @@ from markdown_it.token import Token
 from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.data.drift import drift
 from << cookiecutter.__package >>.model import train
-from << cookiecutter.__package >>.model.compare import compare, meet
+from << cookiecutter.__package >>.model.compare import compare
+from << cookiecutter.__package >>.model.encounter import meet
 from << cookiecutter.__package >>.report import failure, markdown, summary
 from << cookiecutter.__package >>.report.changes import Change, DataChange, Held, Stage
 from << cookiecutter.__package >>.report.facts import Facts
@@ -62,7 +63,7 @@ def told(
     with chdir(folder / "now"):
         train.main()
         comparison = compare(params, "challenger.dir", "champion.dir" if champion else None, directory)
-        scored = meet(params, directory).answers(params)[:2]
+        scored = meet(params, directory).answers()
     return Facts(
         project="shop",
         params=params,

@@ -30,7 +30,7 @@ ROWS_FILE = "rows.arrow"
 
 BATCH = 100_000
 
-JUDGING = ("compare", "evaluate", "gates", "intervals")
+JUDGING = ("compare", "encounter", "evaluate", "gates", "intervals")
 """Modules of `model/` on which no trained model depends."""
 
 KEPT = 3

@@ -7,7 +7,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from ..model.compare import FEWEST_ROWS, verdict
+from ..model.compare import verdict
+from ..model.encounter import FEWEST_ROWS
 from ..model.gates import (
     Gate,
     baseline_gate,

@@ -8,17 +8,15 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
 from .. import paths
-from ..errors import ProjectError
 from ..params import Params
-from .artifact import Model, load_model, row_hashes, training_rows, window, write_json
-from .evaluate import baseline
+from .artifact import window, write_json
+from .encounter import FEWEST_ROWS, Encounter, Evaluation, Kept, Met, meet
 from .gates import (
     Cost,
     Difference,
@@ -31,6 +29,7 @@ from .gates import (
     latencies,
     latency_gate,
     limit_gate,
+    metrics_gate,
     seen_gate,
     size_gate,
     size_of,
@@ -38,10 +37,7 @@ from .gates import (
     slices_gate,
 )
 from .intervals import blocks, resamples
-from .metrics import Scored, as_scored, metric_named, metrics_for, number
-
-FEWEST_ROWS = 20
-"""Unseen rows without which nothing is compared."""
+from .metrics import Array, metric_named, metrics_for, number
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,8 @@ class Comparison:
     champion_cost: Cost | None = None
     forced: dict[str, str] | None = None
     """Why it was promoted against the verdict."""
+    met: Met = "model"
+    """By what the champion was met."""
 
 
 def load_comparison() -> Comparison | None:
@@ -86,136 +84,122 @@ def save_comparison(comparison: Comparison) -> None:
     write_json(paths.COMPARISON, asdict(comparison))
 
 
-@dataclass(frozen=True)
-class Encounter:
-    """Both models and the held-out rows. `champion` is None where the trivial baseline takes its place."""
-
-    challenger: Model
-    champion: Model | None
-    champion_directory: Path | None
-    held_out: int
-    seen: int
-    """Held-out rows that the challenger was trained on: there should be none."""
-    seen_by_champion: int
-    rows: pd.DataFrame
-    """Those that neither has seen."""
-
-    def answers(self, params: Params) -> tuple[Scored, Scored, Scored]:
-        """What the challenger, the champion and the trivial baseline say of the rows, beside their truth."""
-        challenger, classes = score(self.challenger, self.rows, params), self.challenger.classes
-        guess = baseline(self.rows, classes, params)
-        trivial = as_scored(self.rows[params.columns.target], guess, classes, self.challenger.card["positive"])
-        champion = score(self.champion, self.rows, params) if self.champion else trivial
-        if challenger.kind != champion.kind:
-            raise ProjectError(
-                f"the champion answers a {champion.kind} question and the challenger a {challenger.kind} one, which "
-                "cannot be compared: start over with `git rm models/champion.dvc`, commit, and `compare`"
-            )
-        return challenger, champion, trivial
-
-    def costs(self) -> tuple[Cost, Cost | None]:
-        """Size and latency of the challenger and of the champion."""
-        models = [model for model in (self.challenger, self.champion) if model]
-        taken = latencies(models, self.rows.head(1)) if self.judged else [None] * len(models)
-        ours = Cost(size_of(paths.CHALLENGER), taken[0])
-        return ours, Cost(size_of(self.champion_directory), taken[1]) if self.champion_directory else None
-
-    @property
-    def judged(self) -> bool:
-        """Whether there are rows enough to judge by."""
-        return len(self.rows) >= FEWEST_ROWS
-
-
-def meet(params: Params, champion_directory: Path | None) -> Encounter:
-    """The challenger, the champion that lies in a directory (None: the baseline), and the rows to compare them on."""
-    challenger = load_model(paths.CHALLENGER)
-    champion = load_model(champion_directory) if champion_directory else None
-    if champion and (champion.card["task"], champion.card["target"]) != (params.task, params.columns.target):
-        print(f"the champion answers another question ({champion.card['target']}): the baseline takes its place")
-        champion = champion_directory = None
-    holdout = pd.read_parquet(paths.HOLDOUT)
-    hashes = row_hashes(holdout[params.columns.id])
-    seen = np.isin(hashes, training_rows(paths.CHALLENGER))
-    seen_by_champion = np.isin(hashes, training_rows(champion_directory)) if champion_directory else seen
-    rows = holdout[~seen & ~seen_by_champion].reset_index(drop=True)
-    known = int(seen.sum()), int(seen_by_champion.sum())
-    return Encounter(challenger, champion, champion_directory, len(holdout), *known, rows)
-
-
 def compare(
-    params: Params, challenger: str, champion: str | None, champion_directory: Path | None, record: bool = True
+    params: Params,
+    challenger: str,
+    champion: str | None,
+    champion_directory: Path | None,
+    record: bool = True,
+    kept: Kept = Evaluation,
 ) -> Comparison:
     """Compare the challenger with the champion that lies in a directory and, with `record`, write the record.
 
     `challenger` and `champion` are the digests of the models. Without a champion the trivial baseline takes its
-    place. Where the same models met on the same rows under the same settings before, their record stands.
+    place; for one that no longer answers `kept` gives what is known of its evaluation. Where the same models met
+    on the same rows under the same settings before, and by no less than now, their record stands.
     """
     inputs = digest_of(challenger, champion, params)
     known = load_comparison()
-    if known and known.inputs == inputs:
+    if known and known.inputs == inputs and known.met == "model":
+        return known
+    encounter = meet(params, champion_directory, kept)
+    best = get_args(Met).index
+    if known and known.inputs == inputs and best(known.met) <= best(encounter.met):
         return known
 
-    encounter = meet(params, champion_directory)
-    cost, champion_cost = encounter.costs()
-    gates = [seen_gate("challenger", encounter.seen, encounter.held_out, not encounter.seen)]
-    if encounter.champion:
-        gates.append(seen_gate("champion", encounter.seen_by_champion, encounter.held_out, passed=True))
-    metrics: dict[str, MetricPair] = {}
-    slices: list[SliceDifference] = []
-    if encounter.judged:
-        metrics, slices, judged = judge(params, encounter)
-        gates += judged
-    else:
-        gates.append(enough_gate(len(encounter.rows), FEWEST_ROWS))
+    cost, champion_cost = costs(encounter)
+    rows, held_out, seen = encounter.rows, len(encounter.holdout), int(encounter.seen.sum())
+    gates = [seen_gate("challenger", seen, held_out, not seen)]
+    if encounter.seen_by_champion is not None:
+        gates.append(seen_gate("champion", int(encounter.seen_by_champion.sum()), held_out, passed=True))
+    metrics, slices, judged = judge(encounter)
+    gates += judged
     if cost.latency_ms is not None:
         gates.append(latency_gate(cost.latency_ms, params.gates))
     gates.append(size_gate(cost.size_mb, params.gates))
-    times = encounter.rows[params.columns.time] if params.columns.time and len(encounter.rows) else None
     comparison = Comparison(
         verdict=verdict(gates),
-        reasons=reasons(gates),
+        reasons=[*([encounter.note] if encounter.note else []), *reasons(gates)],
         challenger=challenger,
-        champion=champion if encounter.champion else None,
-        rows=len(encounter.rows),
-        window=window(times),
+        champion=champion if encounter.directory else None,
+        rows=len(rows),
+        window=window(rows[params.columns.time] if params.columns.time and len(rows) else None),
         metrics=metrics,
         gates=gates,
         slices=slices,
         inputs=inputs,
         cost=cost,
         champion_cost=champion_cost,
+        met=encounter.met,
     )
     if record:
         save_comparison(comparison)
     return comparison
 
 
-def judge(params: Params, encounter: Encounter) -> tuple[dict[str, MetricPair], list[SliceDifference], list[Gate]]:
-    """The metrics of both, the slices, and the gates that follow from them."""
+def judge(encounter: Encounter) -> tuple[dict[str, MetricPair], list[SliceDifference], list[Gate]]:
+    """The metrics of both, the slices, and the gates that follow from them.
+
+    What is asked of the challenger by itself is asked on all rows that it has not seen, not only on those that
+    the champion has not seen either: it cannot help what the champion was trained on.
+    """
+    if len(encounter.own) < FEWEST_ROWS:
+        return {}, [], [enough_gate(len(encounter.own), FEWEST_ROWS)]
+    params, asked, ours = encounter.params, encounter.params.gates, encounter.ours
+    primary = metric_named(asked.primary, ours)
+    block, weights = resampling(encounter.own, params)
+    limits = {name: metric_named(name, ours) for name in asked.limits}
+    gates = [limit_gate(name, number(limits[name].value(ours)), asked.limits[name], limits[name]) for name in limits]
+    against_trivial = difference(primary, ours, encounter.trivial, block, weights)
+    gates.append(baseline_gate(against_trivial, primary, asked.primary))
+    if encounter.met == "metrics only":
+        return beside_metrics(encounter), [], [*gates, metrics_gate(encounter.metrics, asked)]
+    answers = encounter.answers()
+    if answers is None:
+        return {}, [], [*gates, enough_gate(int(encounter.compared.sum()), FEWEST_ROWS)]
     rows = encounter.rows
-    challenger, champion, trivial = encounter.answers(params)
-    block = blocks(rows[params.columns.id], rows[params.columns.time] if params.columns.time else None)
-    weights = resamples(block, params.evaluate.resamples)
+    block, weights = resampling(rows, params)
     metrics = {
         name: MetricPair(
-            number(metric.value(champion)),
-            number(metric.value(challenger)),
-            difference(metric, challenger, champion, block, weights),
+            number(metric.value(answers[1])),
+            number(metric.value(answers[0])),
+            difference(metric, *answers, block, weights),
         )
-        for name, metric in metrics_for(challenger).items()
+        for name, metric in metrics_for(answers[0]).items()
     }
-    primary = metric_named(params.gates.primary, challenger)
-    limits = {name: metric_named(name, challenger) for name in params.gates.limits}
-    gates = [limit_gate(name, metrics[name].challenger, params.gates.limits[name], limits[name]) for name in limits]
-    against_trivial = difference(primary, challenger, trivial, block, weights)
-    gates.append(baseline_gate(against_trivial, primary, params.gates.primary))
     slices: list[SliceDifference] = []
-    if encounter.champion:
-        gates.append(champion_gate(metrics[params.gates.primary].difference, primary, params.gates))
-        slices = slice_differences(rows, params, challenger, champion, primary, block, weights)
+    if encounter.directory:
+        gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
+        slices = slice_differences(rows, params, *answers, primary, block, weights)
         if slices:
-            gates.append(slices_gate(slices, params.gates))
+            gates.append(slices_gate(slices, asked))
     return metrics, slices, gates
+
+
+def resampling(rows: pd.DataFrame, params: Params) -> tuple[Array, Array]:
+    """The block of each row, and how often each resample draws each block."""
+    columns = params.columns
+    block = blocks(rows[columns.id], rows[columns.time] if columns.time else None)
+    return block, resamples(block, params.evaluate.resamples)
+
+
+def beside_metrics(encounter: Encounter) -> dict[str, MetricPair]:
+    """The challenger's metrics beside those of the champion's own evaluation: of other rows, so without difference."""
+    known = (encounter.metrics or {}).get("model", {})
+    unknown = Difference(None, None, None)
+    return {
+        name: MetricPair(known.get(name, {}).get("value"), number(metric.value(encounter.ours)), unknown)
+        for name, metric in metrics_for(encounter.ours).items()
+    }
+
+
+def costs(encounter: Encounter) -> tuple[Cost, Cost | None]:
+    """Size and latency of the challenger and of the champion, as far as it is here and answers."""
+    models = [model for model in (encounter.challenger, encounter.champion) if model]
+    enough = len(encounter.own) >= FEWEST_ROWS
+    taken = [*latencies(models, encounter.own.head(1)), None] if enough else [None, None]
+    ours = Cost(size_of(paths.CHALLENGER), taken[0])
+    return ours, Cost(size_of(encounter.directory), taken[1]) if encounter.directory else None
 
 
 def verdict(gates: list[Gate]) -> Literal["promote", "keep", "fail"]:
@@ -234,17 +218,6 @@ def reasons(gates: list[Gate]) -> list[str]:
         or [gate.detail for gate in gates if gate.gate in ("champion", "slices")]
         or [gate.detail for gate in gates if gate.gate == "baseline"]
     )
-
-
-def score(model: Model, rows: pd.DataFrame, params: Params) -> Scored:
-    """A model's answers to the rows, beside their truth."""
-    missing = [name for kind in model.card["features"].values() for name in kind if name not in rows]
-    if missing:
-        raise ProjectError(
-            f"the champion takes columns that the data no longer has ({', '.join(missing)}): start over with "
-            "`git rm models/champion.dvc`, commit, and `compare`"
-        )
-    return as_scored(rows[params.columns.target], model.predict(rows), model.classes, model.card["positive"])
 
 
 def digest_of(challenger: str, champion: str | None, params: Params) -> str:

@@ -1,9 +1,15 @@
-"""The gates: what is asked of a challenger before it may become champion."""
+"""The gates: what is asked of a challenger before it may become champion.
+
+The level of both policies is `intervals.CHANCE`, 2.5 %: under `better` two equally good models, and under `not_worse`
+a challenger that is worse by the whole margin, pass no more often. Days may differ, but are taken to do so
+independently of each other.
+"""
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from ..params import Gates, Params
 from .artifact import Model
 from .evaluate import each_slice
-from .intervals import interval
+from .intervals import interval_of_difference, standard_error
 from .metrics import Array, Metric, Scored, number
 
 LEVEL = 0.05
@@ -69,8 +75,8 @@ class SliceDifference:
 def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weights: Array) -> Difference:
     """A paired bootstrap: both models are scored on the same resamples, of whole blocks."""
     draws = metric.resampled(ours, block, weights) - metric.resampled(theirs, block, weights)
-    low, high = interval(draws, weights.shape[1])
-    return Difference(number(metric.value(ours) - metric.value(theirs)), number(low), number(high))
+    value = metric.value(ours) - metric.value(theirs)
+    return Difference(number(value), *map(number, interval_of_difference(value, draws, weights.shape[1])))
 
 
 def enough_gate(rows: int, least: int) -> Gate:
@@ -117,24 +123,31 @@ def slice_differences(
     """Each slice with its difference, and whether the challenger is significantly worse on it.
 
     One-sided t-test of the difference plus the margin, its standard error from the bootstrap, adjusted over the
-    slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
+    slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure". What a slice leaves undefined,
+    by a single class or rows of a single block, does not count against the challenger.
     """
     found = []
     for column, name, chosen in each_slice(rows, params):
         draws = metric.resampled(ours[chosen], block[chosen], weights)
         draws -= metric.resampled(theirs[chosen], block[chosen], weights)
-        low, high = interval(draws, weights.shape[1])
         champion, challenger = metric.value(theirs[chosen]), metric.value(ours[chosen])
-        delta = Difference(number(challenger - champion), number(low), number(high))
-        error = float(np.nanstd(draws)) if np.isfinite(draws).any() else 0.0
+        value, count = challenger - champion, len(np.unique(block[chosen]))
+        delta = Difference(number(value), *map(number, interval_of_difference(value, draws, count)))
         distance = delta.gain(metric)[0] + params.gates.slice_margin
-        p = float(stats.t.cdf(distance / error, weights.shape[1] - 1)) if error else float(distance >= 0)
+        p = worse_by_chance(distance, standard_error(draws, count), count)
         found.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
     adjusted = holm([p for *_, p in found])
     return [
         SliceDifference(name, count, number(champion), number(challenger), delta, round(p, 6), p < LEVEL)
         for (name, count, champion, challenger, delta, _), p in zip(found, adjusted, strict=True)
     ]
+
+
+def worse_by_chance(distance: float, error: float, blocks: int) -> float:
+    """How probable so low a `distance` above the margin is by chance; 1 where it is undefined."""
+    if not np.isfinite([distance, error]).all():
+        return 1.0
+    return float(stats.t.cdf(distance / error, blocks - 1)) if error else float(distance >= 0)
 
 
 def holm(p_values: list[float]) -> list[float]:
@@ -186,6 +199,20 @@ def latency_gate(latency_ms: float, gates: Gates) -> Gate:
     """How long one row may take."""
     detail = f"{latency_ms:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
     return Gate("latency", latency_ms <= gates.max_latency_ms, True, detail)
+
+
+def metrics_gate(metrics: dict[str, Any] | None, gates: Gates) -> Gate:
+    """The policy on a champion of which only metrics are known, those of its own holdout: no other can satisfy it."""
+    known = (metrics or {}).get("model", {}).get(gates.primary, {}).get("value")
+    first, last = ((metrics or {}).get("window", {}).get(end) for end in ("first", "last"))
+    period = f" from {first[:10]} to {last[:10]}" if first and last else ""
+    told = "not known" if known is None else f"{known} on its own holdout{period}"
+    asked = "better" if gates.policy == "better" else "not worse"
+    detail = (
+        f"the champion's {gates.primary} is {told}, so nothing shows the challenger to be {asked}: mend what keeps "
+        'the champion from answering, or replace it with `promote --force --why "…"`'
+    )
+    return Gate("champion", False, False, detail)
 
 
 def size_gate(size_mb: float, gates: Gates) -> Gate:

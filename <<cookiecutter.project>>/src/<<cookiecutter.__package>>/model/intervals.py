@@ -9,8 +9,11 @@ Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 
-FEWEST_DAYS = 10
-"""Below this many days, blocks are stretches of equal count instead."""
+CHANCE = (1 - CONFIDENCE) / 2
+"""Of the truth to lie beyond a given end of an interval."""
+
+FEWEST_DAYS = 3
+"""Below this many days, blocks are stretches of equal count: how days differ is then not in the interval."""
 
 MOST_BLOCKS = 400
 
@@ -49,7 +52,27 @@ def interval(draws: Array, number_of_blocks: int) -> tuple[float, float]:
     known = draws[np.isfinite(draws)]
     if number_of_blocks < 2 or len(known) < len(draws) / 2:
         return float("nan"), float("nan")
-    t = stats.t.ppf((1 - CONFIDENCE) / 2, number_of_blocks - 1)
+    t = stats.t.ppf(CHANCE, number_of_blocks - 1)
     tail = stats.norm.cdf(np.sqrt(number_of_blocks / (number_of_blocks - 1)) * t)
     low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def interval_of_difference(value: float, draws: Array, number_of_blocks: int) -> tuple[float, float]:
+    """The 95 % interval around a difference: Student's t with the standard error of its bootstrap draws.
+
+    Gates stand on its ends, and with few blocks percentiles leave out the truth too often. NaN where undefined.
+    """
+    reach = stats.t.ppf(1 - CHANCE, number_of_blocks - 1) * standard_error(draws, number_of_blocks)
+    return float(value - reach), float(value + reach)
+
+
+def standard_error(draws: Array, number_of_blocks: int) -> float:
+    """The standard error by bootstrap draws, which of n blocks vary by sqrt((n - 1) / n) too little.
+
+    NaN where the draws do not define it.
+    """
+    known = draws[np.isfinite(draws)]
+    if number_of_blocks < 2 or len(known) < len(draws) / 2:
+        return float("nan")
+    return float(known.std() * np.sqrt(number_of_blocks / (number_of_blocks - 1)))

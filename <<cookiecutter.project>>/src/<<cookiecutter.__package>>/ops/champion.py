@@ -1,15 +1,19 @@
 """The champion of a git revision, as the opponent of the challenger."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from .. import paths
 from ..errors import ProjectError
 from ..model.compare import Comparison, compare
+from ..model.encounter import Evaluation
 from ..params import Params
-from . import dvc, git, storage
+from . import content, dvc, git, storage
+from .revisions import commit_of_result, pipeline_digests
 
 
 def compare_with_champion(params: Params, base: str, record: bool = True) -> Comparison | None:
@@ -22,7 +26,7 @@ def compare_with_champion(params: Params, base: str, record: bool = True) -> Com
     if champion == challenger:
         return None
     with opponent(champion, base) as directory:
-        return compare(params, challenger, champion, directory, record)
+        return compare(params, challenger, champion, directory, record, partial(evaluation, champion, base))
 
 
 def challenger_digest() -> str:
@@ -69,3 +73,14 @@ def champion_directory(digest: str, revision: str) -> Iterator[Path]:
                 "`push` it from the machine that promoted it"
             ) from error
         yield directory
+
+
+def evaluation(champion: str | None, revision: str) -> Evaluation:
+    """What is kept of the evaluation of a champion, from the commit, at or before a revision, that made it."""
+    commit = commit_of_result(champion, revision) if champion else None
+    if commit is None:
+        return Evaluation()
+    digest = pipeline_digests(commit).get(paths.PREDICTIONS.as_posix(), "")
+    file = content.bring([digest]) / content.key(digest)
+    metrics = json.loads(git.show(commit, paths.METRICS) or "null")
+    return Evaluation(file if digest and file.is_file() else None, metrics)

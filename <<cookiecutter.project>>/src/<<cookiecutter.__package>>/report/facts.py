@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import ProjectError
-from ..model.compare import Comparison, digest_of, load_comparison, meet
+from ..model.compare import Comparison, digest_of, load_comparison
+from ..model.encounter import meet
 from ..model.metrics import Scored
 from ..ops import git
-from ..ops.champion import challenger_digest, champion_digest, opponent
+from ..ops.champion import challenger_digest, champion_digest, evaluation, opponent
 from ..ops.train import differs
 from ..params import Params
 from ..project import load_project
@@ -29,7 +31,7 @@ class Facts:
     comparison: Comparison | None
     """None where the model is that of the base."""
     scored: tuple[Scored, Scored] | None
-    """The challenger's and its opponent's answers to the same rows; None where there are too few."""
+    """The challenger's and its opponent's answers to the same rows; None where these are too few or not known."""
     parameters: list[Change]
     libraries: list[Change]
     data: DataChange | None
@@ -63,8 +65,8 @@ def gather(params: Params, base: str) -> Facts:
                     f"challenger and champion of {base} were not compared ({other}): "
                     f"`uv run {project} compare --base {base}` first"
                 )
-            encounter = meet(params, directory)
-            scored = encounter.answers(params)[:2] if encounter.judged else None
+            encounter = meet(params, directory, partial(evaluation, champion, base))
+            scored = encounter.answers() if encounter.met == comparison.met else None
     return Facts(
         project=project,
         params=params,

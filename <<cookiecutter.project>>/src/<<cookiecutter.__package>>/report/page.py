@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from html import escape
 
 from ..model.gates import Difference
-from ..ops.figures import period
 from . import plots, summary, tables
 from .facts import Facts
 from .markup import document, grid, paragraph, rendered, section
@@ -44,12 +43,13 @@ def metrics(facts: Facts) -> Sequence[str]:
         found = comparison.metrics[name].difference
         reach = max((abs(end) for end in (found.low, found.high, found.value) if end is not None), default=1.0)
         drawn.append(drawing(found, name, reach, {"zero": 0.0}, name))
-    told = f"{comparison.rows:,} held-out rows{period(comparison.window)}, which neither model has seen."
     legend = (
         "▲ better, ▼ worse beyond noise: the whole 95 % interval says so. ↑ more is better, ↓ less is better. "
         "Each drawing has a scale of its own, with zero in the middle."
     )
-    return section("Metrics", [paragraph(told), rendered(content, drawn, 4), paragraph(legend, "small")])
+    return section(
+        "Metrics", [paragraph(tables.rows_met(comparison)), rendered(content, drawn, 4), paragraph(legend, "small")]
+    )
 
 
 def curves(facts: Facts) -> Sequence[str]:

@@ -1,7 +1,6 @@
 """The report in Markdown, for a reviewer with one minute: the verdict first, the rest folded."""
 
 from ..ops import actions
-from ..ops.figures import period
 from . import mermaid, tables
 from .facts import Facts
 from .markdown import code, folded, one_line, table, words
@@ -36,7 +35,7 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
         head.append(f"- … and {len(comparison.reasons) - MOST_REASONS} more")
     if facts.decision:
         head += ["", "**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in facts.decision.why)]
-    head += ["", f"{comparison.rows:,} held-out rows{period(comparison.window)}, which neither has seen.", ""]
+    head += ["", tables.rows_met(comparison), ""]
     if comparison.metrics:
         head += [*table(tables.metric_table(comparison, facts.params)), ""]
         head.append("▲ better, ▼ worse beyond noise: the whole interval says so. ↑ more is better, ↓ less is better.")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..model.compare import Comparison
 from ..model.gates import Cost, Difference, Gate, SliceDifference
 from ..model.metrics import CLASSIFICATION, REGRESSION
-from ..ops.figures import figure
+from ..ops.figures import figure, period
 from ..params import Params
 from .cells import Code, Strong, Table
 from .changes import Change, DataChange, Held, Stage
@@ -16,6 +16,19 @@ METRICS = CLASSIFICATION | REGRESSION
 def opponent(comparison: Comparison) -> str:
     """Who the challenger met."""
     return "champion" if comparison.champion else "baseline"
+
+
+def side(comparison: Comparison) -> str:
+    """The opponent, and by what it was met where that is not its model."""
+    return opponent(comparison) + ("" if comparison.met == "model" else f" ({comparison.met})")
+
+
+def rows_met(comparison: Comparison) -> str:
+    """On which rows they met."""
+    rows = f"{comparison.rows:,} held-out rows{period(comparison.window)}"
+    if comparison.met == "metrics only":
+        return f"{rows}, which this change has not seen; the champion's metrics are of its own holdout."
+    return f"{rows}, which neither has seen."
 
 
 def sign(found: Difference, higher_is_better: bool) -> str:
@@ -40,7 +53,7 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
         label = f"{name} {arrow}"
         figures = [figure(pair.champion), figure(pair.challenger), with_sign(pair.difference, name)]
         rows.append([Strong(label) if name == primary else label, *figures, gates_of(name, comparison, params)])
-    return Table(["metric", opponent(comparison), "this change", "difference, 95 % interval", "gate"], rows, (1, 2, 3))
+    return Table(["metric", side(comparison), "this change", "difference, 95 % interval", "gate"], rows, (1, 2, 3))
 
 
 def gates_of(metric: str, comparison: Comparison, params: Params) -> str:

@@ -9,7 +9,7 @@ from ..ops.champion import compare_with_champion
 from ..ops.figures import figure, period
 from ..params import Params, load_params
 from . import changes
-from .tables import held_table
+from .tables import held_table, side
 
 
 def differences(revision: str) -> Iterator[Table | str]:
@@ -40,9 +40,8 @@ def differences(revision: str) -> Iterator[Table | str]:
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
     """The metrics of both models, for the terminal."""
-    champion = "champion" if comparison.champion else "baseline"
     table = Table(title=f"{comparison.rows:,} held-out rows{period(comparison.window)}", title_justify="left")
-    for name in ("metric", champion, "challenger", "difference", "95 % interval"):
+    for name in ("metric", side(comparison), "challenger", "difference", "95 % interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, pair in comparison.metrics.items():
         style = "bold" if name == params.gates.primary else None
