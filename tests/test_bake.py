@@ -174,12 +174,14 @@ tests/test_contract.py
 tests/test_decide.py
 tests/test_doctor.py
 tests/test_drift.py
+tests/test_encounter.py
 tests/test_git.py
 tests/test_handover.py
 tests/test_ingest.py
 tests/test_metrics.py
 tests/test_model.py
 tests/test_page.py
+tests/test_policies.py
 tests/test_promote.py
 tests/test_propose.py
 tests/test_publish.py

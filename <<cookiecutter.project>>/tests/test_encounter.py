@@ -15,10 +15,10 @@ from sklearn.dummy import DummyClassifier
 
 from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.errors import ProjectError
-from << cookiecutter.__package >>.model import artifact, evaluate, train
+from << cookiecutter.__package >>.model import artifact, evaluate
 from << cookiecutter.__package >>.model.compare import Comparison, compare, load_comparison
 from << cookiecutter.__package >>.model.encounter import Evaluation
-from << cookiecutter.__package >>.params import Params
+from << cookiecutter.__package >>.params import Params, load_params
 
 from .test_compare import a_model, gate
 from .test_model import table
@@ -27,13 +27,23 @@ CHAMPION = Path("scratch/fetched")
 PIPELINE = CHAMPION / artifact.PIPELINE_FILE
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose challenger is as good as the champion beside it, and the champion's evaluation."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        a_model(folder, patch, {"limits": {"roc_auc": 0.6}})
+        evaluate.main()
+        shutil.copytree(paths.CHALLENGER, CHAMPION)
+    return folder
+
+
 @pytest.fixture
-def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
-    """A challenger that is as good as the champion beside it, and the champion's evaluation of the same rows."""
-    params = a_model(tmp_path, monkeypatch, {"limits": {"roc_auc": 0.6}})
-    evaluate.main()
-    shutil.copytree(paths.CHALLENGER, CHAMPION)
-    return params
+def params(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A copy of it, in which to work."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return load_params()
 
 
 def kept() -> Evaluation:
@@ -83,7 +93,14 @@ def of_a_column_that_is_gone() -> None:
     artifact.write_json(CHAMPION / artifact.CARD_FILE, card)
 
 
-FAULTS = [truncated, overwritten, of_a_module_that_is_gone, of_another_scikit_learn, not_fitted, of_a_column_that_is_gone]
+FAULTS = [
+    truncated,
+    overwritten,
+    of_a_module_that_is_gone,
+    of_another_scikit_learn,
+    not_fitted,
+    of_a_column_that_is_gone,
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -212,12 +229,8 @@ def test_a_record_stands_until_the_champion_is_met_by_more(params: Params) -> No
     assert met(params) == best == load_comparison()
 
 
-def test_what_is_asked_of_the_challenger_alone_is_asked_on_all_that_it_has_not_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_asked_of_the_challenger_alone_is_asked_on_all_that_it_has_not_seen(params: Params) -> None:
     """It is no fault of the challenger's that few rows are left that the champion has not seen."""
-    params = a_model(tmp_path, monkeypatch, {"limits": {"roc_auc": 0.6}})
-    shutil.copytree(paths.CHALLENGER, CHAMPION)
     trained_on = artifact.row_hashes(table()["id"].iloc[:578])
     artifact.np.save(CHAMPION / artifact.TRAINING_ROWS_FILE, trained_on)
     alone = compare(params, "challenger.dir", None, None, record=False)

