@@ -167,6 +167,7 @@ tests/data/flights.csv
 tests/test_actions.py
 tests/test_adopt.py
 tests/test_backtest.py
+tests/test_champion.py
 tests/test_changes.py
 tests/test_compact.py
 tests/test_compare.py

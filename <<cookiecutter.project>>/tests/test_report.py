@@ -16,13 +16,15 @@ from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.data.drift import drift
 from << cookiecutter.__package >>.model import train
 from << cookiecutter.__package >>.model.compare import compare
-from << cookiecutter.__package >>.model.encounter import meet
+from << cookiecutter.__package >>.model.encounter import Met, meet
+from << cookiecutter.__package >>.model.gates import Difference
 from << cookiecutter.__package >>.report import failure, markdown, summary
 from << cookiecutter.__package >>.report.changes import Change, DataChange, Held, Stage
 from << cookiecutter.__package >>.report.facts import Facts
 from << cookiecutter.__package >>.report.mermaid import chart
 from << cookiecutter.__package >>.report.page import page
 from << cookiecutter.__package >>.report.tables import Code, Table
+from << cookiecutter.__package >>.report.terminal import metric_table
 
 from .test_model import SETTINGS, prepare, table
 
@@ -267,6 +269,24 @@ def test_too_few_rows_to_compare_are_told_without_figures(facts: Facts) -> None:
     assert "- 7 held-out rows" in text and "| metric |" not in text
     sound(text)
     assert page(replace(facts, comparison=few, scored=None)).count("<figure>") == 0
+
+
+@pytest.mark.parametrize("met", ["stored predictions", "metrics only"])
+def test_by_what_a_champion_that_no_longer_answers_was_met_is_said_everywhere(met: Met, facts: Facts) -> None:
+    assert facts.comparison
+    nothing = Difference(None, None, None)
+    metrics = {name: replace(pair, difference=nothing) for name, pair in facts.comparison.metrics.items()}
+    found = replace(facts.comparison, met=met, reasons=[f"by {met}, for it no longer answers", "so it stays"])
+    found = replace(found, metrics=metrics, slices=[]) if met == "metrics only" else found
+    fallen = replace(facts, comparison=found, scored=None if met == "metrics only" else facts.scored)
+    text = summary.markdown(fallen)
+    assert text.splitlines()[2] == f"- by {met}, for it no longer answers"
+    for told in (text, page(fallen)):
+        assert f"champion ({met})" in told and "for it no longer answers" in told
+        assert ("of its own holdout" in told) is (met == "metrics only")
+        assert ("which neither has seen" in told) is (met != "metrics only")
+    assert str(metric_table(found, facts.params).title).endswith(f"of the champion {met}")
+    sound(text)
 
 
 def test_an_unchanged_model_takes_a_few_lines(facts: Facts) -> None:

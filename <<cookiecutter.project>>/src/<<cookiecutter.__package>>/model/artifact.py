@@ -8,6 +8,7 @@ import json
 import pickle
 import sys
 import warnings
+import zlib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -107,9 +108,14 @@ def load_model(directory: Path) -> Model:
                 return model
     except FileNotFoundError as error:
         raise ProjectError(f"{directory} is incomplete ({Path(error.filename).name} is missing): `pull`") from None
-    except (EOFError, pickle.UnpicklingError) as error:
+    except (EOFError, pickle.UnpicklingError, zlib.error) as error:
         raise ProjectError(f"{directory / PIPELINE_FILE} is damaged ({error}): delete {directory} and `pull`") from None
     except (ImportError, AttributeError, TypeError, ValueError, KeyError) as error:
+        if trained_with == here:
+            raise ProjectError(
+                f"the model in {directory} does not load ({type(error).__name__}: {error}): delete {directory} and "
+                "`pull`, or train anew with `run`"
+            ) from None
         raise ProjectError(
             f"the model in {directory} was trained with scikit-learn {trained_with} and does not load or predict "
             f"with {here} ({type(error).__name__}: {error}): {way_out}"

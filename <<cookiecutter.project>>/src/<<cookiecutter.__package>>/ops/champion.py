@@ -77,7 +77,11 @@ def champion_directory(digest: str, revision: str) -> Iterator[Path]:
 
 def evaluation(champion: str | None, revision: str) -> Evaluation:
     """What is kept of the evaluation of a champion, from the commit, at or before a revision, that made it."""
-    commit = commit_of_result(champion, revision) if champion else None
+    if champion is None:
+        return Evaluation()
+    commit = commit_of_result(champion, revision)
+    if commit is None and git.deepen(revision):
+        commit = commit_of_result(champion, revision)
     if commit is None:
         return Evaluation()
     digest = pipeline_digests(commit).get(paths.PREDICTIONS.as_posix(), "")

@@ -133,6 +133,14 @@ def require_commit(revision: str) -> str:
     return commit
 
 
+def deepen(revision: str) -> bool:
+    """Fetch all that came before a revision; whether this clone was shallow and origin gave it."""
+    if git("rev-parse", "--is-shallow-repository") != "true":
+        return False
+    commit = git("rev-parse", f"{revision}^{{commit}}")
+    return answers("fetch", "--quiet", "--no-tags", "--unshallow", "origin", commit) is not None
+
+
 def tree_with(files: Mapping[str, str | None], tree: str) -> str:
     """A tree (or that of a commit) with blobs put at these paths, None to leave one out. Touches no index or file."""
     gone = [path for path, blob in files.items() if blob is None]

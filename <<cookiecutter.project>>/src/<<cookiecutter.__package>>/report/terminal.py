@@ -9,7 +9,7 @@ from ..ops.champion import compare_with_champion
 from ..ops.figures import figure, period
 from ..params import Params, load_params
 from . import changes
-from .tables import held_table, side
+from .tables import held_table, opponent
 
 
 def differences(revision: str) -> Iterator[Table | str]:
@@ -40,8 +40,9 @@ def differences(revision: str) -> Iterator[Table | str]:
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
     """The metrics of both models, for the terminal."""
-    table = Table(title=f"{comparison.rows:,} held-out rows{period(comparison.window)}", title_justify="left")
-    for name in ("metric", side(comparison), "challenger", "difference", "95 % interval"):
+    by = "" if comparison.met == "model" else f"; of the champion {comparison.met}"
+    table = Table(title=f"{comparison.rows:,} held-out rows{period(comparison.window)}{by}", title_justify="left")
+    for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, pair in comparison.metrics.items():
         style = "bold" if name == params.gates.primary else None
