@@ -1,8 +1,8 @@
 """The gates: what is asked of a challenger before it may become champion.
 
-The level of both policies is `intervals.CHANCE`, 2.5 %: under `better` two equally good models, and under `not_worse`
-a challenger that is worse by the whole margin, pass no more often. Days may differ, but are taken to do so
-independently of each other.
+The level of both policies is `intervals.CHANCE`, 2.5 %: so often, and no more, two equally good models pass under
+`better`, and a challenger that is worse by the whole margin under `not_worse`. Days may differ, but are taken to do so
+independently of each other, and none to outweigh all the others.
 """
 
 import time
