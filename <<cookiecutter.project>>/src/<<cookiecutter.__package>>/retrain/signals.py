@@ -14,7 +14,7 @@ from ..data.drift import drift
 from ..data.split import holdout, labelled
 from ..model.artifact import Model, load_card, load_model, row_hashes, training_rows
 from ..model.gates import Difference
-from ..model.intervals import blocks, interval, resamples
+from ..model.intervals import blocks, interval_of_difference, resamples
 from ..model.metrics import Array, Metric, Scored, as_scored, metric_named, number
 from ..params import Params
 
@@ -102,7 +102,7 @@ class Held:
 
         Without a time column, the last partitions. Rows whose target is not known yet are in none.
         """
-        new = self.labelled & ~self.trained & ~self.promoted_on
+        new = ~self.trained & ~self.promoted_on
         count = params.retrain.windows.of
         if self.times is None:
             numbers = sorted(set(self.partition[new]), reverse=True)[:count]
@@ -239,8 +239,11 @@ def loss(metric: Metric, then: Answered, now: Answered, count: int) -> Differenc
         metric.resampled(scored, block, resamples(block, count, seed))
         for seed, (scored, block) in enumerate((then, now))
     ]
-    low, high = interval(draws[1] - draws[0], min(int(block.max()) + 1 for _, block in (then, now)))
-    return Difference(number(metric.value(now[0]) - metric.value(then[0])), number(low), number(high))
+    value = metric.value(now[0]) - metric.value(then[0])
+    low, high = interval_of_difference(
+        value, draws[1] - draws[0], min(int(block.max()) + 1 for _, block in (then, now))
+    )
+    return Difference(number(value), number(low), number(high))
 
 
 def decayed(found: Difference, metric: Metric, margin: float) -> bool:
