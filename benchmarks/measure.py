@@ -1,6 +1,7 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
-uv run --group benchmarks python benchmarks/measure.py [birth] [pipeline] [idle] [workflows] [scale] [backtest]
+uv run --group benchmarks python benchmarks/measure.py [SECTION …], all of them by default:
+birth, pipeline, idle, workflows, backtest, search, scale, retrain.
 """
 
 import os
@@ -26,6 +27,10 @@ README = ROOT / "benchmarks" / "README.md"
 FROM, TO = "<!-- table -->", "<!-- end of table -->"
 REPEATS = 3
 SCALES = (500_000, 1_000_000, 5_000_000)
+RETRAINED = 5_450_000
+"""Rows of which eleven months, five million, are there before the twelfth comes."""
+SEARCH = "      ranges: { max_iter: [25, 50, 75, 100], learning_rate: [0.05, 0.1] }\n"
+STAGES = ("validate", "split", "train", "evaluate")
 FOREIGN = ("VIRTUAL_ENV", "UV", "UV_RUN_RECURSION_DEPTH", "PYTHONDONTWRITEBYTECODE")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
@@ -208,16 +213,16 @@ def scale(folder: Path) -> list[Row]:
         run(["uv", "sync"], project)
         run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
         steps = {"ingest": run([python(project), "-m", "flight_delays.cli", "ingest"], project)}
-        for stage in ("validate", "split", "train", "evaluate"):
-            steps[stage] = run([python(project), "-m", "dvc", "repro", "--single-item", stage], project)
+        steps |= {
+            stage: run([python(project), "-m", "dvc", "repro", "--single-item", stage], project) for stage in STAGES
+        }
         total = sum(step.seconds for step in steps.values())
         peak = max(step.megabytes for step in steps.values())
         first = first or {"rows": count, "seconds": total}
         growth = (total / first["seconds"]) / (count / first["rows"])
-        parts = ", ".join(f"{name} {step.seconds:.0f} s {step.megabytes / 1000:.1f} GB" for name, step in steps.items())
         rows.append(
             Row(
-                f"{count / 1e6:g} million rows ({parts})",
+                f"{count / 1e6:g} million rows ({told(steps)})",
                 f"{total:.0f} s, peak {peak / 1000:.1f} GB",
                 "",
                 f"time per row {growth:.2f} × that of {SCALES[0] / 1e6:g} million",
@@ -228,32 +233,85 @@ def scale(folder: Path) -> list[Row]:
     return rows
 
 
+def told(steps: dict[str, Run]) -> str:
+    """What each step took."""
+    return ", ".join(f"{name} {step.seconds:.0f} s {step.megabytes / 1000:.1f} GB" for name, step in steps.items())
+
+
+def retrain(folder: Path) -> list[Row]:
+    """What continuous training does with a fresh month when five million rows are held and a champion serves."""
+    place = folder / "retrain"
+    place.mkdir()
+    project = generate(place, setup=False)
+    package, dvc = [python(project), "-m", "flight_delays.cli"], [python(project), "-m", "dvc"]
+    run(["uv", "sync"], project)
+    run([*dvc, "remote", "modify", "storage", "url", str(place / "bucket")], project)  # too large for a branch
+    run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(RETRAINED), "december"], project)
+    run([*package, "setup"], project)
+    (place / "december.parquet").rename(place / "feed" / "december.parquet")
+    steps = {"ingest": run([*package, "ingest"], project)}
+    steps["decide"] = run([*package, "retrain", "--decide"], project)
+    steps |= {stage: run([*dvc, "repro", "--single-item", stage], project) for stage in STAGES}
+    reported = ["report", "--out", str(place / "report.md"), "--html", str(place / "report.html")]
+    for command in (["compare"], reported, ["promote"], ["push"]):
+        steps[command[0]] = run([*package, *command], project)
+    shutil.rmtree(place)
+    return [
+        Row(
+            f"retraining with 5 million rows held, 0.4 million fresh ({told(steps)})",
+            f"{sum(step.seconds for step in steps.values()):.0f} s, "
+            f"peak {max(step.megabytes for step in steps.values()) / 1000:.1f} GB",
+            "",
+            "",
+            "under 6 GB",
+        )
+    ]
+
+
 def backtest(project: Path) -> list[Row]:
     """The trainings of a backtest of the sample year on two Dask workers, and on one.
 
     What one worker of one thread would do, joblib does in the process of the command: it is as fast.
     """
+    command = [python(project), "-m", "flight_delays.cli", "backtest", "--all", "--cadence", "14d", "--window", "all"]
+    what = "backtest of the sample year, every 14 days on all data: 20 trainings"
+    return [on_dask(project, what, command, project / ".dvc" / "tmp" / "backtest")]
+
+
+def search(project: Path) -> list[Row]:
+    """The stage `train` on the sample year with a search, on two Dask workers and on one."""
+    params = project / "params.yaml"
+    params.write_text(
+        params.read_text(encoding="utf-8").replace("  search: {", f"{SEARCH}  search: {{"), encoding="utf-8"
+    )
+    for _ in range(9):
+        run([python(project), "-m", "flight_delays.cli", "ingest"], project)
+    run([python(project), "-m", "dvc", "repro", "split"], project)
+    command = [python(project), "-m", "flight_delays.model.train"]
+    what = "`train` on the sample year, a search of 8 settings on 3 folds: 24 fits"
+    return [on_dask(project, what, command, project / "models" / "challenger")]
+
+
+def on_dask(project: Path, what: str, command: list[str], made: Path) -> Row:
+    """A command on a cluster of two workers of one thread, and of one, in turns; what it made goes before each."""
     run(["uv", "sync", "--group", "dask"], project)
     params = project / "params.yaml"
     params.write_text(params.read_text(encoding="utf-8").replace("  threads: 2", "  threads: 1"), encoding="utf-8")
-    command = [python(project), "-m", "flight_delays.cli", "backtest", "--all", "--cadence", "14d", "--window", "all"]
     found: dict[int, list[Run]] = {1: [], 2: []}
     for _ in range(REPEATS):
         for workers, runs in found.items():
-            shutil.rmtree(project / ".dvc" / "tmp" / "backtest", ignore_errors=True)
+            shutil.rmtree(made, ignore_errors=True)
             with cluster(project, workers) as address:
                 runs.append(run(command, project, DASK_SCHEDULER_ADDRESS=address))
     seconds = {workers: statistics.median(one.seconds for one in runs) for workers, runs in found.items()}
     peak = max(one.megabytes for one in found[2])
-    return [
-        Row(
-            "backtest of the sample year, every 14 days on all data: 20 trainings on Dask, two workers of one thread",
-            f"{seconds[2]:.0f} s, {peak / 1000:.1f} GB beside the workers",
-            f"one worker {seconds[1]:.0f} s",
-            f"{seconds[1] / seconds[2]:.2f} × as fast",
-            "",
-        )
-    ]
+    return Row(
+        f"{what}, on Dask with two workers of one thread",
+        f"{seconds[2]:.0f} s, {peak / 1000:.1f} GB beside the workers",
+        f"one worker {seconds[1]:.0f} s",
+        f"{seconds[1] / seconds[2]:.2f} × as fast",
+        "",
+    )
 
 
 @contextmanager
@@ -292,14 +350,17 @@ def main(chosen: list[str]) -> None:
         folder = Path(scratch)
         if not chosen or "birth" in chosen:
             rows += birth(folder)
-        if not chosen or {"pipeline", "idle", "workflows", "backtest"} & set(chosen):
+        if not chosen or {"pipeline", "idle", "workflows", "backtest", "search"} & set(chosen):
             project = generate(folder, setup=True)
             rows += pipeline(project) if not chosen or "pipeline" in chosen else []
             rows += idle(project) if not chosen or "idle" in chosen else []
             rows += pull_requests(project, folder) if not chosen or "workflows" in chosen else []
             rows += backtest(project) if not chosen or "backtest" in chosen else []
+            rows += search(project) if not chosen or "search" in chosen else []
         if not chosen or "scale" in chosen:
             rows += scale(folder)
+        if not chosen or "retrain" in chosen:
+            rows += retrain(folder)
     lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}; medians of {REPEATS}.", ""]
     lines += ["| what | measured | beside it | result | aim |", "|---|---|---|---|---|"]
     lines += [f"| {row.what} | {row.measured} | {row.compared} | {row.result} | {row.aim} |" for row in rows]

@@ -148,7 +148,8 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     parquet = path.partition("?")[0].endswith((".parquet", ".pq"))
     try:
         with fsspec.open(path, "rb", compression=None if parquet else "infer") as file:
-            table = pq.read_table(file) if parquet else read_csv(file.read(), texts)
+            # Where a file is damaged, threads of `read_table` would wait for Python at its end, for ever.
+            table = pq.ParquetFile(file).read() if parquet else read_csv(file.read(), texts)
         names = [str(name) for name in table.column_names]
     except UnicodeDecodeError:
         raise ProjectError(f"{path} is not UTF-8: save it again in that encoding") from None

@@ -95,7 +95,8 @@ def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params) -> 
     """The primary metric of a setting on one fold, more being better. One thread, so that every machine agrees."""
     fit, held = (train.iloc[rows] for rows in fold)
     kinds = params.columns.kinds
-    with threadpool_limits(1):
+    # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another one.
+    with threadpool_limits(1), joblib.parallel_config("threading", n_jobs=1):
         pipeline = build(setting.estimator, setting.params, kinds, params.model.seed)
         try:
             pipeline.fit(inputs(fit, kinds), labels(fit, params.columns, params.task))
