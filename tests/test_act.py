@@ -176,18 +176,19 @@ def test_a_called_workflow_may_not_ask_for_more_than_its_caller_has(hub: GitHub)
 
 
 def test_what_always_runs_does_so_when_a_called_workflow_fails(hub: GitHub) -> None:
-    """act itself stops there."""
+    """act itself stops there. A job that was skipped has no outputs."""
     say = {"run": 'echo "done=yes" >> "$GITHUB_OUTPUT"', "id": "say"}
     outputs = {"done": {"value": "${{ jobs.first.outputs.done }}"}}
     with_jobs(hub, {"first": job(say, outputs={"done": "${{ steps.say.outputs.done }}"})}, "first.yml", outputs)
     with_jobs(hub, {"second": job("false")}, "second.yml")
     check = (
         'test "${{ needs.one.result }} ${{ needs.one.outputs.done }} ${{ needs.two.result }}" = "success yes failure"'
+        ' && test -z "${{ needs.then.outputs.done }}"'
     )
     jobs = {
         "one": {"uses": "./.github/workflows/first.yml"},
         "two": {"uses": "./.github/workflows/second.yml", "needs": "one"},
-        "then": job("true", needs="two"),
+        "then": job("true", needs="two", outputs={"done": "${{ github.sha }}"}),
         "last": job(check, needs=["one", "two", "then"], **{"if": "always()"}),
     }
     with_jobs(hub, jobs)
@@ -214,6 +215,9 @@ def test_jobs_share_nothing_but_artifacts_caches_and_outputs(hub: GitHub) -> Non
         'test "$(cd got && find . -type f)" = ./deep/a',
         uses(DOWNLOAD, name="all"),
         "test -f .b && test -f deep/a",
+        uses(DOWNLOAD, pattern="pl*", path="each"),
+        uses(DOWNLOAD, pattern="nothing*", path="none"),
+        'test "$(find each none -type f)" = each/plain/deep/a',
         'echo "hit: ${{ needs.makes.outputs.hit }}."; touch left; false',
         needs="makes",
     )

@@ -10,6 +10,7 @@ import yaml
 
 from act.github import GitHub, github
 from act.runs import Job, Run
+from stored import champion, key, missing_in_storage
 from support import git
 
 pytestmark = pytest.mark.slow
@@ -69,36 +70,6 @@ def touched(hub: GitHub, revision: str) -> set[str]:
     """The files that a commit changed; those in `reports/` by the folder alone."""
     names = git(hub.origin, "diff", "--name-only", f"{revision}~1", revision).splitlines()
     return {"reports/" if name.startswith("reports/") else name for name in names}
-
-
-def missing_in_storage(hub: GitHub, revision: str) -> list[str]:
-    """The contents that a revision names, of its champion and its pipeline, and the storage branch lacks."""
-    lock = yaml.safe_load(hub.show(revision, "dvc.lock"))
-    outs = [out for stage in lock["stages"].values() for out in stage["outs"]]
-    for pointer in ("data/raw.dvc", "models/champion.dvc"):
-        outs += yaml.safe_load(hub.show(revision, pointer))["outs"]
-    named = {out["md5"] for out in outs if out["path"] not in kept_in_git(hub, revision)}
-    assert len(named) > 3
-    held = set(git(hub.origin, "ls-tree", "-r", "--name-only", "dvc-storage").splitlines())
-    for folder in [name for name in named if name.endswith(".dir")]:
-        if key(folder) in held:
-            named |= {entry["md5"] for entry in json.loads(hub.show("dvc-storage", key(folder)))}
-    return sorted(name for name in named if key(name) not in held)
-
-
-def kept_in_git(hub: GitHub, revision: str) -> set[str]:
-    """The files of a revision."""
-    return set(git(hub.origin, "ls-tree", "-r", "--name-only", revision).splitlines())
-
-
-def key(content: str) -> str:
-    """Where the storage keeps a content."""
-    return f"files/md5/{content[:2]}/{content[2:]}"
-
-
-def champion(hub: GitHub, revision: str) -> str:
-    """The digest of the model that a revision runs."""
-    return str(yaml.safe_load(hub.show(revision, "models/champion.dvc"))["outs"][0]["md5"])
 
 
 def errors(job: Job) -> list[str]:

@@ -28,8 +28,8 @@ class GitHub:
     """One repository, begun as a copy of the branches of a project.
 
     `meanwhile` holds what others do while a job runs, by the job's id: called when it has checked out.
-    `environments` is where the jobs' Python environments stay, one for each job id; without it each job makes
-    its own, which is slower, as on a real runner. `variables` and `secrets` are those of the repository.
+    `environments` is where the jobs' Python environments and mypy's cache stay; without it each job makes its
+    own, which is slower, as on a real runner. `variables` and `secrets` are those of the repository.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class GitHub:
         """Let a workflow have run on `main` in the past."""
         with state(self.folder) as held:
             self.record(held, workflow, event, self.head(), "main", moment(days_ago))
-            held["runs"][-1] |= {"status": "completed", "conclusion": conclusion}
+            held["runs"][-1].update(status="completed", conclusion=conclusion)
 
     def comments(self, number: int) -> list[str]:
         """The comments on a pull request."""
@@ -183,11 +183,10 @@ class GitHub:
 
     def repository_dispatch(self, workflow: str, event_type: str, **client_payload: Any) -> Run:
         """Run a workflow as another system asks for. Raises Refused where it does not listen to that."""
-        started = triggers(self.content(workflow))
-        if event_type not in started.get("repository_dispatch", {}).get("types", [event_type]):
+        listens = triggers(self.content(workflow))["repository_dispatch"]
+        if event_type not in listens.get("types", [event_type]):
             raise Refused(f"{workflow} does not listen to {event_type}")
         payload = {"action": event_type, "branch": "main", "client_payload": client_payload}
-        assert "repository_dispatch" in started
         return self.run("repository_dispatch", workflow, self.head(), payload, "refs/heads/main")
 
     def content(self, workflow: str, branch: str = "main") -> State:
@@ -269,8 +268,7 @@ class GitHub:
             GITHUB_RUN_NUMBER=str(number),
         )
         with state(self.folder) as held:
-            ended = {"status": "completed", "conclusion": done.conclusion}
-            one(held["runs"], id=number).update(ended)
+            one(held["runs"], id=number).update(status="completed", conclusion=done.conclusion)
             held["checks"] += checks(file, done, about["sha"])
             if not held["deaths"]:
                 (self.folder / MORTAL).unlink(missing_ok=True)
@@ -280,19 +278,9 @@ class GitHub:
     def record(self, held: State, workflow: str, event: str, commit: str, branch: str, created: str) -> int:
         """Note a run that begins; gives its number."""
         number = len(held["runs"]) + 1
-        held["runs"].append(
-            {
-                "id": number,
-                "path": f"{WORKFLOWS}/{workflow}",
-                "event": event,
-                "status": "in_progress",
-                "conclusion": None,
-                "head_sha": commit,
-                "head_branch": branch,
-                "created_at": created,
-                "html_url": f"{self.address}/actions/runs/{number}",
-            }
-        )
+        run = {"id": number, "path": f"{WORKFLOWS}/{workflow}", "event": event, "created_at": created}
+        run |= {"head_sha": commit, "head_branch": branch, "html_url": f"{self.address}/actions/runs/{number}"}
+        held["runs"].append(run | {"status": "in_progress", "conclusion": None})
         return number
 
 

@@ -71,6 +71,7 @@ def runner(folder: Path, url: str, environments: Path | None) -> dict[str, str]:
         FOLDER: str(folder),
         "STAND_IN_URL": url,
         "STAND_IN_ENVIRONMENTS": str(environments or ""),
+        "MYPY_CACHE_DIR": str(environments / "mypy") if environments else ".mypy_cache",
         "GITHUB_TOKEN": TOKEN,
         "GIT_TERMINAL_PROMPT": "0",
         "no_proxy": "127.0.0.1",

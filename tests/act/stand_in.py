@@ -80,14 +80,21 @@ def upload(inputs: Inputs) -> None:
 
 
 def download(inputs: Inputs) -> None:
-    """Copy an artifact's files into a folder. That of another run needs a token that may read it."""
-    run = inputs["run-id"]
+    """Copy an artifact's files into a folder, or those of all whose names match, each into one of its own.
+
+    That of another run needs a token that may read it.
+    """
+    run, where = inputs["run-id"], Path(inputs["path"])
     if run != os.environ["GITHUB_RUN_ID"]:
         if not inputs["github-token"]:
             raise Refused(f"the artifacts of run {run} need a github-token")
         with state(folder()) as held:
             require(held, Caller(os.environ["GITHUB_JOB"]), ("actions", "read"))
-    fetch(run, inputs["name"], Path(inputs["path"]))
+    if inputs["name"]:
+        fetch(run, inputs["name"], where)
+        return
+    for found in sorted((folder() / "artifacts" / run).glob(inputs["pattern"] or "*")):
+        fetch(run, found.name, where if inputs["merge-multiple"] == "true" else where / found.name)
 
 
 def fetch(run: str, name: str, where: Path) -> None:

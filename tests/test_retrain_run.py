@@ -1,0 +1,304 @@
+"""`retrain.yml` under act: the year of the sample, at two levels of automation, with all that may go wrong in it."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from act.github import GitHub
+from act.runs import Run
+from act.state import APP, BOT, Refused, State
+from stored import champion, data_until, missing_in_storage
+from support import git
+from year import MONTHS, Feed, Month, Scored, decisions, lived, scores
+
+pytestmark = pytest.mark.slow
+
+WORKFLOW = "retrain.yml"
+WHOLE = ("decide", "train", "evaluate", "publish", "lint", "unit", "tests", "propose")
+STAYS = {"main", "dvc-storage", "retrain-log"}
+"""The branches that are left when nothing waits for a person."""
+FAULT = "fault.txt"
+PERMISSIONS = {"contents": "write", "pull_requests": "write", "issues": "write", "statuses": "write"}
+
+
+@pytest.fixture(scope="module")
+def years(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[object]]]:
+    """Both years, lived at the same time."""
+    folder = tmp_path_factory.mktemp("years")
+    with ThreadPoolExecutor(2) as both:
+        lives: dict[str, Callable[[Path, Path], object]] = {
+            "automatic": live_automatic,
+            "pull-request": live_with_pull_requests,
+        }
+        yield {level: both.submit(live, project, folder / level) for level, live in lives.items()}
+
+
+def test_a_year_at_level_automatic(years: dict[str, Future[object]]) -> None:
+    """Every month is taken in and merged without anybody; what goes wrong leaves `main` as it was, and is made up for.
+
+    A corrupted month is refused and told of once, dying runs are completed by the next, a branch rule is kept, and
+    failing tests leave a pull request that the next run brings up to date and merges. After December there is
+    nothing fresh. The models that served are better than the first one, frozen.
+    """
+    years["automatic"].result()
+
+
+def test_a_year_at_level_pull_request(years: dict[str, Future[object]]) -> None:
+    """Every month is proposed in the one pull request that is open, and merged by a person.
+
+    Where the repository forbids Actions to open it, an issue says which setting and gives the link. A person's pull
+    request that changes the same files leaves a conflict for git to judge, which the next run resolves. With a GitHub
+    App, the checks of the pull request would start by themselves.
+    """
+    years["pull-request"].result()
+
+
+def live_automatic(project: Path, folder: Path) -> list[Scored]:
+    """The year without anybody; gives how well the models did that served it."""
+    with lived(project, folder, "automatic") as (hub, feed):
+        months: list[Month] = []
+        first = champion(hub)
+        assert first == champion(hub, "main~1")
+
+        live(hub, feed, 4, months)
+
+        before = hub.references()
+        feed.deliver(5, broken=True)
+        refused = [hub.schedule(WORKFLOW) for _ in range(2)]
+        for run in refused:
+            assert run.conclusion == "failure"
+            assert ran(run) == {"decide": "failure"}, run.log
+        assert hub.references() == before
+        [issue] = hub.issues()
+        assert issue["user"]["login"] == BOT
+        assert "distance" in issue["body"]
+        assert f"actions/runs/{refused[-1].id}" in issue["body"]
+        live(hub, feed, 5, months)
+        assert hub.issues() == []
+        assert [known["number"] for known in hub.issues("all")] == [issue["number"]]
+        assert len(hub.comments(issue["number"])) == 1
+
+        for month, command, job in ((6, "retraining begin", "decide"), (7, "retraining publish", "publish")):
+            before = hub.head()
+            feed.deliver(month)
+            hub.dies_after(command) if job == "decide" else hub.dies_before(command)
+            died = hub.schedule(WORKFLOW)
+            assert died.results[job] == "failure", died.log
+            assert died.conclusion == "failure"
+            assert hub.head() == before
+            live(hub, feed, month, months)
+            assert hub.issues() == [], "what the run that died has told of is over"
+
+        live(hub, feed, 8, months, hub.repository_dispatch, "data-arrived")
+
+        hub.set(required_contexts=["tests", "model"])
+        live(hub, feed, 9, months)
+        pull = hub.pulls("all")[0]
+        assert pull["merged"]
+        assert {said["context"] for said in hub.state["statuses"] if said["sha"] == pull["head"]["sha"]} == {
+            "tests",
+            "model",
+        }
+
+        commit(hub, FAULT, "tests fail from now on")
+        feed.deliver(10)
+        before, serving = hub.head(), champion(hub)
+        failed = hub.schedule(WORKFLOW)
+        assert failed.results["unit"] == "failure", failed.log
+        assert hub.head() == before
+        [pull] = hub.pulls()
+        assert "the tests failed" in pull["body"]
+        months.append(Month(10, serving, str(decisions(hub)[-1]["outcome"])))
+        commit(hub, FAULT, None)
+        live(hub, feed, 11, months)
+        assert hub.pull(pull["number"])["merged"]
+        assert hub.pulls() == []
+
+        live(hub, feed, 12, months)
+        nothing_fresh(hub)
+
+        assert hub.references().keys() == STAYS
+        assert [month.number for month in months] == list(MONTHS)
+        assert hub.state["would_start"] == []
+        merges = git(hub.origin, "rev-list", "--first-parent", "--merges", "main").split()
+        assert len(merges) == len(MONTHS) - 1
+        for revision in git(hub.origin, "rev-list", "main").split():
+            assert missing_in_storage(hub, revision) == []
+        subjects = git(hub.origin, "log", "--first-parent", "--merges", "--format=%s", "main").splitlines()
+        assert all("Retrain on data to 2013-" in subject for subject in subjects), subjects
+        outcomes = [str(entry["outcome"]) for entry in decisions(hub) if "outcome" in entry]
+        assert set(outcomes) <= {"promoted", "kept", "proposed"}
+        assert outcomes.count("proposed") == 1
+        assert "promoted" in outcomes
+
+        scored = scores(hub, project, months)
+        assert months[0].serving == first
+        assert scored[0].frozen == scored[0].serving
+        gains = [month.serving - month.frozen for month in scored]
+        assert sum(gains) / len(gains) > 0.02, scored
+        assert min(gains) > -0.005, scored
+        return scored
+
+
+def live_with_pull_requests(project: Path, folder: Path) -> None:
+    """The year with a person who merges."""
+    with lived(project, folder, "pull-request") as (hub, feed):
+        hub.set(required_contexts=["tests", "model"])
+        before = hub.head()
+
+        propose(hub, feed, 4)
+        [pull] = hub.pulls()
+        assert pull["head"]["ref"].startswith("retrain/")
+        assert {label["name"] for label in pull["labels"]} >= {"retrain"}
+        assert "Retrained because" in pull["body"]
+        assert "roc_auc" in pull["body"]
+        propose(hub, feed, 5)
+        assert [again["number"] for again in hub.pulls("all")] == [pull["number"]]
+        [again] = hub.pulls()
+        assert "2013-05-31" in again["title"]
+        assert git(hub.origin, "rev-parse", f"{again['head']['sha']}~1") == before, "one commit on top of main"
+        assert hub.head() == before
+        merge(hub, 5)
+
+        hub.set(actions_open_pull_requests=False)
+        propose(hub, feed, 6)
+        assert hub.pulls() == []
+        [issue] = hub.issues()
+        [branch] = hub.references().keys() - STAYS
+        assert "Allow GitHub Actions to create and approve pull requests" in issue["body"]
+        assert f"/compare/main...{branch}" in issue["body"]
+        hub.open_pull_request(branch)
+        hub.set(actions_open_pull_requests=True)
+        merge(hub, 6)
+
+        number = persons_change(hub)
+        hub.meanwhile["evaluate"] = lambda: hub.merge_pull_request(number)
+        propose(hub, feed, 7)
+        assert hub.pull(number)["merged"]
+        git(hub.origin, "branch", "--quiet", "-D", "idea")
+        assert hub.issues() == [], "a pull request could be opened"
+        [pull] = hub.pulls()
+        with pytest.raises(Refused, match="not mergeable"):
+            hub.merge_pull_request(pull["number"])
+        propose(hub, feed, 7)
+        assert [again["number"] for again in hub.pulls()] == [pull["number"]]
+        merge(hub, 7)
+        assert "max_iter: 140" in hub.show("main", "dvc.lock")
+
+        assert hub.state["would_start"] == [start for start in hub.state["would_start"] if start["actor"] == "ada"]
+        hub.install_app("Iv1.app", "key\nof the App", **PERMISSIONS)
+        hub.variables, hub.secrets = {"APP_CLIENT_ID": "Iv1.app"}, {"APP_PRIVATE_KEY": "key\nof the App"}
+        propose(hub, feed, 8)
+        [pull] = hub.pulls()
+        assert pull["user"]["login"] == APP
+        started = {(start["workflow"], start["event"]) for start in hub.state["would_start"] if start["actor"] == APP}
+        assert {("test.yml", "pull_request"), ("pull-request.yml", "pull_request")} <= started
+        merge(hub, 8)
+        hub.variables, hub.secrets = {}, {}
+
+        for month in range(9, MONTHS.stop):
+            propose(hub, feed, month)
+            merge(hub, month)
+        nothing_fresh(hub)
+        assert hub.references().keys() == STAYS
+        for revision in git(hub.origin, "rev-list", "main").split():
+            assert missing_in_storage(hub, revision) == []
+
+        watch(hub)
+
+
+def live(
+    hub: GitHub,
+    feed: Feed,
+    month: int,
+    months: list[Month],
+    start: Callable[..., Run] | None = None,
+    *arguments: str,
+) -> None:
+    """A month arrives, is retrained on, and is merged."""
+    feed.deliver(month)
+    before, serving = hub.references(), champion(hub)
+    run = (start or hub.schedule)(WORKFLOW, *arguments)
+    assert ran(run) == dict.fromkeys(WHOLE, "success"), run.log
+    assert hub.references().keys() == STAYS
+    assert git(hub.origin, "rev-parse", "main^1") == before["main"]
+    assert data_until(hub).startswith(f"2013-{month:02}")
+    promoted = verdict(hub, "main") == "promote"
+    assert (champion(hub) != serving) == promoted
+    assert decisions(hub)[-1]["outcome"] == ("promoted" if promoted else "kept")
+    months.append(Month(month, serving, str(decisions(hub)[-1]["outcome"])))
+
+
+def propose(hub: GitHub, feed: Feed, month: int) -> None:
+    """A month arrives, is retrained on, and is proposed if that is allowed; `main` stays as it is."""
+    feed.deliver(month)
+    run = hub.schedule(WORKFLOW)
+    assert ran(run) == dict.fromkeys(WHOLE, "success"), run.log
+    assert len(hub.pulls()) == hub.state["settings"]["actions_open_pull_requests"]
+    assert decisions(hub)[-1]["outcome"] == ("proposed" if hub.pulls() else "not proposed")
+    assert "retrain/next" not in hub.references()
+
+
+def merge(hub: GitHub, month: int) -> None:
+    """A person merges the open pull request, as far as the rule lets it, and takes its branch away."""
+    [pull] = hub.pulls()
+    serving = champion(hub)
+    hub.merge_pull_request(pull["number"])
+    git(hub.origin, "branch", "--quiet", "-D", pull["head"]["ref"])
+    assert data_until(hub).startswith(f"2013-{month:02}")
+    assert (champion(hub) != serving) == (verdict(hub, "main") == "promote")
+
+
+def ran(run: Run) -> dict[str, str]:
+    """The jobs that were not skipped."""
+    return {name: result for name, result in run.results.items() if result != "skipped"}
+
+
+def verdict(hub: GitHub, revision: str) -> object:
+    """Of the comparison that a revision holds."""
+    return json.loads(hub.show(revision, "reports/comparison.json"))["verdict"]
+
+
+def nothing_fresh(hub: GitHub) -> None:
+    """A run that ends after its first job, with a line that says why, and leaves everything as it is."""
+    before, issues = hub.references(), hub.issues("all")
+    run = hub.schedule(WORKFLOW)
+    assert ran(run) == {"decide": "success"}, run.log
+    assert run.conclusion == "success"
+    assert "no fresh data" in run.log
+    assert (hub.references(), hub.issues("all")) == (before, issues)
+
+
+def commit(hub: GitHub, name: str, content: str | None) -> None:
+    """A person's commit on `main` that writes a file, or takes it away."""
+    with hub.working_on("main", "By hand") as clone:
+        (clone / name).unlink() if content is None else (clone / name).write_text(content, encoding="utf-8")
+
+
+def persons_change(hub: GitHub) -> int:
+    """A pull request of a person that changes a parameter, is trained, tested, and ready to be merged."""
+    with hub.working_on("idea", "Fewer trees") as clone:
+        params = clone / "params.yaml"
+        text = params.read_text(encoding="utf-8")
+        assert "max_iter: 150" in text
+        params.write_text(text.replace("max_iter: 150", "max_iter: 140"), encoding="utf-8")
+    number = hub.open_pull_request("idea")
+    run = hub.pull_request(number)
+    assert run.conclusion == "success", run.log
+    tested = hub.dispatch("test.yml", "idea")
+    assert tested.conclusion == "success", tested.log
+    return number
+
+
+def watch(hub: GitHub) -> None:
+    """The watchdog is quiet while the retraining runs, and opens one issue when GitHub has switched it off."""
+    assert hub.dispatch("monitor.yml").conclusion == "success"
+    known = len(hub.issues("all"))
+    hub.workflow(WORKFLOW, days_ago=400, condition="disabled_inactivity")
+    assert hub.dispatch("monitor.yml").conclusion == "success"
+    new: list[State] = hub.issues("all")[known:]
+    assert len(new) == 1
+    assert WORKFLOW in new[0]["title"]
