@@ -278,7 +278,9 @@ def test_issues_and_pull_requests_are_numbered_together(hub: GitHub) -> None:
     steps = [
         opens,
         pulls,
-        asks("POST", "issues/2/labels", labels=["retrain", "feed"]),
+        asks("POST", "issues", title="Another", labels=["other"]),
+        asks("POST", "issues/2/labels", labels=["old", "retrain", "feed"]),
+        asks("DELETE", "issues/2/labels/old"),
         shows.format("2 1"),
         asks("PATCH", "issues/1", body="was broken"),
         asks("POST", "issues/1/comments", body="mended"),
@@ -291,7 +293,7 @@ def test_issues_and_pull_requests_are_numbered_together(hub: GitHub) -> None:
     idea(hub)
     run = hub.push("toy.yml")
     assert run.conclusion == "success", run.log
-    [issue] = hub.issues("all")
+    issue, _ = hub.issues("all")
     assert (issue["number"], issue["state"], issue["state_reason"], issue["body"]) == (
         1,
         "closed",
@@ -359,6 +361,27 @@ def test_a_merge_needs_the_head_that_was_meant_no_conflict_and_the_rules_kept(hu
     assert hub.show("main", "kept.txt") == "better"
     assert [pull["merged"] for pull in hub.pulls("all")] == [True, False]
     assert hub.state["would_start"] == []
+
+
+def test_a_merge_without_a_pull_request_keeps_the_rules(hub: GitHub) -> None:
+    """What it brings is merged as well, if a pull request asked for it."""
+    merges = asks("POST", "merges", base="main", head="idea", commit_message="Merge it")
+    conflicts = asks("POST", "merges", base="main", head="conflict")
+    may = {"permissions": WRITE}
+    with_jobs(hub, {"asks": job(refused(merges, "status checks are expected. (HTTP 409)"), **may)}, "ruled.yml")
+    with_jobs(hub, {"asks": job(merges, refused(conflicts, "Merge conflict (HTTP 409)"), **may)})
+    idea(hub)
+    idea(hub, "other", "conflict")
+    number = hub.open_pull_request("idea")
+    hub.set(required_contexts=["tests", "model"])
+    run = hub.push("ruled.yml")
+    assert run.conclusion == "success", run.log
+    hub.set(required_contexts=[])
+    run = hub.push("toy.yml")
+    assert run.conclusion == "success", run.log
+    assert git(hub.origin, "log", "-1", "--format=%s", "main") == "Merge it"
+    assert hub.pull(number)["merged"]
+    assert hub.pulls() == []
 
 
 def test_a_person_merges_and_that_starts_workflows(hub: GitHub) -> None:
@@ -466,6 +489,7 @@ def test_a_job_that_dies_does_nothing_more(hub: GitHub) -> None:
     hub.dies_after("git push", job="dies")
     assert hub.push("toy.yml").results == {"dies": "failure", "last": "success"}
     assert hub.references().keys() == {"main", "early"}
+    hub.dies_before("git", job="another")
     assert hub.push("toy.yml").results == {"dies": "success", "last": "success"}
     assert hub.references().keys() == {"main", "early", "late"}
 
@@ -476,9 +500,11 @@ def test_past_runs_are_listed_the_newest_first(hub: GitHub) -> None:
     shown = "--jq '.workflow_runs[] | [.event, .conclusion, .status] | join(\" \")'"
     steps = [f"gh api {path.format(more)} {shown}" for more in ("", "&status=success&per_page=1")]
     with_jobs(hub, {"asks": job(*steps, permissions={"actions": "read"})})
-    hub.ran("toy.yml", days_ago=40)
-    hub.ran("toy.yml", days_ago=2, conclusion="failure")
-    hub.ran("toy.yml", days_ago=30, event="workflow_dispatch")
+    git(hub.origin, "branch", "idea", "main")
+    hub.ran("toy.yml", 40, "schedule")
+    hub.ran("toy.yml", 2, "schedule", "failure")
+    hub.ran("toy.yml", 30, "workflow_dispatch")
+    hub.ran("toy.yml", 1, "workflow_dispatch", branch="idea")
     run = hub.push("toy.yml")
     said = [line for line in run.log.splitlines() if " completed" in line or "in_progress" in line]
     success = "workflow_dispatch success completed"

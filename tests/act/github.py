@@ -154,10 +154,12 @@ class GitHub:
         with state(self.folder) as held:
             held["workflows"][file] = {"created_at": moment(days_ago), "state": condition}
 
-    def ran(self, workflow: str, days_ago: float, conclusion: str = "success", event: str = "schedule") -> None:
-        """Let a workflow have run on `main` in the past."""
+    def ran(
+        self, workflow: str, days_ago: float, event: str, conclusion: str = "success", branch: str = "main"
+    ) -> None:
+        """Let a workflow have run in the past."""
         with state(self.folder) as held:
-            self.record(held, workflow, event, self.head(), "main", moment(days_ago))
+            self.record(held, workflow, event, self.head(branch), branch, moment(days_ago))
             held["runs"][-1].update(status="completed", conclusion=conclusion)
 
     def comments(self, number: int) -> list[str]:
