@@ -51,7 +51,7 @@ def test_a_year_at_level_pull_request(years: dict[str, Future[object]]) -> None:
 
     Where the repository forbids Actions to open it, an issue says which setting and gives the link. A person's pull
     request that changes the same files leaves a conflict for git to judge, which the next run resolves. With a GitHub
-    App, the checks of the pull request would start by themselves.
+    App, the checks of the pull request would start by themselves. The last months arrive two at a time.
     """
     years["pull-request"].result()
 
@@ -96,12 +96,8 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
 
         hub.set(required_contexts=["tests", "model"])
         live(hub, feed, 9, months)
-        pull = hub.pulls("all")[0]
-        assert pull["merged"]
-        assert {said["context"] for said in hub.state["statuses"] if said["sha"] == pull["head"]["sha"]} == {
-            "tests",
-            "model",
-        }
+        [pull] = hub.pulls("all")
+        assert pull["merged"], "the rule lets nothing else in"
 
         commit(hub, FAULT, "tests fail from now on")
         feed.deliver(10)
@@ -123,12 +119,11 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
         assert hub.references().keys() == STAYS
         assert [month.number for month in months] == list(MONTHS)
         assert hub.state["would_start"] == []
-        merges = git(hub.origin, "rev-list", "--first-parent", "--merges", "main").split()
-        assert len(merges) == len(MONTHS) - 1
         for revision in git(hub.origin, "rev-list", "main").split():
             assert missing_in_storage(hub, revision) == []
-        subjects = git(hub.origin, "log", "--first-parent", "--merges", "--format=%s", "main").splitlines()
-        assert all("Retrain on data to 2013-" in subject for subject in subjects), subjects
+        merges = git(hub.origin, "log", "--first-parent", "--merges", "--format=%x00%B", "main").split("\0")[1:]
+        assert len(merges) == len(MONTHS) - 1, "October came with November"
+        assert all("Retrain on data to 2013-" in message for message in merges), merges
         outcomes = [str(entry["outcome"]) for entry in decisions(hub) if "outcome" in entry]
         assert set(outcomes) <= {"promoted", "kept", "proposed"}
         assert outcomes.count("proposed") == 1
@@ -199,7 +194,8 @@ def live_with_pull_requests(project: Path, folder: Path) -> None:
         merge(hub, 8)
         hub.variables, hub.secrets = {}, {}
 
-        for month in range(9, MONTHS.stop):
+        for earlier, month in ((9, 10), (11, 12)):
+            feed.deliver(earlier)
             propose(hub, feed, month)
             merge(hub, month)
         nothing_fresh(hub)
