@@ -152,6 +152,7 @@ def open_pull(repository: gh.Repository, decision: Decision, found: Result, left
 def tell_how(repository: gh.Repository, found: Result) -> str:
     """Open the issue that says which setting is missing, and where the pull request is opened by hand."""
     note = paths.STAGES.with_name("forbidden.md")
+    note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(
         f"The retrained model is on the branch `{found.branch}`, but this repository does not let Actions open pull "
         "requests.\n\n"
