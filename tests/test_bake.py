@@ -85,6 +85,10 @@ src/PACKAGE/data/sample.py
 src/PACKAGE/data/sources.py
 src/PACKAGE/data/split.py
 src/PACKAGE/data/validate.py
+src/PACKAGE/demo/__init__.py
+src/PACKAGE/demo/chart.py
+src/PACKAGE/demo/scratch.py
+src/PACKAGE/demo/story.py
 src/PACKAGE/errors.py
 src/PACKAGE/model/__init__.py
 src/PACKAGE/model/artifact.py
@@ -173,6 +177,7 @@ tests/test_compact.py
 tests/test_compare.py
 tests/test_contract.py
 tests/test_decide.py
+tests/test_demo.py
 tests/test_doctor.py
 tests/test_drift.py
 tests/test_encounter.py

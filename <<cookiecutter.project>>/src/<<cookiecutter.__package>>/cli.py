@@ -59,6 +59,20 @@ def setup() -> None:
 
 
 @app.command(rich_help_panel=GETTING_READY)
+def demo(
+    months: Annotated[int, typer.Option(min=3, max=9, help="How many to live through after the first three.")] = 4,
+    keep: Annotated[Path | None, typer.Option(help="Leave the copy in this new folder, to look round in.")] = None,
+) -> None:
+    """See the whole in two minutes, in a copy: fresh months, drift, a broken batch, retraining, a way back.
+
+    Example: `demo --keep ../demo`
+    """
+    from .demo.story import demo
+
+    demo(months, absolute(keep), say)
+
+
+@app.command(rich_help_panel=GETTING_READY)
 def doctor() -> None:
     """Look at what must be right outside the code, here and on GitHub; say what mends it."""
     from .ops.doctor import doctor
