@@ -16,9 +16,11 @@ from << cookiecutter.__package >>.params import load_params
 @pytest.fixture
 def committed(project: Path) -> Path:
     """A project in git, with results of its own."""
-    (project / "pyproject.toml").write_text('[project]\nname = "x"\ndescription = ""\nauthors = [{name="", email=""}]\n')
+    about = '[project]\nname = "x"\ndescription = ""\nauthors = [{name = "", email = ""}]\n'
+    (project / "pyproject.toml").write_text(about)
     (project / ".gitignore").write_text("/secret\n")
-    for name in ("data/raw.dvc", "models/champion.dvc", "dvc.lock", "reports/metrics.json", "reports/.gitignore", "secret"):
+    results = ("data/raw.dvc", "models/champion.dvc", "dvc.lock", "reports/metrics.json")
+    for name in (*results, "reports/.gitignore", ".dvc/.gitignore", "secret"):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text("")
     git("init", "--quiet")
@@ -31,8 +33,8 @@ def test_the_copy_holds_the_files_but_no_results_and_no_secrets(committed: Path)
     with scratch(None, print) as there:
         found = {path.relative_to(there.project).as_posix() for path in there.project.rglob("*") if path.is_file()}
         assert {name for name in found if not name.startswith(".git/")} == {
-            *(".dvc/config", ".gitignore", "contract.yaml", "new.py", "params.yaml", "pyproject.toml"),
-            "reports/.gitignore",
+            *(".dvc/.gitignore", ".dvc/config", ".gitignore", "reports/.gitignore"),
+            *("contract.yaml", "new.py", "params.yaml", "pyproject.toml"),
         }
         source = load_params(there.project / "params.yaml").data
         assert source.files and source.files.paths == [(there.feed / "*.parquet").as_posix()]
@@ -67,7 +69,7 @@ def test_a_kept_copy_lies_in_a_new_folder_outside(committed: Path, tmp_path_fact
 
 
 def test_it_is_about_the_sample_feed(project: Path) -> None:
-    with pytest.raises(ProjectError, match="data.source is files here"):
+    with pytest.raises(ProjectError, match="source is files here"):
         demo(4, None, print)
 
 
@@ -76,9 +78,9 @@ def test_the_chart_has_both_models_in_their_places() -> None:
     title, april, may, june, mean = chart(months, "roc_auc", higher_is_better=True)
     assert "more is better" in title
     assert "◉" in april and "the same" in april
-    drawn = [line[19:67] for line in (april, may, june)]
+    drawn = [line[20:68] for line in (april, may, june)]
     assert drawn[0].index("◉") == 0
-    assert drawn[1].index("●") == 47 and drawn[1].index("○") == 24
+    assert drawn[1].index("●") == 47 and drawn[1].index("○") == 23
     assert drawn[2].index("●") < drawn[2].index("○")
     assert [line.split()[-1] for line in (may, june)] == ["+0.1000", "-0.1000"]
     assert mean.split()[0] == "mean" and mean.endswith("+0.0000")

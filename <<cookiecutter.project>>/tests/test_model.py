@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -161,6 +162,24 @@ def test_folds_score_newer_rows_than_they_fit(tmp_path: Path) -> None:
 
     for fit, held in folds_of(table(), prepare(tmp_path)):
         assert fit.max() < held.min()
+
+
+def test_a_fit_of_the_search_keeps_to_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of it that were handed back to a cluster would wait for another fit that the worker got meanwhile."""
+    from << cookiecutter.__package >>.model import search
+
+    params, labels, seen = prepare(tmp_path), search.labels, []
+
+    def watched(*arguments: Any) -> Any:
+        seen.append(joblib.parallel.get_active_backend())
+        return labels(*arguments)
+
+    monkeypatch.setattr(search, "labels", watched)
+    [setting] = search.settings_of(params.model.candidates, 1, 0)
+    with joblib.parallel_config("loky", n_jobs=2):
+        search.score(setting, search.folds_of(table(), params)[0], table(), params)
+    [(backend, jobs)] = seen
+    assert (type(backend).__name__, jobs) == ("ThreadingBackend", 1)
 
 
 @pytest.mark.parametrize(
