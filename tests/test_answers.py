@@ -213,7 +213,7 @@ def test_markdown_shows_the_text(text: str) -> None:
 
 def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None:
     """Each question is asked once, in order, and an empty line takes the default."""
-    typed = ["my-model", "<< x >> {{ y }} \\", "", "", "", "2", "", "2", "1", "", "n"]
+    typed = ["my-model", "<< x >> {{ y }} \\", "", "", "", "2", "", "2", "1", "", "3", "4", "n"]
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--config-file", str(cookiecutter_config)]
     done = subprocess.run(
         command,
@@ -227,6 +227,9 @@ def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None
     pyproject = tomllib.loads((tmp_path / "my-model" / "pyproject.toml").read_text(encoding="utf-8"))
     assert pyproject["project"]["description"] == "<< x >> {{ y }} \\"
     assert "task: regression" in (tmp_path / "my-model" / "params.yaml").read_text(encoding="utf-8")
+    assert "automation: automatic" in (tmp_path / "my-model" / "params.yaml").read_text(encoding="utf-8")
+    retrain = (tmp_path / "my-model" / ".github" / "workflows" / "retrain.yml").read_text(encoding="utf-8")
+    assert '"23 5 1 * *"' in retrain, "monthly"
     assert "cd my-model && uv run my-model setup" in done.stdout
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,9 @@ def main() -> None:
         else:
             raise Refused(f"this stand-in does not know {arguments}: teach it in tests/act/gh.py", 0)
     except Refused as refused:
-        sys.exit(f"gh: {refused}" + (f" (HTTP {refused.status})" if refused.status else ""))
+        print(f"gh: {refused}" + (f" (HTTP {refused.status})" if refused.status else ""), file=sys.stderr, flush=True)
+        time.sleep(1)  # act loses what a command says that fails at once
+        sys.exit(1)
     finally:
         if end:
             end()
