@@ -126,8 +126,7 @@ def test_an_interrupted_demo_leaves_nothing(project: Path, tmp_path: Path) -> No
         assert list(tmp_path.glob("demo-*"))
         os.killpg(demo.pid, signal.SIGINT)
         said += demo.stdout.read()
-    assert demo.returncode not in (0, None)
-    assert "interrupted" in said
+    assert demo.returncode
     assert "Traceback" not in said
     assert list(tmp_path.glob("demo-*")) == []
 
