@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -136,10 +135,8 @@ def test_a_project_with_data_of_its_own_is_told_where_to_see_it(project_copy: Pa
     text = params.read_text(encoding="utf-8")
     files_of_its_own = "source: files\n  files: { paths: [incoming/*.csv] }"
     params.write_text(text.replace("source: sample", files_of_its_own), encoding="utf-8")
-    began = time.monotonic()
     said = cli(project_copy, "demo", check=False).strip()
     assert said == (
         "error: the demo tells of the sample feed, but data.source is files here: "
         "generate a fresh project from the template to see it"
     )
-    assert time.monotonic() - began < 30
