@@ -17,13 +17,13 @@ from . import log
 from .log import Log
 from .signals import Measured, Signal, measure
 
-INPUTS = ("params.yaml", "contract.yaml", "dvc.yaml", "dvc.lock", "uv.lock", "models", "src")
-"""What a training depends on beside the data: where none of it changed, the same data gives the same model."""
+INPUTS = ("params.yaml", "contract.yaml", "dvc.yaml", "dvc.lock", "uv.lock", "models", "src", "tests")
+"""What a result depends on beside the data: where none of it changed, the same data comes to the same end."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """The data that is held and everything else a training depends on, by their digests."""
+    """The data that is held and everything else a result depends on, by their digests."""
 
     data: str
     inputs: str
@@ -98,7 +98,7 @@ def situation() -> Situation:
 
 
 def inputs_digest(revision: str) -> str:
-    """One digest of everything that a training depends on at a revision, beside the data."""
+    """One digest of everything that a result depends on at a revision, beside the data."""
     return text_digest(git.git("ls-tree", "-r", revision, "--", *INPUTS))
 
 
