@@ -7,7 +7,13 @@ import pytest
 from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.model.encounter import Evaluation
 from << cookiecutter.__package >>.ops import dvc, storage
-from << cookiecutter.__package >>.ops.champion import challenger_digest, champion_digest, compare_with_champion, evaluation
+from << cookiecutter.__package >>.ops.champion import (
+    challenger_digest,
+    champion_digest,
+    champion_directory,
+    compare_with_champion,
+    evaluation,
+)
 from << cookiecutter.__package >>.ops.git import git
 from << cookiecutter.__package >>.params import Params
 
@@ -97,6 +103,17 @@ def test_predictions_that_are_not_in_the_storage_leave_the_metrics(
     git("push", "--quiet", "--no-verify", "--delete", "origin", "dvc-storage")
     monkeypatch.chdir(clone("second"))
     assert evaluation(champion, "HEAD") == Evaluation(None, {"model": {"of": "the champion"}})
+
+
+def test_another_model_that_lies_in_its_place_is_not_taken_for_it(champion: str) -> None:
+    """As after a `git checkout` that nobody followed by a `pull`."""
+    paths.CHAMPION.mkdir()
+    (paths.CHAMPION / "model").write_bytes(b"another")
+    with champion_directory(champion, "HEAD") as directory:
+        assert (directory / "model").read_bytes() == b"the champion"
+    (paths.CHAMPION / "model").write_bytes(b"the champion")
+    with champion_directory(champion, "HEAD") as directory:
+        assert directory == paths.CHAMPION
 
 
 def test_a_model_of_the_same_bytes_is_unchanged_and_leaves_the_record_alone(champion: str) -> None:

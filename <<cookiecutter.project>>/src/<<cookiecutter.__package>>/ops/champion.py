@@ -13,6 +13,7 @@ from ..model.compare import Comparison, compare
 from ..model.encounter import Evaluation
 from ..params import Params
 from . import content, dvc, git, storage
+from .promote import directory_digest
 from .revisions import commit_of_result, pipeline_digests
 
 
@@ -57,8 +58,8 @@ def champion_digest(base: str) -> str | None:
 
 @contextmanager
 def champion_directory(digest: str, revision: str) -> Iterator[Path]:
-    """A directory that holds the champion of a revision: the checked-out one where it is the same."""
-    if paths.CHAMPION.is_dir() and dvc.output_digest(paths.CHAMPION_POINTER) == digest:
+    """A directory that holds the champion of a revision: the one that is here, where its files are that."""
+    if paths.CHAMPION.is_dir() and directory_digest(paths.CHAMPION) == digest:
         yield paths.CHAMPION
         return
     from dvc.api import DVCFileSystem
