@@ -165,6 +165,8 @@ src/PACKAGE/retrain/retrain.py
 src/PACKAGE/retrain/signals.py
 src/PACKAGE/retrain/watch.py
 src/PACKAGE/stage.py
+src/PACKAGE/subcommands.py
+src/PACKAGE/terminal.py
 tests/__init__.py
 tests/conftest.py
 tests/data/flights.csv

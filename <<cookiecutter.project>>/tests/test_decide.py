@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from << cookiecutter.__package >>.ops.git import git
+from << cookiecutter.__package >>.ops.git import GitError, git
 from << cookiecutter.__package >>.params import Budget
 from << cookiecutter.__package >>.retrain import log
-from << cookiecutter.__package >>.retrain.decide import Situation, held_back
+from << cookiecutter.__package >>.retrain.decide import Decision, Situation, held_back, recall
 from << cookiecutter.__package >>.retrain.log import Entry, Log
 from << cookiecutter.__package >>.retrain.signals import Measured
 
@@ -77,6 +77,18 @@ def test_so_many_in_a_week_are_enough() -> None:
     assert against(decision(100, retrain=False), decision(30)) == []
 
 
+def test_a_decision_reads_as_a_sentence() -> None:
+    def said(*why: str, against: tuple[str, ...] = ()) -> str:
+        retrain = bool(why) and not against
+        return Decision("", retrain, list(why), list(against), [], None, 0, 0, "", "").sentence
+
+    assert said("age: 61 days") == "retrain: age: 61 days"
+    assert said("age: 61 days", against=("too few rows",)) == "do not retrain: age: 61 days, but too few rows"
+    assert said(against=("too few rows", "a pause")) == (
+        "do not retrain: nothing speaks for it, and too few rows; a pause"
+    )
+
+
 def test_every_decision_is_kept_at_origin_and_no_branch_of_anybody_moves(
     first: Path, origin: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,3 +136,16 @@ def test_without_an_origin_the_log_is_here(first: Path) -> None:
     log.add(decision(1))
     assert log.load().entries == [decision(1)]
     assert json.loads(git("show", "retrain-log:decisions.jsonl"))["retrain"] is True
+
+
+def test_a_laptop_that_cannot_reach_origin_decides_all_the_same(
+    first: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job does not: what it does not remember it would do again."""
+    git("remote", "set-url", "origin", "nowhere")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    assert recall().entries == []
+    assert capsys.readouterr().out.startswith("decided without the branch retrain-log: ")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(GitError):
+        recall()

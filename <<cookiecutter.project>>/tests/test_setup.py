@@ -1,11 +1,13 @@
 """`setup` leaves one commit where it can, and takes nothing of the user's into it where it cannot."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from << cookiecutter.__package >>.ops import setup
+from << cookiecutter.__package >> import cli
+from << cookiecutter.__package >>.ops import setup, status
 from << cookiecutter.__package >>.ops.git import git
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -110,3 +112,15 @@ def test_a_step_that_is_done_is_left_out_and_a_failure_ends_it(
     setup.setup()
     assert done == ["first", "second"]
     assert "[1/2] one: there already\n[2/2] two\n" in capsys.readouterr().out
+
+
+def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(status, "status", interrupt)
+    monkeypatch.setattr(sys, "argv", ["project", "status"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert "interrupted" in capsys.readouterr().err

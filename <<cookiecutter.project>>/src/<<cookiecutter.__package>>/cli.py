@@ -7,14 +7,15 @@ import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from .errors import ProjectError
 from .ops import actions
 from .paths import project_root
+from .subcommands import notices, retraining, storage_commands
+from .terminal import STARTED_IN, absolute, console, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,20 +25,14 @@ app = typer.Typer(
     help="Data, model and their versions, from fresh rows to a promoted champion. "
     "The daily round: edit `params.yaml`, `run`, `promote`, `git commit`, `git push`.",
 )
-console = Console()
-STARTED_IN = Path.cwd()
+INTERRUPTED = 130
+"""What Typer ends with where Ctrl-C was pressed."""
 
 GETTING_READY, DATA, MODEL, VERSIONS = "Getting ready", "Data", "Model", "Versions"
 
-
-def say(what: object) -> None:
-    """Print a result as the text it is."""
-    typer.echo(str(what))
-
-
-def absolute(path: Path | None) -> Path | None:
-    """A path as it was meant where the command was started."""
-    return STARTED_IN / path if path else None
+app.add_typer(retraining, name="retraining", rich_help_panel=VERSIONS)
+app.add_typer(notices, name="notice", rich_help_panel=VERSIONS)
+app.add_typer(storage_commands, name="storage", rich_help_panel=VERSIONS)
 
 
 @app.callback()
@@ -353,106 +348,6 @@ def unpack(folder: Annotated[Path, typer.Argument(help="What `pack` filled.")]) 
     say(unpack(STARTED_IN / folder))
 
 
-retraining = typer.Typer(no_args_is_help=True, help="What the workflow `retrain.yml` does once it is decided.")
-app.add_typer(retraining, name="retraining", rich_help_panel=VERSIONS)
-
-
-@retraining.command()
-def begin() -> None:
-    """Share the fresh data and the commit that names it, for other jobs to train on."""
-    from .retrain.begin import begin
-
-    say(begin())
-
-
-@retraining.command("publish")
-def publish_retraining() -> None:
-    """Commit the result on top of main, and push it: to the branch of the open pull request, or a new one."""
-    from .retrain.publish import publish
-
-    say(publish())
-
-
-@retraining.command()
-def watch(
-    within: Annotated[str, typer.Option(help="How long ago the last run may be that ended well: '14 days'.")],
-    workflow: Annotated[str, typer.Option(help="The file of the workflow that is watched.")] = "retrain.yml",
-) -> None:
-    """Open an issue when the workflow has not ended well for too long, and close it when it does again."""
-    from .retrain.watch import watch
-
-    say(watch(workflow, within))
-
-
-@retraining.command()
-def propose(
-    verdict: Annotated[str, typer.Option(help="Of the comparison; empty where the retraining broke down.")],
-    branch: Annotated[str, typer.Option(help="Where the result is.")] = "",
-    commit: Annotated[str, typer.Option(help="What it is.")] = "",
-    tests: Annotated[str, typer.Option(help="What came of the tests of that commit: success or not.")] = "",
-    report: Annotated[Path, typer.Option(help="The report in Markdown.")] = Path("report/report.md"),
-) -> None:
-    """A report, a pull request or a merge, as `retrain.automation` has it; or an issue, where it went wrong."""
-    from .params import load_params
-    from .retrain.propose import Result, propose
-
-    say(propose(load_params(), Result(verdict, branch, commit, tests, STARTED_IN / report)))
-
-
-notices = typer.Typer(no_args_is_help=True, help="Issues that tell of a state, and are closed when it is over.")
-app.add_typer(notices, name="notice", rich_help_panel=VERSIONS)
-
-
-@notices.command("open")
-def open_notice(
-    key: Annotated[str, typer.Argument(help="What it is about: there is one issue for each key.")],
-    title: Annotated[str, typer.Option()],
-    file: Annotated[list[Path] | None, typer.Option(help="What it tells, if it is there; may be repeated.")] = None,
-) -> None:
-    """Open the issue, or bring the open one up to date."""
-    from .ops.notice import open_notice
-
-    say(open_notice(key, title, [STARTED_IN / one for one in file or []]))
-
-
-@notices.command("close")
-def close_notice(key: str, why: Annotated[str, typer.Option(help="What is well again.")]) -> None:
-    """Close the issue, if one is open."""
-    from .ops.notice import close_notice
-
-    say(close_notice(key, why))
-
-
-storage_commands = typer.Typer(no_args_is_help=True, help="Look after the place where data and models are kept.")
-app.add_typer(storage_commands, name="storage", rich_help_panel=VERSIONS)
-
-
-@storage_commands.command()
-def check() -> None:
-    """Look whether the storage has everything that this commit names; else say which command mends it."""
-    from .ops import storage
-
-    say(storage.check())
-
-
-@storage_commands.command()
-def compact(
-    keep: Annotated[
-        Literal["history", "champions"],
-        typer.Option(help="All that any commit names, or only their last commits and the champions of main."),
-    ] = "history",
-    hours: Annotated[float, typer.Option(help="Keep what is newer: the branch that names it may be on its way.")] = 24,
-    yes: Annotated[bool, typer.Option(help="Do not ask.")] = False,
-) -> None:
-    """Squash the storage branch to what branches and tags still need, after showing what would go."""
-    from .ops.compact import compact, plan
-
-    found = plan(keep, hours)
-    say(found)
-    if found.dropped and (yes or typer.confirm("Drop them?")):
-        say(compact(found))
-
-
 def main() -> None:
     """Run a command; an error is one line that names the way out. `--debug` may stand anywhere."""
     for stream in (sys.stdout, sys.stderr):
@@ -466,8 +361,10 @@ def main() -> None:
         if debug:
             raise
         fail(str(error))
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the command can be repeated")
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print("interrupted: the command can be repeated", file=sys.stderr)
+        raise
     except Exception as error:
         if debug:
             raise

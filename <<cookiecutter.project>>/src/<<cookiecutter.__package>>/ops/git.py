@@ -169,6 +169,20 @@ def has_origin() -> bool:
     return answers("remote", "get-url", "origin") is not None
 
 
+def branch_at_origin(branch: str) -> str:
+    """The commit of a branch at origin, empty where there is none."""
+    return git("ls-remote", "--heads", "origin", f"refs/heads/{branch}").partition("\t")[0]
+
+
+def move_at_origin(branch: str, there: str, commit: str) -> None:
+    """Let a branch at origin be a commit (empty: none), if it is still where it was `there` (empty: nowhere).
+
+    Raises GitError where it is not, or origin refuses.
+    """
+    lease = f"--force-with-lease=refs/heads/{branch}:{there}"
+    git("push", "--quiet", "--no-verify", lease, "origin", f"{commit}:refs/heads/{branch}")
+
+
 def identity() -> list[str]:
     """Options that name an author where git knows none: the first author in `pyproject.toml`."""
     project = load_project()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import ProjectError
 from ..project import load_project
 from . import actions, storage
-from .git import GitError, answers, git, has_origin, identity, tree_with
+from .git import GitError, answers, branch_at_origin, git, has_origin, identity, move_at_origin, tree_with
 from .results import changed_results
 
 
@@ -37,7 +37,7 @@ def publish(branch: str, message: str | None = None) -> Published:
     changed = changed_results()
     if not changed:
         return Published(branch, None)
-    there = at_origin(branch)
+    there = branch_at_origin(branch)
     if there in starts():
         commit = make_commit(changed, there, message)
         storage.push()
@@ -50,11 +50,6 @@ def publish(branch: str, message: str | None = None) -> Published:
         raise moved(branch, there)
     actions.output("commit", commit)
     return Published(branch, commit)
-
-
-def at_origin(branch: str) -> str:
-    """The commit of a branch at origin, empty where there is none."""
-    return git("ls-remote", "--heads", "origin", f"refs/heads/{branch}").partition("\t")[0]
 
 
 def starts() -> list[str]:
@@ -103,11 +98,10 @@ def is_published(changed: dict[str, str | None], branch: str) -> bool:
 def share(commit: str, branch: str, there: str) -> None:
     """Push a commit to a branch, if that is still where it was `there`."""
     # The lease forces nothing, for the commit is on top of `there`: it also refuses a branch that went back or away.
-    lease = f"--force-with-lease=refs/heads/{branch}:{there}"
     try:
-        git("push", "--quiet", "--no-verify", lease, "origin", f"{commit}:refs/heads/{branch}")
+        move_at_origin(branch, there, commit)
     except GitError as error:
-        now = at_origin(branch)
+        now = branch_at_origin(branch)
         if now == there:
             raise ProjectError(
                 f"data and models are in the storage, but {branch} was not pushed: {error}. "

@@ -3,7 +3,6 @@
 from .. import paths
 from ..errors import ProjectError
 from ..ops import actions, dvc, git, storage
-from ..ops.publish import at_origin
 from .decide import decided
 
 BRANCH = "retrain/next"
@@ -18,7 +17,7 @@ def begin() -> str:
     decision = decided()
     if decision is None or decision.data != dvc.output_digest(paths.RAW_POINTER):
         raise ProjectError("it was not decided to retrain on this data: `retrain --decide` first")
-    there = at_origin(BRANCH)
+    there = git.branch_at_origin(BRANCH)
     storage.push()
     files = {
         path.as_posix(): git.git("hash-object", "-w", "--", path.as_posix())
@@ -28,20 +27,14 @@ def begin() -> str:
     message = f"Fresh data{f' to {decision.newest}' if decision.newest else ''}"
     tree = git.tree_with(files, base)
     commit = git.git(*git.identity(), "commit-tree", tree, "-p", base, "-m", message)
-    replace(BRANCH, there, commit)
+    git.move_at_origin(BRANCH, there, commit)
     actions.output("base", base)
     actions.output("commit", commit)
     return f"{BRANCH} at origin is {commit[:7]}: main with {decision.new_rows:,} more rows to train on"
 
 
-def replace(branch: str, there: str, commit: str) -> None:
-    """Let a branch at origin be a commit, if it is still where it was `there` (empty: nowhere)."""
-    lease = f"--force-with-lease=refs/heads/{branch}:{there}"
-    git.git("push", "--quiet", "--no-verify", lease, "origin", f"{commit}:refs/heads/{branch}")
-
-
 def remove(branch: str) -> None:
     """Take a branch away at origin, if it is there."""
-    there = at_origin(branch)
+    there = git.branch_at_origin(branch)
     if there:
-        replace(branch, there, "")
+        git.move_at_origin(branch, there, "")

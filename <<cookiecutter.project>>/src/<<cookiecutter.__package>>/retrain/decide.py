@@ -51,7 +51,9 @@ class Decision:
         """The decision and its reasons, on one line."""
         answer = "retrain" if self.retrain else "do not retrain"
         told = "; ".join(self.why) or "nothing speaks for it"
-        return f"{answer}: {told}{', but ' if self.why and self.against else ''}{'; '.join(self.against)}"
+        against = "; ".join(self.against)
+        but = f", {'but' if self.why else 'and'} {against}" if against else ""
+        return f"{answer}: {told}{but}"
 
     def __str__(self) -> str:
         figures = [f"{'✓' if found.given else '–'} {found.reason:<8} {found.figure}" for found in self.signals]
@@ -72,7 +74,7 @@ def decide(params: Params, force: str = "") -> Decision:
     else:
         with champion_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
-    against = [] if force else held_back(found, measured, log.load(), params.retrain.budget, log.now())
+    against = [] if force else held_back(found, measured, recall(), params.retrain.budget, log.now())
     why = [f"{signal.reason}: {signal.figure}" for signal in measured.signals if signal.given]
     why = [f"forced: {force}", *why] if force else why
     return Decision(
@@ -136,6 +138,17 @@ def record_outcome(outcome: str, detail: str) -> None:
     made = json.loads(paths.DECISION.read_text(encoding="utf-8"))
     known = {name: made[name] for name in ("data", "inputs", "newest")}
     keep({"at": log.now().isoformat(), "outcome": outcome, "detail": detail, **known})
+
+
+def recall() -> Log:
+    """What was decided before; on a laptop that cannot reach origin, say that it is not known."""
+    try:
+        return log.load()
+    except git.GitError as error:
+        if actions.running():
+            raise
+        print(f"decided without the branch {log.BRANCH}: {error}", flush=True)
+        return Log([])
 
 
 def keep(entry: log.Entry) -> None:

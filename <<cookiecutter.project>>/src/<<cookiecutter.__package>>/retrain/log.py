@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ..ops.git import GitError, answers, git, has_origin, identity, run, tree_with
+from ..ops.git import (
+    GitError,
+    answers,
+    branch_at_origin,
+    git,
+    has_origin,
+    identity,
+    move_at_origin,
+    run,
+    tree_with,
+)
 from ..report.cells import Table
 from ..report.markdown import table
 
@@ -69,9 +79,8 @@ def add(entry: Entry) -> None:
         if not has_origin():
             git("update-ref", HERE, commit)
             return
-        lease = f"--force-with-lease={HERE}:{there or ''}"
         try:
-            git("push", "--quiet", "--no-verify", lease, "origin", f"{commit}:{HERE}")
+            move_at_origin(BRANCH, there or "", commit)
             return
         except GitError:
             if tip() == there:
@@ -84,7 +93,7 @@ def tip() -> str | None:
     """The last commit of the branch: at origin, where there is one."""
     if not has_origin():
         return answers("rev-parse", "--verify", "--quiet", HERE)
-    if not git("ls-remote", "--heads", "origin", HERE):
+    if not branch_at_origin(BRANCH):
         return None
     git("fetch", "--quiet", "--no-tags", "--depth=1", "origin", HERE)
     return git("rev-parse", "FETCH_HEAD")

@@ -10,10 +10,8 @@ from .. import paths
 from ..errors import ProjectError
 from ..ops import actions, dvc, gh, git, storage
 from ..ops.findings import NotSeen
-from ..ops.publish import at_origin
 from ..ops.results import changed_results
 from .begin import BRANCH as BEGUN
-from .begin import replace
 from .decide import Decision, decided
 
 PREFIX = "retrain/"
@@ -45,7 +43,7 @@ def publish() -> Published:
     commit = git.git(*git.identity(), "commit-tree", tree, "-p", "HEAD^", "-m", message)
     storage.push()
     branch = target(decision)
-    replace(branch, at_origin(branch), commit)
+    git.move_at_origin(branch, git.branch_at_origin(branch), commit)
     actions.output("branch", branch)
     actions.output("commit", commit)
     return Published(branch, commit)
@@ -77,7 +75,7 @@ def target(decision: Decision) -> str:
             return branch
     name = PREFIX + (decision.newest or decision.at[:10])
     number = 1
-    while at_origin(numbered(name, number)) and not is_ours(numbered(name, number)):
+    while git.branch_at_origin(numbered(name, number)) and not is_ours(numbered(name, number)):
         number += 1
     return numbered(name, number)
 

@@ -36,6 +36,7 @@ def retrain(params: Params, force: str, say: Callable[[object], None]) -> None:
         say(promote(params))
     record_outcome({"promote": "promoted", "keep": "kept", "fail": "failed"}[comparison.verdict], "on this machine")
     if comparison.verdict == "fail":
-        say(f"nothing of it should be committed: `git checkout -- {paths.RAW_POINTER.as_posix()} reports dvc.lock`")
+        pointer = paths.RAW_POINTER.as_posix()
+        say(f"nothing of it should be committed: `git checkout -- {pointer} reports dvc.lock`, then `pull`")
     else:
         say("next: `git add --all`, `git commit`, `git push`")
