@@ -13,6 +13,11 @@ from support import ROOT, cli, commit, environment, git, run
 Bake = Callable[..., Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest module first: a worker of pytest-xdist lives the years while the others do all the rest."""
+    items.sort(key=lambda item: item.path.name != "test_retrain_run.py")
+
+
 @pytest.fixture(scope="session")
 def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keeps cookiecutter out of the user's home directory and the user's defaults out of the tests."""
