@@ -164,6 +164,8 @@ src/PACKAGE/retrain/publish.py
 src/PACKAGE/retrain/retrain.py
 src/PACKAGE/retrain/signals.py
 src/PACKAGE/retrain/watch.py
+src/PACKAGE/serving/__init__.py
+src/PACKAGE/serving/predictions.py
 src/PACKAGE/stage.py
 src/PACKAGE/subcommands.py
 src/PACKAGE/terminal.py
@@ -190,6 +192,7 @@ tests/test_metrics.py
 tests/test_model.py
 tests/test_page.py
 tests/test_policies.py
+tests/test_predictions.py
 tests/test_promote.py
 tests/test_propose.py
 tests/test_publish.py

@@ -1,0 +1,1 @@
+"""What runs in the image: the service, and nothing that trains."""

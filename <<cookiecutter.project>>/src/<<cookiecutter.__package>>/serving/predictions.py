@@ -1,0 +1,107 @@
+"""The log of predictions: what was asked and answered, in SQLite, for evaluation once the truth is known.
+
+It is written behind the answers and never in their way: where it cannot keep up or the disk is full, predictions are
+left out and counted, and the service goes on.
+"""
+
+import sqlite3
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TABLE = """
+create table if not exists predictions (
+    id text primary key, at real not null, model text not null, request text not null, answer text not null
+) without rowid
+"""
+BATCH = 1000
+"""Entries written in one transaction."""
+
+WAITING_BYTES = 64_000_000
+"""Held in memory until they are written; what comes on top is left out."""
+
+SECONDS = 5.0
+"""How long another process may hold the file."""
+
+Entry = tuple[str, float, str, bytes, bytes]
+"""Id, Unix time in seconds, the model's digest, the request and its answer as the JSON they were."""
+
+Row = tuple[str, float, str, str, str]
+"""The same as the table has it."""
+
+
+@dataclass
+class PredictionLog:
+    """A file to which one thread adds what the service hands over. Several processes may share it."""
+
+    file: Path
+    kept: int = 0
+    lost: int = 0
+    why_lost: str = ""
+    _entries: deque[Entry] = field(default_factory=deque, repr=False)
+    _bytes: int = 0
+    _ended: bool = False
+    _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
+    _writer: threading.Thread | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._writer = threading.Thread(target=self._write, name="predictions", daemon=True)
+        self._writer.start()
+
+    def add(self, entry: Entry) -> None:
+        """Hand over a prediction. Returns at once, and raises nothing."""
+        size = len(entry[3]) + len(entry[4])
+        with self._changed:
+            if self._bytes + size > WAITING_BYTES:
+                self.lost += 1
+                self.why_lost = "the disk is slower than the requests come"
+                return
+            self._entries.append(entry)
+            self._bytes += size
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Write what is waiting, and end."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        if self._writer:
+            self._writer.join()
+
+    def _write(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while entries := self._next():
+            try:
+                connection = connection or self._open()
+                with connection:
+                    connection.executemany("insert or ignore into predictions values (?, ?, ?, ?, ?)", entries)
+                self.kept += len(entries)
+            except sqlite3.Error as error:
+                self.lost += len(entries)
+                self.why_lost = str(error)
+                if connection:
+                    connection.close()
+                connection = None
+        if connection:
+            connection.close()
+
+    def _next(self) -> list[Row]:
+        """The next entries to write, as text; none when all is written and the log is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._entries or self._ended)
+            taken = [self._entries.popleft() for _ in range(min(BATCH, len(self._entries)))]
+            self._bytes -= sum(len(request) + len(answer) for *_, request, answer in taken)
+        return [(key, at, model, request.decode(), answer.decode()) for key, at, model, request, answer in taken]
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, timeout=SECONDS)
+        try:
+            connection.execute("pragma journal_mode = wal")  # reading does not hold up writing
+            connection.execute("pragma synchronous = normal")
+            connection.execute(TABLE)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection

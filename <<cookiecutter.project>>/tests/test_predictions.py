@@ -1,0 +1,91 @@
+"""The log of predictions keeps what it can, and is never in the way of an answer."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from << cookiecutter.__package >>.serving import predictions
+from << cookiecutter.__package >>.serving.predictions import PredictionLog
+
+
+def fill(log: PredictionLog, first: int, count: int) -> None:
+    """Hand over so many predictions."""
+    for number in range(first, first + count):
+        log.add((f"id-{number}", 1.5, "abc", b'{"distance": 500}', b'{"prediction": 1.25}'))
+
+
+def held(file: Path) -> list[tuple[object, ...]]:
+    """All that the file holds."""
+    with sqlite3.connect(file) as connection:
+        return connection.execute("select * from predictions order by id").fetchall()
+
+
+def test_what_was_asked_and_answered_is_kept(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path / "predictions.db")
+    log.start()
+    fill(log, 0, 2500)
+    log.close()
+    assert (log.kept, log.lost) == (2500, 0)
+    found = held(log.file)
+    assert len(found) == 2500
+    assert found[0] == ("id-0", 1.5, "abc", '{"distance": 500}', '{"prediction": 1.25}')
+
+
+def test_two_processes_share_a_file(tmp_path: Path) -> None:
+    """Here two writers: to SQLite it is the same."""
+    logs = [PredictionLog(tmp_path / "predictions.db") for _ in range(2)]
+    for place, log in enumerate(logs):
+        log.start()
+        fill(log, place * 1000, 1000)
+    for log in logs:
+        log.close()
+    assert len(held(logs[0].file)) == 2000
+
+
+def test_a_full_disk_loses_predictions_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite answers to a file at its limit of pages as to a full disk; with room again, it goes on."""
+    log = PredictionLog(tmp_path / "predictions.db")
+    opened = PredictionLog._open
+    full = [True]
+
+    def small(self: PredictionLog) -> sqlite3.Connection:
+        connection = opened(self)
+        if full:
+            connection.execute("pragma max_page_count = 3")
+        return connection
+
+    monkeypatch.setattr(PredictionLog, "_open", small)
+    monkeypatch.setattr(predictions, "BATCH", 100)
+    log.start()
+    fill(log, 0, 1000)
+    log.close()
+    assert log.kept + log.lost == 1000
+    assert log.lost > 0
+    assert "full" in log.why_lost
+
+    full.clear()
+    again = PredictionLog(log.file)
+    again.start()
+    fill(again, 1000, 10)
+    again.close()
+    assert again.kept == 10
+    assert len(held(log.file)) == log.kept + 10
+
+
+def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path / "missing" / "predictions.db")
+    log.start()
+    fill(log, 0, 10)
+    log.close()
+    assert (log.kept, log.lost) == (0, 10)
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk stands still: what is too much is left out at once."""
+    monkeypatch.setattr(predictions, "WAITING_BYTES", 370)
+    log = PredictionLog(tmp_path / "predictions.db")
+    fill(log, 0, 50)
+    log.start()
+    log.close()
+    assert (log.kept, log.lost) == (10, 40)
