@@ -85,6 +85,10 @@ src/PACKAGE/data/sample.py
 src/PACKAGE/data/sources.py
 src/PACKAGE/data/split.py
 src/PACKAGE/data/validate.py
+src/PACKAGE/deploy/__init__.py
+src/PACKAGE/deploy/convert.py
+src/PACKAGE/deploy/export.py
+src/PACKAGE/deploy/package.py
 src/PACKAGE/demo/__init__.py
 src/PACKAGE/demo/chart.py
 src/PACKAGE/demo/scratch.py

@@ -14,7 +14,7 @@ import typer
 from .errors import ProjectError
 from .ops import actions
 from .paths import project_root
-from .subcommands import notices, retraining, storage_commands
+from .subcommands import deployment, notices, retraining, storage_commands
 from .terminal import STARTED_IN, absolute, console, say
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ INTERRUPTED = 130
 
 GETTING_READY, DATA, MODEL, VERSIONS = "Getting ready", "Data", "Model", "Versions"
 
+app.add_typer(deployment, name="deploy", rich_help_panel=VERSIONS)
 app.add_typer(retraining, name="retraining", rich_help_panel=VERSIONS)
 app.add_typer(notices, name="notice", rich_help_panel=VERSIONS)
 app.add_typer(storage_commands, name="storage", rich_help_panel=VERSIONS)

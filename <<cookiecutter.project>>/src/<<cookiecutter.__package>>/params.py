@@ -239,6 +239,26 @@ class Retrain(Section):
     budget: Budget = Budget()
 
 
+class Parity(Section):
+    """How far ONNX Runtime may be from scikit-learn: shares of the held-out rows, beyond which the latter serves."""
+
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4
+    """Of a probability, or of a prediction in standard deviations of all predictions."""
+    differing: Annotated[float, Field(ge=0, le=1)] = 0.005
+    """Rows whose answer differs by more than the tolerance."""
+    flipped: Annotated[float, Field(ge=0, le=1)] = 0.001
+    """Rows for which another class is the most probable."""
+
+
+class Serving(Section):
+    """How the champion answers."""
+
+    parity: Parity = Parity()
+    max_rows: Annotated[int, Field(ge=1)] = 10_000
+    """Of one request."""
+    max_body_mb: Annotated[float, Field(gt=0)] = 10.0
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -250,6 +270,7 @@ class Params(Section):
     evaluate: Evaluate = Evaluate()
     gates: Gates
     retrain: Retrain = Retrain()
+    serving: Serving = Serving()
 
     @model_validator(mode="after")
     def _duration_needs_a_time(self) -> "Params":

@@ -28,6 +28,9 @@ PREDICTIONS = REPORTS / "predictions.parquet"
 COMPARISON = REPORTS / "comparison.json"
 MODEL_CARD = REPORTS / "model_card.md"
 DECISION = REPORTS / "decision.json"
+SERVING = REPORTS / "serving.json"
+
+PACKAGE = Path("build/model")
 
 STAGES = Path(".dvc/tmp/stages.json")
 BACKTEST = Path(".dvc/tmp/backtest")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .terminal import STARTED_IN, say
+from .terminal import STARTED_IN, absolute, say
 
 retraining = typer.Typer(no_args_is_help=True, help="What the workflow `retrain.yml` does once it is decided.")
 
@@ -102,3 +102,18 @@ def compact(
     say(found)
     if found.dropped and (yes or typer.confirm("Drop them?")):
         say(compact(found))
+
+
+deployment = typer.Typer(no_args_is_help=True, help="From a champion to production: image, verification, rollout.")
+
+
+@deployment.command()
+def package(
+    folder: Annotated[Path | None, typer.Argument(help="To be made, or an earlier package; build/model.")] = None,
+) -> None:
+    """Put what serves the champion into a folder: ONNX or pipeline, card, schema, golden rows."""
+    from .deploy.package import package
+    from .params import load_params
+    from .paths import PACKAGE
+
+    say(package(load_params(), absolute(folder) or PACKAGE))

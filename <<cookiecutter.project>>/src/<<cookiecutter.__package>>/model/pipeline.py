@@ -32,7 +32,10 @@ def inputs(frame: pd.DataFrame, kinds: dict[str, list[str]]) -> pd.DataFrame:
     """
     ready: dict[str, Any] = {name: frame[name].astype("float64") for name in kinds["numeric"]}
     for name in kinds["categorical"]:
-        ready[name] = frame[name].astype("str").fillna(MISSING)
+        texts = frame[name].astype("str")
+        if pd.api.types.is_float_dtype(frame[name]):
+            texts = texts.str.removesuffix(".0")  # whole numbers, which a missing one among them made into floats
+        ready[name] = texts.fillna(MISSING)
     for name in kinds["dates"]:
         ready[name] = (pd.to_datetime(frame[name]) - pd.Timestamp(0)) / DAY
     return pd.DataFrame(ready, index=frame.index)

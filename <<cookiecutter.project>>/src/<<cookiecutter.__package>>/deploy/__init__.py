@@ -1,0 +1,1 @@
+"""From the champion to the services that answer by it. Machinery: seldom touched."""

@@ -1,0 +1,176 @@
+"""A fitted pipeline as an ONNX model, and that model's answers.
+
+The ONNX model takes `numbers`, float32 [rows, numeric columns then dates], and `categories`, text [rows, categorical
+columns], in the order of the card and each only where there are such columns; it gives `answers`, float32: a
+probability for each class, or one prediction.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+NUMBERS, CATEGORIES, ANSWERS = "numbers", "categories", "answers"
+
+MOST_NODES = 2_000_000
+"""Nodes of all trees up to which a model is converted: so many take 1.6 GB and 16 seconds."""
+
+BATCH = 10_000
+
+Feeds = dict[str, NDArray[Any]]
+Session = Any  # onnxruntime.InferenceSession, which is imported where it is needed only
+
+
+class Unfit(Exception):
+    """Why a model is not served by ONNX Runtime, in one line."""
+
+
+def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -> bytes:
+    """The pipeline as an ONNX model, the same bytes for the same pipeline. Raises Unfit when that cannot be done."""
+    nodes = sum(tree_nodes(part) for part in parts_of(pipeline))
+    if nodes > MOST_NODES:
+        raise Unfit(f"its trees have {nodes:,} nodes, too many to convert in a reasonable time")
+    numeric, categorical = kinds["numeric"] + kinds["dates"], kinds["categorical"]
+    single = [f"category_{number}" for number in range(len(categorical))]
+    # A column each, since encoders of categories are converted only from such.
+    taken = numeric + categorical
+    frame = kinds["numeric"] + kinds["categorical"] + kinds["dates"]
+    try:
+        from skl2onnx import convert_sklearn
+        from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+        from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
+
+        types = [(NUMBERS, FloatTensorType([None, len(numeric)]))] if numeric else []
+        types += [(name, StringTensorType([None, 1])) for name in single]
+        with columns_by_place(pipeline, frame, taken):
+            whole = convert_sklearn(
+                pipeline,
+                name="model",
+                initial_types=types,
+                final_types=[*([("label", None)] if classifies else []), (ANSWERS, None)],
+                options={id(pipeline): {"zipmap": False}} if classifies else None,
+            )
+        return join_categories(select_model_inputs_outputs(whole, ANSWERS), single)
+    except Exception as error:  # a converter may stumble over anything that it does not know
+        raise Unfit(f"it cannot be converted to ONNX ({one_line(error)})") from None
+
+
+def join_categories(model: Any, single: list[str]) -> bytes:
+    """The ONNX model with one input for all categorical columns in place of one for each."""
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    if single:
+        kept = [value for value in graph.input if value.name not in single]
+        del graph.input[:]
+        together = helper.make_tensor_value_info(CATEGORIES, TensorProto.STRING, [None, len(single)])
+        graph.input.extend([*kept, together])
+        split = helper.make_node("Split", [CATEGORIES], single, "categories", axis=1, num_outputs=len(single))
+        graph.node.insert(0, split)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+@contextmanager
+def columns_by_place(pipeline: Pipeline, frame: list[str], taken: list[str]) -> Iterator[None]:
+    """For the time being, columns of `frame` are chosen by their place in `taken`: an ONNX model knows no names."""
+    found = [part for part in parts_of(pipeline) if takes(part, frame)]
+    before = [part.transformers_ for part in found]
+    places = pd.Series([taken.index(name) for name in frame], index=frame)
+    try:
+        for part in found:
+            part.transformers_ = [(name, step, chosen(places, columns)) for name, step, columns in part.transformers_]
+        yield
+    finally:
+        for part, transformers in zip(found, before, strict=True):
+            part.transformers_ = transformers
+
+
+def takes(part: Any, frame: list[str]) -> bool:
+    """Whether it chooses columns from the pipeline's inputs."""
+    return isinstance(part, ColumnTransformer) and list(getattr(part, "feature_names_in_", ())) == frame
+
+
+def chosen(places: Any, columns: Any) -> list[int]:
+    """The places of columns that are given in one of the ways that scikit-learn knows: names, numbers, mask, slice."""
+    several = [columns] if isinstance(columns, str | int) else columns
+    if isinstance(several, slice):
+        named = any(isinstance(end, str) for end in (several.start, several.stop))
+    else:
+        named = len(several) > 0 and isinstance(several[0], str)
+    found = places.loc[several] if named else places.iloc[several]
+    return [int(place) for place in found]
+
+
+def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """An estimator and all estimators within."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, dict):
+        inner = list(thing.values())
+    elif isinstance(thing, list | tuple) or (isinstance(thing, np.ndarray) and thing.dtype == object):
+        inner = list(np.ravel(thing)) if isinstance(thing, np.ndarray) else list(thing)
+    elif hasattr(thing, "get_params") or hasattr(thing, "nodes"):
+        yield thing
+        inner = list(vars(thing).values())
+    else:
+        return
+    for part in inner:
+        yield from parts_of(part, seen)
+
+
+def tree_nodes(part: Any) -> int:
+    """The nodes of an estimator that is a tree, or a tree of gradient boosting; else none."""
+    nodes = getattr(part, "nodes", None)
+    return len(nodes) if nodes is not None else int(getattr(getattr(part, "tree_", None), "node_count", 0))
+
+
+def load(content: bytes) -> Session:
+    """An ONNX model, ready to answer. Raises Unfit when it is none that ONNX Runtime runs."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise Unfit("onnxruntime is not installed: there is none for this kind of machine") from None
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # several sum in another order each time
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of onnxruntime's own kinds, which have nothing else in common
+        raise Unfit(f"ONNX Runtime does not load it ({one_line(error)})") from None
+
+
+def answer(session: Session, asked: Feeds) -> NDArray[Any]:
+    """The answers of an ONNX model, one row each. Raises Unfit when there are none."""
+    rows = len(next(iter(asked.values())))
+    parts = []
+    try:
+        for start in range(0, rows, BATCH):
+            batch = {name: values[start : start + BATCH] for name, values in asked.items()}
+            parts += session.run([ANSWERS], batch)
+    except Exception as error:  # as above
+        raise Unfit(f"ONNX Runtime does not run it ({one_line(error)})") from None
+    answers = np.concatenate(parts)
+    if not np.isfinite(answers).all():
+        raise Unfit("ONNX Runtime answers some rows with no number")
+    return answers
+
+
+def feeds(ready: pd.DataFrame, kinds: dict[str, list[str]]) -> Feeds:
+    """A pipeline's inputs as those of its ONNX model."""
+    numeric, categorical = kinds["numeric"] + kinds["dates"], kinds["categorical"]
+    found: Feeds = {NUMBERS: ready[numeric].to_numpy(dtype="float32")} if numeric else {}
+    return found | ({CATEGORIES: ready[categorical].to_numpy(dtype=object)} if categorical else {})
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, as far as its first line goes."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
