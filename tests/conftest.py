@@ -1,5 +1,6 @@
 """Projects to test: freshly generated ones for the asking, and one that is set up and trained."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from cookiecutter.main import cookiecutter
 
+from engine.engines import require_engine
+from engine.images import archives
 from support import ROOT, cli, commit, environment, git, run
 
 Bake = Callable[..., Path]
@@ -43,6 +46,14 @@ def bake(tmp_path_factory: pytest.TempPathFactory, cookiecutter_config: Path) ->
         )
 
     return bake
+
+
+@pytest.fixture(scope="session")
+def base_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the images that no registry is asked for, `python.tar` and `haproxy.tar`, for all workers."""
+    require_engine()
+    folder = tmp_path_factory.getbasetemp()
+    return archives(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
 @pytest.fixture(scope="session")
