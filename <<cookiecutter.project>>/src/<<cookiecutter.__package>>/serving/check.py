@@ -1,0 +1,60 @@
+"""`python -m <package>.serving.check`: exit code 0 when the running service answers the golden rows, in time and right.
+
+It asks by the way that everyone asks, so a service that is slow, wrong or not there is not healthy.
+"""
+
+import http.client
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from ..errors import ProjectError
+from .package import GOLDEN_FILE, SERVING_FILE, difference, read
+from .settings import Settings, from_environment
+
+SECONDS = 2.0
+"""Within which the answers must be there; CHECK_SECONDS sets another limit."""
+
+
+def fault(settings: Settings, seconds: float) -> str | None:
+    """What is wrong with the service, None when nothing is."""
+    golden, tolerance = read(settings.model_dir / GOLDEN_FILE), read(settings.model_dir / SERVING_FILE)["tolerance"]
+    began = time.monotonic()
+    try:
+        status, answers = ask(reachable(settings.host), settings.port, golden["rows"], seconds)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return f"no answer: {type(error).__name__}: {error}"
+    took = time.monotonic() - began
+    if took > seconds:
+        return f"the golden rows took {took:.2f} s, more than {seconds:g} s"
+    if status != 200:
+        return f"the golden rows are answered with {status}: {answers.get('detail', answers)}"
+    return difference(answers["answers"], golden["answers"], tolerance)
+
+
+def reachable(host: str) -> str:
+    """The address of this machine at which a service is that listens at a host."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def ask(host: str, port: int, rows: list[dict[str, Any]], seconds: float) -> tuple[int, dict[str, Any]]:
+    """The status and the answers to some rows."""
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request("POST", "/predict", json.dumps(rows), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    try:
+        found = fault(from_environment(), float(os.environ.get("CHECK_SECONDS") or SECONDS))
+    except ProjectError as error:
+        found = str(error)
+    if found:
+        print(found, file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,63 @@
+"""The page at `/docs`: the columns of a row, and a form to try it. It loads nothing from anywhere else."""
+
+import json
+from html import escape
+from typing import Any
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; }} th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top; }}
+tr {{ border-bottom: 1px solid #8884; }} textarea, pre {{ width: 100%; font: 13px/1.4 ui-monospace, monospace; }}
+pre {{ white-space: pre-wrap; }} :root {{ color-scheme: light dark; }}
+</style></head><body>
+<h1>{title}</h1><p>{description} For programs: <a href="openapi.json">openapi.json</a>.</p>
+<h2>Try it</h2>
+<form><textarea name="rows" rows="{lines}" spellcheck="false">{example}</textarea>
+<p><button>POST /predict</button></p></form><pre></pre>
+<h2>A row</h2><table><tr><th>column<th>type<th>range or categories<th>required<th>example</tr>{rows}</table>
+<h2>Paths</h2><table>{paths}</table>
+<script>
+document.forms[0].onsubmit = async event => {{
+  event.preventDefault();
+  const reply = await fetch("predict", {{
+    method: "POST", headers: {{ "Content-Type": "application/json" }}, body: event.target.rows.value
+  }});
+  document.querySelector("pre").textContent = reply.status + "\\n" + JSON.stringify(await reply.json(), null, 2);
+}};
+</script></body></html>
+"""
+
+
+def page(document: dict[str, Any]) -> str:
+    """The page for an OpenAPI document of this service."""
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    example = json.dumps(body["examples"]["row"]["value"], indent=2, ensure_ascii=False)
+    row = document["components"]["schemas"]["Row"]
+    return PAGE.format(
+        title=escape(document["info"]["title"]),
+        description=escape(document["info"]["description"]),
+        example=escape(example),
+        lines=example.count("\n") + 1,
+        rows="".join(line(name, told, name in row["required"]) for name, told in row["properties"].items()),
+        paths="".join(
+            f"<tr><td>{method.upper()} {escape(path)}<td>{escape(told['summary'])}</tr>"
+            for path, methods in document["paths"].items()
+            for method, told in methods.items()
+        ),
+    )
+
+
+def line(name: str, told: dict[str, Any], required: bool) -> str:
+    """A column's line in the table."""
+    kind = told["type"] if isinstance(told["type"], str) else " or ".join(told["type"])
+    if "enum" in told:
+        span = ", ".join(json.dumps(value, ensure_ascii=False) for value in told["enum"])
+    elif "minimum" in told:
+        span = f"{told['minimum']:g} to {told['maximum']:g}"
+    else:
+        span = told.get("description", "")
+    example = json.dumps(told["examples"][0], ensure_ascii=False) if "examples" in told else ""
+    cells = (name, kind, span, "yes" if required else "", example)
+    return "<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells) + "</tr>"

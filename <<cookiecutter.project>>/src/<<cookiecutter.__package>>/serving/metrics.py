@@ -1,0 +1,48 @@
+"""What Prometheus is told of the service."""
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.process_collector import ProcessCollector
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder in which several processes add up; set before this module is imported."""
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class Metrics:
+    """The figures of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        if SHARED not in os.environ:
+            ProcessCollector(registry=self.registry)
+        self.requests = Counter("predict_requests", "Requests, by HTTP status.", ["status"], registry=self.registry)
+        self.rows = Counter("predict_rows", "Rows that were answered.", registry=self.registry)
+        self.missing = Counter("predict_missing", "Absent values, by column.", ["column"], registry=self.registry)
+        self.unseen = Counter(
+            "predict_unseen", "Categories that the model was not trained on, by column.", ["column"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "predict_seconds", "From the whole body to the answer.", buckets=SECONDS, registry=self.registry
+        )
+        self.ready = Gauge(
+            "model_ready", "1 when the model answers as it did in training.", registry=self.registry,
+            multiprocess_mode="livemin",
+        )  # fmt: skip
+        self.model = Gauge(
+            "model_info", "The model that serves.", ["version", "commit", "digest", "runtime"], registry=self.registry,
+            multiprocess_mode="livemax",
+        )  # fmt: skip
+        self.answered = self.requests.labels("200")
+
+    def text(self) -> bytes:
+        """All figures, those of all processes together."""
+        if SHARED not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

@@ -1,0 +1,154 @@
+"""The service's OpenAPI document, as the model's columns have it."""
+
+from typing import Any
+
+from .rows import LARGEST
+from .runtime import Served
+from .schema import Column
+
+JSON_TYPES = {"number": "number", "integer": "integer", "string": "string", "boolean": "boolean", "datetime": "string"}
+PROBLEM = {
+    "type": "object",
+    "properties": {
+        "detail": {"type": "string", "description": "One sentence: what was expected and what came."},
+        "row": {"type": ["integer", "null"], "description": "Counted from 0."},
+        "column": {"type": ["string", "null"]},
+    },
+    "required": ["detail"],
+}
+REFUSALS = {
+    "400": "No JSON, or not all of it.",
+    "408": "The body took too long.",
+    "413": "The body is too large.",
+    "415": "The body is said to be something else than JSON.",
+    "422": "A row breaks a rule: the answer says which, in which row and column.",
+    "503": "There is no model: see /ready.",
+}
+
+
+def document(served: Served, max_rows: int) -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    release = served.release
+    row = {"$ref": "#/components/schemas/Row"}
+    rows = {"type": "array", "items": row, "minItems": 1, "maxItems": max_rows}
+    examples = [{column.name: column.example for column in served.schema.columns}]
+    refused = {
+        status: {"description": what, "content": content({"$ref": "#/components/schemas/Problem"})}
+        for status, what in REFUSALS.items()
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{served.card['target']} by model {release['version']}",
+            "version": str(release["version"]),
+            "description": f"Git commit {release['commit']}, model {release['digest']}.",
+        },
+        "paths": {
+            "/predict": {
+                "post": {
+                    "summary": "Answers for one row or a list of rows.",
+                    "requestBody": {
+                        "required": True,
+                        "content": {
+                            "application/json": {
+                                "schema": {"oneOf": [row, rows]},
+                                "examples": {
+                                    "row": {"summary": "One row", "value": examples[0]},
+                                    "rows": {"summary": "A list of rows", "value": examples},
+                                },
+                            }
+                        },
+                    },
+                    "responses": {
+                        "200": {
+                            "description": "One answer for each row, in order.",
+                            "content": content({"$ref": "#/components/schemas/Answers"}),
+                        },
+                        **refused,
+                    },
+                }
+            },
+            "/health": get("Whether the process is alive."),
+            "/ready": get("Whether the model answers its golden rows as it did in training.", **unready()),
+            "/model": get("The model: version, commit, digest, window of its data, metrics, runtime.", **unready()),
+            "/metrics": get("Figures for Prometheus.", "text/plain"),
+        },
+        "components": {
+            "schemas": {
+                "Row": {
+                    "type": "object",
+                    "properties": {column.name: property_of(column) for column in served.schema.columns},
+                    "required": [column.name for column in served.schema.columns if not column.nullable],
+                    "additionalProperties": False,
+                },
+                "Answers": answers(served),
+                "Problem": PROBLEM,
+            }
+        },
+    }
+
+
+def property_of(column: Column) -> dict[str, Any]:
+    """A column as JSON Schema."""
+    kind = JSON_TYPES[column.type]
+    told: dict[str, Any] = {"type": [kind, "null"] if column.nullable else kind}
+    if column.allowed is not None:
+        told["enum"] = [*column.allowed, *([None] if column.nullable else [])]
+    if kind in ("number", "integer"):
+        told["minimum"] = -LARGEST if column.min is None else column.min
+        told["maximum"] = LARGEST if column.max is None else column.max
+    if column.example is not None:
+        told["examples"] = [column.example]
+    notes = []
+    if column.kind == "date":
+        notes.append("A moment in ISO 8601" + (f", or written as {column.format}." if column.format else "."))
+    if column.known is not None and column.allowed is None:
+        listed = ", ".join(column.known[:50]) + (" …" if len(column.known) > 50 else "")
+        notes.append(f"Known from training: {listed}. Another one is answered, too.")
+    if notes:
+        told["description"] = " ".join(notes)
+    return told
+
+
+def answers(served: Served) -> dict[str, Any]:
+    """What /predict answers."""
+    number = {"type": "number", **({"minimum": 0, "maximum": 1} if served.card["classes"] is not None else {})}
+    return {
+        "type": "object",
+        "properties": {
+            "version": {"description": "That of the model."},
+            "answers": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": {"type": "string", "description": "Of this answer, and of no other."},
+                        **dict.fromkeys(served.names, number),
+                    },
+                    "required": ["id", *served.names],
+                },
+            },
+        },
+        "required": ["version", "answers"],
+    }
+
+
+def content(schema: dict[str, Any], media: str = "application/json") -> dict[str, Any]:
+    """A body of that schema."""
+    return {media: {"schema": schema}}
+
+
+def get(summary: str, media: str = "application/json", **others: Any) -> dict[str, Any]:
+    """An operation without parameters."""
+    kind = {"type": "object"} if media == "application/json" else {"type": "string"}
+    return {
+        "get": {
+            "summary": summary,
+            "responses": {"200": {"description": "It is.", "content": content(kind, media)}, **others},
+        }
+    }
+
+
+def unready() -> dict[str, Any]:
+    """The answer while there is no model that may be asked."""
+    return {"503": {"description": "Why there is none.", "content": content({"type": "object"})}}

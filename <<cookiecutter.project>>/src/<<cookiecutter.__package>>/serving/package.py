@@ -1,0 +1,39 @@
+"""The files of a packaged model, and whether answers are those that it gave in training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import ProjectError
+
+ONNX_FILE = "model.onnx"
+PIPELINE_FILE = "model.joblib"
+SCHEMA_FILE = "schema.json"
+CARD_FILE = "card.json"
+GOLDEN_FILE = "golden.json"
+SERVING_FILE = "serving.json"
+RELEASE_FILE = "release.json"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON file of a package. Raises ProjectError when it is not there or damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProjectError(f"{path} cannot be read ({error.strerror}): package it anew with `deploy package`") from None
+    except ValueError as error:
+        raise ProjectError(f"{path} is damaged ({error}): package it anew with `deploy package`") from None
+    return content
+
+
+def difference(found: list[dict[str, Any]], expected: list[dict[str, float]], tolerance: float) -> str | None:
+    """The first answer that is off by more than the tolerance, relative where it is beyond 1; None where none is."""
+    if len(found) != len(expected):
+        return f"{len(found)} answers to {len(expected)} rows"
+    for row, (answer, golden) in enumerate(zip(found, expected, strict=True)):
+        for name, value in golden.items():
+            if name not in answer:
+                return f"row {row} has no {name}"
+            if not abs(answer[name] - value) <= tolerance * max(1.0, abs(value)):
+                return f"row {row} has {name} {answer[name]:.6g} instead of {value:.6g}"
+    return None

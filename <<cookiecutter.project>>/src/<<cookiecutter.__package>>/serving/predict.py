@@ -1,0 +1,68 @@
+"""`POST /predict` as plain ASGI: a request of one row spends less time in it than in the model."""
+
+import asyncio
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from .rows import Refused
+from .service import Service
+
+PATIENCE = 30.0
+"""Seconds within which the whole body must come."""
+
+READ_OFF = 10
+"""So many times the largest body is read before the connection is closed: who still sends does not hear the answer."""
+
+
+class Predict:
+    """The endpoint: headers, limits, statuses."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.most = int(service.settings.max_body_mb * 1_000_000)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 200
+        try:
+            received = await self.body(receive)
+            refuse_other_types(scope["headers"])
+            answer = self.service.predict(received)
+        except Refused as refused:
+            status = refused.status
+            self.service.metrics.requests.labels(str(status)).inc()
+            answer = msgspec.json.encode({"detail": refused.detail, "row": refused.row, "column": refused.column})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        if status in (408, 413) or self.service.draining:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
+
+    async def body(self, receive: Receive) -> bytes:
+        """The whole body, whether its length was told or not. Raises Refused when it is too long or too slow."""
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while more and size <= READ_OFF * self.most:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(400, "the connection ended before the body did")
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    size += len(part)
+                    if size <= self.most:
+                        parts.append(part)
+        except TimeoutError:
+            raise Refused(408, f"the body did not come within {PATIENCE:g} seconds") from None
+        if size > self.most:
+            raise Refused(413, f"the body is larger than {self.most / 1_000_000:g} MB: send fewer rows at a time")
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def refuse_other_types(headers: list[tuple[bytes, bytes]]) -> None:
+    """Raise Refused when the body is said to be anything but plain JSON."""
+    for name, value in headers:
+        if name == b"content-type" and value.partition(b";")[0].strip().lower() != b"application/json":
+            raise Refused(415, "the body must be JSON: send it as Content-Type: application/json")
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise Refused(415, "the body must not be compressed: send it without Content-Encoding")

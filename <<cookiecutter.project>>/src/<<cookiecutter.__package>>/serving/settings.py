@@ -1,0 +1,58 @@
+"""What the service takes from its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ProjectError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Each is the environment variable of the same name in capitals."""
+
+    model_dir: Path = Path("build/model")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    """Processes, each with one thread that computes and a copy of the model."""
+    drain_seconds: float = 5.0
+    """How long it still answers after it was told to end, no longer ready, so that a gateway can turn away."""
+    max_rows: int = 10_000
+    """Of one request."""
+    max_body_mb: float = 10.0
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that are in force. Raises ProjectError that names the variable which is none."""
+    found = Settings()
+    return Settings(
+        model_dir=Path(environment.get("MODEL_DIR") or found.model_dir),
+        host=environment.get("HOST") or found.host,
+        port=whole(environment, "PORT", found.port, least=0),
+        workers=whole(environment, "WORKERS", found.workers, least=1),
+        drain_seconds=number(environment, "DRAIN_SECONDS", found.drain_seconds),
+        max_rows=whole(environment, "MAX_ROWS", found.max_rows, least=1),
+        max_body_mb=number(environment, "MAX_BODY_MB", found.max_body_mb),
+    )
+
+
+def whole(environment: Mapping[str, str], name: str, default: int, least: int) -> int:
+    """A whole number that is not less than another one."""
+    text = environment.get(name) or str(default)
+    if not text.isdecimal() or int(text) < least:
+        raise ProjectError(f"{name} is {text!r}: give a whole number from {least} on, such as {name}={default}")
+    return int(text)
+
+
+def number(environment: Mapping[str, str], name: str, default: float) -> float:
+    """A number that is not negative."""
+    text = environment.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ProjectError(f"{name} is {text!r}: give a number from 0 on, such as {name}={default:g}")
+    return value
