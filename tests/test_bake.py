@@ -88,6 +88,7 @@ src/PACKAGE/data/validate.py
 src/PACKAGE/deploy/__init__.py
 src/PACKAGE/deploy/convert.py
 src/PACKAGE/deploy/export.py
+src/PACKAGE/deploy/local.py
 src/PACKAGE/deploy/package.py
 src/PACKAGE/demo/__init__.py
 src/PACKAGE/demo/chart.py

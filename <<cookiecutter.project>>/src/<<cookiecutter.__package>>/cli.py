@@ -266,6 +266,20 @@ def status() -> None:
     console.print(status())
 
 
+@app.command(rich_help_panel=MODEL)
+def serve(
+    port: Annotated[int, typer.Option(help="On this machine only.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the requests.")] = 1,
+) -> None:
+    """Answer requests by the champion, as the image does: try it at `/docs`."""
+    from .deploy.local import ready_package
+    from .params import load_params
+    from .serving.run import run
+    from .serving.settings import Settings
+
+    run(Settings(model_dir=ready_package(load_params()), port=port, workers=workers, drain_seconds=0))
+
+
 @app.command(rich_help_panel=VERSIONS)
 def track(
     history: Annotated[bool, typer.Option(help="Log every result in the history of main, oldest first.")] = False,

@@ -94,7 +94,8 @@ def fill(directory: Path, source: Path, params: Params) -> Export:
         golden = answered_alike(golden, model, exported.onnx, exported.tolerance)
     write_json(directory / GOLDEN_FILE, golden)
     write_json(directory / SCHEMA_FILE, schema(model, golden["rows"]))
-    write_json(directory / SERVING_FILE, exported.facts())
+    limits = {"max_rows": params.serving.max_rows, "max_body_mb": params.serving.max_body_mb}
+    write_json(directory / SERVING_FILE, exported.facts() | {"limits": limits})
     return exported
 
 

@@ -29,13 +29,13 @@ def create(service: Service) -> Starlette:
         return answer(service.card())
 
     async def metrics(request: Request) -> Response:
-        return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
+        return Response(service.figures(), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(request: Request) -> Response:
-        return answer(document(service.model(), service.settings.max_rows))
+        return answer(document(service.model(), service.max_rows))
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(page(document(service.model(), service.settings.max_rows)))
+        return HTMLResponse(page(document(service.model(), service.max_rows)))
 
     return Starlette(
         routes=[

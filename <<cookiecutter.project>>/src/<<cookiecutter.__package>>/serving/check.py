@@ -20,10 +20,11 @@ SECONDS = 2.0
 
 def fault(settings: Settings, seconds: float) -> str | None:
     """What is wrong with the service, None when nothing is."""
-    golden, tolerance = read(settings.model_dir / GOLDEN_FILE), read(settings.model_dir / SERVING_FILE)["tolerance"]
+    golden, serving = read(settings.model_dir / GOLDEN_FILE), read(settings.model_dir / SERVING_FILE)
+    rows = golden["rows"][: settings.max_rows or serving["limits"]["max_rows"]]
     began = time.monotonic()
     try:
-        status, answers = ask(reachable(settings.host), settings.port, golden["rows"], seconds)
+        status, answers = ask(reachable(settings.host), settings.port, rows, seconds)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return f"no answer: {type(error).__name__}: {error}"
     took = time.monotonic() - began
@@ -31,7 +32,7 @@ def fault(settings: Settings, seconds: float) -> str | None:
         return f"the golden rows took {took:.2f} s, more than {seconds:g} s"
     if status != 200:
         return f"the golden rows are answered with {status}: {answers.get('detail', answers)}"
-    return difference(answers["answers"], golden["answers"], tolerance)
+    return difference(answers["answers"], golden["answers"][: len(rows)], serving["tolerance"])
 
 
 def reachable(host: str) -> str:

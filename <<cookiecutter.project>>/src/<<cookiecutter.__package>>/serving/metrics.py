@@ -37,6 +37,10 @@ class Metrics:
             "model_info", "The model that serves.", ["version", "commit", "digest", "runtime"], registry=self.registry,
             multiprocess_mode="livemax",
         )  # fmt: skip
+        self.lost = Gauge(
+            "predictions_lost", "Answered, but not kept in the log of predictions.", registry=self.registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
         self.answered = self.requests.labels("200")
 
     def text(self) -> bytes:

@@ -41,7 +41,7 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
         "info": {
             "title": f"{served.card['target']} by model {release['version']}",
             "version": str(release["version"]),
-            "description": f"Git commit {release['commit']}, model {release['digest']}.",
+            "description": f"Git commit {release['commit'] or 'to come'}, model {release['digest']}.",
         },
         "paths": {
             "/predict": {

@@ -27,13 +27,13 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def difference(found: list[dict[str, Any]], expected: list[dict[str, float]], tolerance: float) -> str | None:
-    """The first answer that is off by more than the tolerance, relative where it is beyond 1; None where none is."""
+    """The first answer that is off by more than the tolerance, None where none is."""
     if len(found) != len(expected):
         return f"{len(found)} answers to {len(expected)} rows"
     for row, (answer, golden) in enumerate(zip(found, expected, strict=True)):
         for name, value in golden.items():
             if name not in answer:
                 return f"row {row} has no {name}"
-            if not abs(answer[name] - value) <= tolerance * max(1.0, abs(value)):
+            if not abs(answer[name] - value) <= tolerance:
                 return f"row {row} has {name} {answer[name]:.6g} instead of {value:.6g}"
     return None

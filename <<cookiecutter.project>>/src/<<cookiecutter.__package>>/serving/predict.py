@@ -20,7 +20,11 @@ class Predict:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.most = int(service.settings.max_body_mb * 1_000_000)
+
+    @property
+    def most(self) -> int:
+        """Bytes of the largest body."""
+        return int(self.service.max_body_mb * 1_000_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         status = 200
@@ -41,21 +45,21 @@ class Predict:
     async def body(self, receive: Receive) -> bytes:
         """The whole body, whether its length was told or not. Raises Refused when it is too long or too slow."""
         parts: list[bytes] = []
-        size, more = 0, True
+        size, more, most = 0, True, self.most
         try:
             async with asyncio.timeout(PATIENCE):
-                while more and size <= READ_OFF * self.most:
+                while more and size <= READ_OFF * most:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise Refused(400, "the connection ended before the body did")
                     part, more = message.get("body", b""), message.get("more_body", False)
                     size += len(part)
-                    if size <= self.most:
+                    if size <= most:
                         parts.append(part)
         except TimeoutError:
             raise Refused(408, f"the body did not come within {PATIENCE:g} seconds") from None
-        if size > self.most:
-            raise Refused(413, f"the body is larger than {self.most / 1_000_000:g} MB: send fewer rows at a time")
+        if size > most:
+            raise Refused(413, f"the body is larger than {self.service.max_body_mb:g} MB: send fewer rows at a time")
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

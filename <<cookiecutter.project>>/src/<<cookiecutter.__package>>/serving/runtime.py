@@ -47,6 +47,8 @@ class Served:
 
     def fault(self) -> str | None:
         """What is wrong with the answers to the golden rows, None when they are what they were in training."""
+        if not self.golden["rows"]:
+            return f"there is no row in {GOLDEN_FILE}"
         rows = json.dumps(self.golden["rows"]).encode()
         try:
             batch = Decoder(self.schema, len(self.golden["rows"]))(rows)

@@ -32,7 +32,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 date_header=False,
-                timeout_keep_alive=75,  # longer than gateways keep an idle connection: they must be the ones to close it
+                timeout_keep_alive=75,  # longer than gateways do: they must be the ones to close an idle connection
                 timeout_graceful_shutdown=LAST,
             )
         )
@@ -79,4 +79,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         log.error("not ready at http://%s:%s: %s", host, port, reason)
     else:
         log.info("model %s is ready at http://%s:%s", service.version, host, port)
-    Server(service).run([listener])
+    try:
+        Server(service).run([listener])
+    finally:
+        service.end()

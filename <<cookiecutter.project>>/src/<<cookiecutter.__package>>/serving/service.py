@@ -9,12 +9,16 @@ import numpy as np
 
 from ..errors import ProjectError
 from .metrics import Metrics
+from .predictions import PredictionLog
 from .rows import Decoder, Refused
 from .runtime import Served, load
 from .settings import Settings
 
 STARTING = "the model is being loaded"
 DRAINING = "ending: it still answers, but send no more"
+
+MAX_ROWS, MAX_BODY_MB = 10_000, 10.0
+"""Of a request, where neither the environment nor the package says."""
 
 encode = msgspec.json.Encoder().encode
 
@@ -24,7 +28,9 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.max_rows, self.max_body_mb = settings.max_rows or MAX_ROWS, settings.max_body_mb or MAX_BODY_MB
         self.metrics = Metrics()
+        self.log = PredictionLog(settings.predictions) if settings.predictions else None
         self.served: Served | None = None
         self.why_not = STARTING
         self.draining = False
@@ -33,19 +39,25 @@ class Service:
         """Load the model. One that cannot be is not raised but kept as the reason why the service is not ready."""
         try:
             served = load(self.settings.model_dir)
-            self.decode = Decoder(served.schema, self.settings.max_rows)
         except ProjectError as error:
             self.why_not = str(error)
             return
-        release = served.release
-        self.version, self.names, self.served = release["version"], served.names, served
+        release, limits = served.release, served.serving["limits"]
+        self.max_rows = self.settings.max_rows or limits["max_rows"]
+        self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
+        self.decode = Decoder(served.schema, self.max_rows)
+        self.version, self.digest, self.names = release["version"], release["digest"], served.names
+        self.served = served
+        told = {name: release[name] for name in ("version", "commit", "digest")}
+        self.metrics.model.labels(**told, runtime=served.serving["runtime"]).set(1)
         self.metrics.ready.set(1)
-        self.metrics.model.labels(
-            version=release["version"],
-            commit=release["commit"],
-            digest=release["digest"],
-            runtime=served.serving["runtime"],
-        ).set(1)
+        if self.log:
+            self.log.start()
+
+    def end(self) -> None:
+        """Write what is still to be written."""
+        if self.log:
+            self.log.close()
 
     def model(self) -> Served:
         """The model. Raises Refused while there is none."""
@@ -79,6 +91,8 @@ class Service:
             for row, answer in enumerate(answers.tolist())
         ]
         encoded = encode({"version": self.version, "answers": found})
+        if self.log:
+            self.log.add((request, time.time(), self.digest, body, encoded))
         self.count(len(found), batch.missing, batch.unseen, time.perf_counter() - began)
         return encoded
 
@@ -92,6 +106,12 @@ class Service:
             metrics.missing.labels(column).inc(number)
         for column, number in unseen.items():
             metrics.unseen.labels(column).inc(number)
+
+    def figures(self) -> bytes:
+        """The metrics, as Prometheus reads them."""
+        if self.log:
+            self.metrics.lost.set(self.log.lost)
+        return self.metrics.text()
 
     def card(self) -> dict[str, Any]:
         """The model that serves: which, from where, how good, and how it runs."""

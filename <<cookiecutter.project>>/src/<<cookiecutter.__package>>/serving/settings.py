@@ -19,9 +19,11 @@ class Settings:
     """Processes, each with one thread that computes and a copy of the model."""
     drain_seconds: float = 5.0
     """How long it still answers after it was told to end, no longer ready, so that a gateway can turn away."""
-    max_rows: int = 10_000
-    """Of one request."""
-    max_body_mb: float = 10.0
+    predictions: Path | None = None
+    """A file in which all predictions are kept, or none."""
+    max_rows: int | None = None
+    """Of one request; else as the package says."""
+    max_body_mb: float | None = None
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -33,8 +35,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         port=whole(environment, "PORT", found.port, least=0),
         workers=whole(environment, "WORKERS", found.workers, least=1),
         drain_seconds=number(environment, "DRAIN_SECONDS", found.drain_seconds),
-        max_rows=whole(environment, "MAX_ROWS", found.max_rows, least=1),
-        max_body_mb=number(environment, "MAX_BODY_MB", found.max_body_mb),
+        predictions=Path(environment["PREDICTIONS"]) if environment.get("PREDICTIONS") else None,
+        max_rows=whole(environment, "MAX_ROWS", 10_000, least=1) if environment.get("MAX_ROWS") else None,
+        max_body_mb=number(environment, "MAX_BODY_MB", 10) if environment.get("MAX_BODY_MB") else None,
     )
 
 
