@@ -192,6 +192,7 @@ src/PACKAGE/subcommands.py
 src/PACKAGE/terminal.py
 tests/__init__.py
 tests/conftest.py
+tests/serving.py
 tests/data/flights.csv
 tests/test_actions.py
 tests/test_adopt.py
@@ -218,6 +219,8 @@ tests/test_promote.py
 tests/test_propose.py
 tests/test_publish.py
 tests/test_report.py
+tests/test_serving.py
+tests/test_serving_process.py
 tests/test_setup.py
 tests/test_signals.py
 tests/test_sources.py

@@ -22,7 +22,18 @@ LARGEST = 3.4028235e38
 
 PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.*))?`)?$", re.DOTALL)
 FIELD = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<column>.*)`$", re.DOTALL)
-WORDS = {"array": "list", "float": "number", "int": "integer", "str": "string", "bool": "boolean"}
+WORDS = {
+    r"\barray\b": "list",
+    r"\b(float|int)\b": "number",
+    r"\bstr\b": "string",
+    r"\bbool\b": "boolean",
+    r"number \| number": "number",
+    r" \| ": " or ",
+    "`": "",
+    "^Expected": "expected",
+    "^Number": "number",
+    " that's a multiple of 1.0": " without a fraction",
+}
 
 
 class Refused(Exception):
@@ -99,9 +110,8 @@ class Decoder:
         if field:
             column = field["column"]
             what = "is missing" if "missing" in what.partition("`")[0] else "is no column of this model"
-        for word, common in WORDS.items():
-            what = re.sub(rf"\b{word}\b", common, what)
-        what = what.replace("Expected", "expected").replace(" that's a multiple of 1.0", " without a fraction")
+        for technical, plain in WORDS.items():
+            what = re.sub(technical, plain, what)
         where = [f"row {row}"] * (row is not None) + [f"column {column}"] * (column is not None)
         return Refused(422, ": ".join([*where, what]), None if row is None else int(row), column)
 
