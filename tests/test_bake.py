@@ -208,10 +208,12 @@ tests/test_doctor.py
 tests/test_drift.py
 tests/test_encounter.py
 tests/test_git.py
+tests/test_export.py
 tests/test_handover.py
 tests/test_ingest.py
 tests/test_metrics.py
 tests/test_model.py
+tests/test_package.py
 tests/test_page.py
 tests/test_policies.py
 tests/test_predictions.py

@@ -125,6 +125,8 @@ def test_classes_keep_their_names(classes: list, tmp_path: Path, monkeypatch: py
     assert load_model(paths.CHALLENGER).classes == classes
     measured = json.loads(paths.METRICS.read_text())
     assert measured["model"]["roc_auc"]["value"] > 0.6
+    serving = json.loads(paths.SERVING.read_text())
+    assert (serving["runtime"], serving["parity"]["rows"], serving["parity"]["differing"]) == ("onnx", 150, 0)
 
 
 def test_a_regression_is_scored_against_the_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

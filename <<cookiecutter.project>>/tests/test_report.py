@@ -14,6 +14,7 @@ from markdown_it.token import Token
 
 from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.data.drift import drift
+from << cookiecutter.__package >>.deploy.export import Export, Measured
 from << cookiecutter.__package >>.model import train
 from << cookiecutter.__package >>.model.compare import compare
 from << cookiecutter.__package >>.model.encounter import Met, meet
@@ -118,6 +119,24 @@ def test_the_verdict_comes_first_then_why_then_the_metrics_with_their_intervals(
     assert text.index("roc_auc ↑") < text.index("**What changed**") < text.index("<details>")
     assert "| `model.seed` | `0` | `1` |" in lines
     assert "- stages: train 2.4 s; split cached" in lines
+    sound(text)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Export(b"", "", 1e-4, Measured(24_000, 9, 1, 0.031)), "24,000 rows 9 differ by more than 0.0001, the largest"),
+        (Export(None, "it cannot be converted", 1e-4, None), "serving:** the scikit-learn pipeline, because it cannot be"),
+    ],
+    ids=["onnx", "sklearn"],
+)
+def test_it_says_what_is_to_serve_the_model(found: Export, said: str, facts: Facts) -> None:
+    shown = replace(facts, serving=found.facts())
+    text = summary.markdown(shown)
+    assert said in text
+    assert text.index("**serving:**") < text.index("**What changed**")
+    assert "serving" not in summary.markdown(replace(facts, serving=None))
+    assert "Serving: the scikit-learn" in page(shown) or "Serving: ONNX Runtime; of 24,000 rows 9" in page(shown)
     sound(text)
 
 

@@ -5,8 +5,12 @@ columns], in the order of the card and each only where there are such columns; i
 probability for each class, or one prediction.
 """
 
+import signal
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +23,9 @@ NUMBERS, CATEGORIES, ANSWERS = "numbers", "categories", "answers"
 
 MOST_NODES = 2_000_000
 """Nodes of all trees up to which a model is converted: so many take 1.6 GB and 16 seconds."""
+
+MOST_SECONDS = 60
+"""That a conversion may take: some converters would take days."""
 
 BATCH = 10_000
 
@@ -47,7 +54,8 @@ def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -
 
         types = [(NUMBERS, FloatTensorType([None, len(numeric)]))] if numeric else []
         types += [(name, StringTensorType([None, 1])) for name in single]
-        with columns_by_place(pipeline, frame, taken):
+        with columns_by_place(pipeline, frame, taken), time_limit(MOST_SECONDS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             whole = convert_sklearn(
                 pipeline,
                 name="model",
@@ -55,7 +63,9 @@ def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -
                 final_types=[*([("label", None)] if classifies else []), (ANSWERS, None)],
                 options={id(pipeline): {"zipmap": False}} if classifies else None,
             )
-        return join_categories(select_model_inputs_outputs(whole, ANSWERS), single)
+        model = select_model_inputs_outputs(whole, ANSWERS)
+        send_missing_values(model, pipeline)
+        return join_categories(model, single)
     except Exception as error:  # a converter may stumble over anything that it does not know
         raise Unfit(f"it cannot be converted to ONNX ({one_line(error)})") from None
 
@@ -74,6 +84,16 @@ def join_categories(model: Any, single: list[str]) -> bytes:
         graph.node.insert(0, split)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def send_missing_values(model: Any, pipeline: Pipeline) -> None:
+    """Tell a forest's ONNX form which way its trees send missing values, as skl2onnx does for boosting alone."""
+    trees = [part.tree_ for part in parts_of(pipeline) if hasattr(part, "tree_")]
+    ways = [int(left) for tree in trees for left in tree.missing_go_to_left * (tree.children_left >= 0)]
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "nodes_missing_value_tracks_true" and len(attribute.ints) == len(ways):
+                attribute.ints[:] = ways
 
 
 @contextmanager
@@ -108,7 +128,7 @@ def chosen(places: Any, columns: Any) -> list[int]:
 
 
 def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """An estimator and all estimators within."""
+    """A fitted pipeline and everything within, its estimators among them."""
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return
@@ -117,7 +137,7 @@ def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
         inner = list(thing.values())
     elif isinstance(thing, list | tuple) or (isinstance(thing, np.ndarray) and thing.dtype == object):
         inner = list(np.ravel(thing)) if isinstance(thing, np.ndarray) else list(thing)
-    elif hasattr(thing, "get_params") or hasattr(thing, "nodes"):
+    elif hasattr(thing, "__dict__") and not isinstance(thing, type | ModuleType | FunctionType):
         yield thing
         inner = list(vars(thing).values())
     else:
@@ -171,6 +191,25 @@ def feeds(ready: pd.DataFrame, kinds: dict[str, list[str]]) -> Feeds:
     return found | ({CATEGORIES: ready[categorical].to_numpy(dtype=object)} if categorical else {})
 
 
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what takes longer. Not on Windows and in other threads, which have no alarm."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"not done after {seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def one_line(error: Exception) -> str:
-    """What an error says, as far as its first line goes."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What an error says, as far as its first line goes and is readable."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

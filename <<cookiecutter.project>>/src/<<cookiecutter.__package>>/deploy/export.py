@@ -39,9 +39,6 @@ class Measured:
     largest: float
     """The largest difference, to two digits, which are the same on all machines."""
 
-    def __str__(self) -> str:
-        return f"of {self.rows:,} rows {self.differing:,} differ and {self.flipped:,} flip, at most by {self.largest:g}"
-
     def within(self, budget: Parity) -> bool:
         """Whether the shares of differing and of flipped rows are in the budget."""
         return self.differing <= budget.differing * self.rows and self.flipped <= budget.flipped * self.rows
@@ -63,9 +60,7 @@ class Export:
         return "sklearn" if self.onnx is None else "onnx"
 
     def __str__(self) -> str:
-        if self.onnx is None:
-            return f"served by the scikit-learn pipeline, because {self.why}"
-        return f"served by ONNX Runtime: {self.parity}"
+        return described(self.facts())
 
     def facts(self) -> dict[str, Any]:
         """All but the bytes, for JSON."""
@@ -146,3 +141,15 @@ def spread(predictions: NDArray[Any]) -> float:
 def significant(value: float, digits: int) -> float:
     """A figure of so many digits."""
     return float(f"{value:.{digits}g}")
+
+
+def described(facts: dict[str, Any]) -> str:
+    """In a line: what serves, and how far it is from the pipeline or why it is that."""
+    if facts["runtime"] == "sklearn":
+        return f"the scikit-learn pipeline, because {facts['why']}"
+    measured = facts["parity"]
+    flipped = f", {measured['flipped']:,} labels flip" if measured["flipped"] else ""
+    return (
+        f"ONNX Runtime; of {measured['rows']:,} rows {measured['differing']:,} differ by more than "
+        f"{facts['tolerance']:g}, the largest by {measured['largest']:g}{flipped}"
+    )

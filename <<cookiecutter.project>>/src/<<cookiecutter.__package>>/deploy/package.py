@@ -43,8 +43,8 @@ class Package:
 
     def __str__(self) -> str:
         return (
-            f"{self.directory}: champion {self.champion.number} ({self.champion.short}), {self.export}, "
-            f"{self.size / 1024**2:.1f} MB"
+            f"{self.directory}: champion {self.champion.number} ({self.champion.short}), {self.size / 1024**2:.1f} MB, "
+            f"served by {self.export}"
         )
 
 

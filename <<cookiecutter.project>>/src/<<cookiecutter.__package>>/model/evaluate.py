@@ -1,4 +1,7 @@
-"""The stage `evaluate`: the challenger on the holdout, with intervals and slices, beside the trivial baseline."""
+"""The stage `evaluate`: the challenger on the holdout, with intervals and slices, beside the trivial baseline.
+
+What is to serve it is found out here as well, so that a reviewer knows before it goes live.
+"""
 
 from typing import Any
 
@@ -7,6 +10,7 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from .. import paths
+from ..deploy.export import export
 from ..params import Params, load_params
 from ..stage import run_stage
 from .artifact import load_model, window, write_json
@@ -43,11 +47,14 @@ def main() -> None:
         "baseline": {name: {"value": number(metric.value(trivial))} for name, metric in metrics_for(trivial).items()},
     }
     write_json(paths.METRICS, metrics)
+    exported = export(model, holdout, params.serving.parity, answers)
+    write_json(paths.SERVING, exported.facts())
     primary = metric_named(params.gates.primary, challenger)
     write_json(paths.SLICES, slices(holdout, params, challenger, primary, block, weights))
     for name, points in curves(challenger).items():
         points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")
+    print(f"to be served by {exported}")
 
 
 def baseline(rows: pd.DataFrame, classes: list[Any] | None, params: Params) -> pd.DataFrame:

@@ -1,9 +1,12 @@
 """All that a report tells, gathered once: the comparison, both models' answers, and what changed since the base."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from .. import paths
 from ..errors import ProjectError
 from ..model.compare import Comparison, digest_of, load_comparison
 from ..model.encounter import meet
@@ -39,6 +42,8 @@ class Facts:
     code: str
     decision: Decision | None = None
     """To retrain, where this change follows from one."""
+    serving: dict[str, Any] | None = None
+    """What is to serve the challenger, where `evaluate` told."""
 
     @property
     def base_name(self) -> str:
@@ -81,4 +86,5 @@ def gather(params: Params, base: str) -> Facts:
         stages=changes.stages(base),
         code=changes.code(base),
         decision=decided(base),
+        serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from ..deploy.export import described
 from ..model.gates import Difference
 from . import plots, summary, tables
 from .facts import Facts
@@ -26,7 +27,8 @@ def page(facts: Facts, accept: str | None = None) -> str:
     if facts.decision:
         notes += [paragraph(f"Retrained because of {reason}", "reason") for reason in facts.decision.why]
     parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]
-    parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params))])
+    serving = [paragraph(f"Serving: {described(facts.serving)}")] if facts.serving else []
+    parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params)), *serving])
     parts += section("Gates", [rendered(tables.gate_table(comparison))])
     return document(facts.project, comparison.verdict, summary.VERDICTS[comparison.verdict], parts)
 

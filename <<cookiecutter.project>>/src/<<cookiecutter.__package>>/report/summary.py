@@ -1,5 +1,6 @@
 """The report in Markdown, for a reviewer with one minute: the verdict first, the rest folded."""
 
+from ..deploy.export import described
 from ..ops import actions
 from . import mermaid, tables
 from .facts import Facts
@@ -39,7 +40,7 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
     if comparison.metrics:
         head += [*table(tables.metric_table(comparison, facts.params)), ""]
         head.append("▲ better, ▼ worse beyond noise: the whole interval says so. ↑ more is better, ↓ less is better.")
-    head += ["", costs(facts), *slices_that_moved(facts), *what_changed(facts)]
+    head += ["", costs(facts), *served(facts), *slices_that_moved(facts), *what_changed(facts)]
     return joined(head, details(facts), footer())
 
 
@@ -72,6 +73,11 @@ def costs(facts: Facts) -> str:
         if name in ("slices", "latency", "size", "enough rows") or name.endswith("unseen")
     ]
     return f"- {', '.join(parts)}\n- other gates: {', '.join(others)}"
+
+
+def served(facts: Facts) -> list[str]:
+    """What is to serve the challenger."""
+    return [f"- **serving:** {words(described(facts.serving), 400)}"] if facts.serving else []
 
 
 def slices_that_moved(facts: Facts) -> list[str]:
