@@ -24,8 +24,13 @@ STARTED_HERE = Path(ANSWERS["__started_in"]) == Path(ANSWERS["_output_dir"])
 ENTER = f"cd {PROJECT if STARTED_HERE else shlex.quote(str(Path.cwd()))}"
 FINISH = f"{ENTER} && uv run {PROJECT} setup"
 
-LEFT_OUT = {("automation", "manual"): [".github/workflows/monitor.yml"]}
-"""The files that an answer leaves out: at this level nothing is scheduled."""
+LEFT_OUT = {
+    ("automation", "manual"): [".github/workflows/monitor.yml"],
+    ("deploy", "image"): ["deploy/swarm", "deploy/kubernetes", ".github/workflows/rollout.yml"],
+    ("deploy", "swarm"): ["deploy/kubernetes"],
+    ("deploy", "kubernetes"): ["deploy/swarm"],
+}
+"""The files and directories that an answer leaves out: what is not scheduled, where nothing is rolled out to."""
 
 # Of the environment or repository from which cookiecutter was started, not of the new project.
 FOREIGN = ("VIRTUAL_ENV", "PYTHONHOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
@@ -52,8 +57,10 @@ def leave_out():
     """Remove what the answers have no use for."""
     for (question, answer), files in LEFT_OUT.items():
         if ANSWERS[question] == answer:
-            for file in files:
-                Path(file).unlink()
+            for file in map(Path, files):
+                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        Path("deploy").rmdir()
 
 
 def create_repository():

@@ -213,7 +213,7 @@ def test_markdown_shows_the_text(text: str) -> None:
 
 def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None:
     """Each question is asked once, in order, and an empty line takes the default."""
-    typed = ["my-model", "<< x >> {{ y }} \\", "", "", "", "2", "", "2", "1", "", "3", "4", "n"]
+    typed = ["my-model", "<< x >> {{ y }} \\", "", "", "", "2", "", "2", "1", "", "3", "4", "2", "n"]
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--config-file", str(cookiecutter_config)]
     done = subprocess.run(
         command,
@@ -230,6 +230,7 @@ def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None
     assert "automation: automatic" in (tmp_path / "my-model" / "params.yaml").read_text(encoding="utf-8")
     retrain = (tmp_path / "my-model" / ".github" / "workflows" / "retrain.yml").read_text(encoding="utf-8")
     assert '"23 5 1 * *"' in retrain, "monthly"
+    assert "target: swarm" in (tmp_path / "my-model" / "params.yaml").read_text(encoding="utf-8")
     assert "cd my-model && uv run my-model setup" in done.stdout
 
 

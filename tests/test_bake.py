@@ -27,6 +27,7 @@ CHOICES = {
     "storage": QUESTIONS["storage"],
     "automation": QUESTIONS["automation"],
     "schedule": QUESTIONS["schedule"],
+    "deploy": QUESTIONS["deploy"],
     "license": QUESTIONS["license"],
     "python_version": list(local_extensions.SUPPORTED),
     "project": ["flight-delays", "Zebra_Crossing.v2", "a"],
@@ -43,6 +44,7 @@ FILES = """
 .github/dependabot.yml
 .github/rulesets/main.json
 .github/workflows/comment.yml
+.github/workflows/deploy.yml
 .github/workflows/evaluate.yml
 .github/workflows/monitor.yml
 .github/workflows/pull-request.yml
@@ -56,6 +58,7 @@ LICENSE
 README.md
 contract.yaml
 data/.gitignore
+docs/deployment.md
 docs/github.md
 docs/retraining.md
 docs/storage.md
@@ -86,10 +89,20 @@ src/PACKAGE/data/sources.py
 src/PACKAGE/data/split.py
 src/PACKAGE/data/validate.py
 src/PACKAGE/deploy/__init__.py
+src/PACKAGE/deploy/commands.py
 src/PACKAGE/deploy/convert.py
 src/PACKAGE/deploy/export.py
 src/PACKAGE/deploy/local.py
+src/PACKAGE/deploy/kubernetes.py
 src/PACKAGE/deploy/package.py
+src/PACKAGE/deploy/publish.py
+src/PACKAGE/deploy/record.py
+src/PACKAGE/deploy/releases.py
+src/PACKAGE/deploy/rollout.py
+src/PACKAGE/deploy/service.py
+src/PACKAGE/deploy/swarm.py
+src/PACKAGE/deploy/trial.py
+src/PACKAGE/deploy/verify.py
 src/PACKAGE/demo/__init__.py
 src/PACKAGE/demo/chart.py
 src/PACKAGE/demo/scratch.py
@@ -228,8 +241,28 @@ tests/test_signals.py
 tests/test_sources.py
 tests/test_split.py
 tests/test_storage.py
+tests/test_verify.py
 """.split()
 """What a project holds, with every answer, before its first data and model."""
+
+ROLLED_OUT = {
+    "image": [],
+    "swarm": [".github/workflows/rollout.yml"],
+    "kubernetes": [
+        ".github/workflows/rollout.yml",
+        "deploy/kubernetes/base/autoscaler.yaml",
+        "deploy/kubernetes/base/deployment.yaml",
+        "deploy/kubernetes/base/disruption.yaml",
+        "deploy/kubernetes/base/kustomization.yaml",
+        "deploy/kubernetes/base/namespace.yaml",
+        "deploy/kubernetes/base/network.yaml",
+        "deploy/kubernetes/base/service.yaml",
+        "deploy/kubernetes/base/serviceaccount.yaml",
+        "deploy/kubernetes/overlays/production/kustomization.yaml",
+        "deploy/kubernetes/overlays/staging/kustomization.yaml",
+    ],
+}
+"""And what the answer to `deploy` adds to that."""
 
 
 @pytest.fixture(scope="module", params=ALL_PAIRS, ids=lambda answers: "-".join(answers.values()))
@@ -247,7 +280,9 @@ def test_exactly_these_files(baked: Path) -> None:
     package = re.sub("[-.]", "_", baked.name.lower())
     names = {path.relative_to(baked).as_posix() for path in committed(baked)}
     expected = {name.replace("PACKAGE", package) for name in FILES}
-    if "automation: manual" in (baked / "params.yaml").read_text(encoding="utf-8"):
+    params = yaml.safe_load((baked / "params.yaml").read_text(encoding="utf-8"))
+    expected |= set(ROLLED_OUT[params["deploy"]["target"]])
+    if params["retrain"]["automation"] == "manual":
         expected.remove(".github/workflows/monitor.yml")
     assert names - expected == set(), "not in the list"
     assert expected - names == set(), "not in the project"

@@ -226,7 +226,19 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
         head = git(project_copy, "rev-parse", "HEAD")
         assert (tracked["tags"]["git.commit"], tracked["tags"]["git.dirty"]) == (head, "false")
         assert [version["tags"]["git.commit"] for version in found["versions"]] == [head]
-        assert found["aliases"] == {"champion": 1}
+        assert found["aliases"] == {}, "on a server they say what production runs"
+
+        for record, aliases in (
+            ("challenger", {"challenger": 1}),
+            ("rollback", {}),
+            ("challenger", {"challenger": 1}),
+            ("champion", {"champion": 1}),
+            ("rollback", {"champion": 1}),
+        ):
+            said = cli(project_copy, "deploy", "record", record, MLFLOW_TRACKING_URI=server)
+            assert said.startswith("version 1 of flight-delays "), said
+            assert state(project_copy, server)["aliases"] == aliases, record
+        found = state(project_copy, server)
         assert "same answers" in uv_run(project_copy, "python", "-c", ANSWERS, MLFLOW_TRACKING_URI=server)
 
         cli(project_copy, "track", MLFLOW_TRACKING_URI=server)

@@ -5,6 +5,7 @@ Their `if:` are evaluated for events that need not happen here; that the jobs do
 
 import itertools
 import json
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_when_they_start(workflows: dict[str, Content]) -> None:
         "comment": {"workflow_run"},
         "retrain": {"schedule", "workflow_dispatch", "repository_dispatch"},
         "monitor": {"schedule", "workflow_dispatch"},
+        "deploy": {"push", "workflow_dispatch"},
     }
     assert workflows["test"]["on"]["push"] == {"branches": ["main"]}
     assert workflows["comment"]["on"]["workflow_run"] == {
@@ -116,8 +118,12 @@ def test_nobody_may_write_but_who_commits_and_who_tells(workflows: dict[str, Con
         "comment: comment": {"pull-requests"},
         "retrain: decide": {"contents", "issues"},
         "retrain: publish": {"contents"},
-        "retrain: propose": {"contents", "pull-requests", "issues", "statuses"},
+        "retrain: propose": {"contents", "pull-requests", "issues", "statuses", "actions"},
         "monitor: watchdog": {"issues"},
+        "deploy: image": {"packages"},
+        "deploy: attest": {"packages", "id-token", "attestations"},
+        "deploy: release": {"contents"},
+        "deploy: tell": {"issues"},
     }
 
 
@@ -233,14 +239,18 @@ def test_only_a_pull_request_gets_a_comment(workflows: dict[str, Content], event
 
 @pytest.mark.parametrize("storage", STORAGE_URLS)
 def test_a_cloud_login_is_possible_where_the_storage_needs_one(bake: Bake, storage: str) -> None:
-    """Jobs that read the storage may ask for an identity, and those who call them pass that on; nobody else may."""
-    workflows = read(bake(storage=storage, storage_url=STORAGE_URLS[storage]))
+    """Jobs that read the storage may ask for an identity, and those who call them pass that on; nobody else may.
+
+    But the one that signs what was published.
+    """
+    workflows = read(bake(storage=storage, storage_url=STORAGE_URLS[storage], deploy="swarm"))
     for name, workflow in workflows.items():
         for key, job in workflow["jobs"].items():
             called = Path(job.get("uses", "")).stem
             inner = workflows[called]["jobs"].values() if called else [job]
             reads = any(step.get("with", {}).get("storage") for one in inner for step in one["steps"])
-            wanted = "write" if reads and storage in CLOUDS else None
+            signs = any(step.get("uses", "").startswith("actions/attest@") for one in inner for step in one["steps"])
+            wanted = "write" if signs or (reads and storage in CLOUDS) else None
             assert job["permissions"].get("id-token") == wanted, f"{name}: {key}"
 
 
@@ -303,6 +313,93 @@ def test_a_retraining_ends_with_a_word_whatever_died(workflows: dict[str, Conten
     undecided = retraining("")
     undecided["needs"]["decide"]["outputs"] = {"retrain": "false"}
     assert not holds(job["if"], undecided)
+
+
+@pytest.fixture(scope="module")
+def rolled_out(bake: Bake) -> dict[str, Content]:
+    """The workflows of a project that is deployed to a Swarm."""
+    return read(bake(deploy="swarm"))
+
+
+def deployment(version: str = "", superseded: str = "", **results: str) -> dict[str, Any]:
+    """What the jobs of deploy.yml see."""
+    context = needed(**{"image": "success", "staging": "success", "production": "success"} | results)
+    context["needs"]["image"]["outputs"] = {"version": version or "3", "image": "ghcr.io/o/p@sha256:1"}
+    context["needs"]["production"]["outputs"] = {"superseded": superseded}
+    return context | {"inputs": {"version": version} if version else {}}
+
+
+def test_a_new_champion_on_main_is_deployed_and_an_earlier_one_by_hand(rolled_out: dict[str, Content]) -> None:
+    starts = rolled_out["deploy"]["on"]
+    assert starts["push"] == {"branches": ["main"], "paths": ["models/champion.dvc"]}
+    assert starts["workflow_dispatch"]["inputs"].keys() == {"version", "reason"}
+
+
+def test_what_was_published_before_is_not_built_again(rolled_out: dict[str, Content]) -> None:
+    """With a version nothing is built, verified here or attested: the image of that champion is looked up."""
+    jobs = rolled_out["deploy"]["jobs"]
+    built = [step for step in jobs["image"]["steps"] if re.search(r"deploy (package|image|try)", step.get("run", ""))]
+    (publish,) = [step for step in jobs["image"]["steps"] if step.get("id") == "publish"]
+    assert len(built) == 2
+    for version in ("", "2"):
+        context = deployment(version)
+        assert all(holds(step["if"], context) is not bool(version) for step in built)
+        assert text_of(publish["env"]["HOW"], context) == ("--find" if version else "--built")
+        assert holds(jobs["attest"]["if"], context) is not bool(version)
+        for name in ("staging", "production"):
+            assert text_of(jobs[name]["with"]["again"], context) == ("true" if version else "false")
+
+
+def test_production_comes_after_staging_and_the_release_after_production(rolled_out: dict[str, Content]) -> None:
+    """Where an environment fails, nothing follows but the word on it."""
+    jobs = rolled_out["deploy"]["jobs"]
+    assert jobs["staging"]["needs"] == "image"
+    assert set(jobs["production"]["needs"]) == {"image", "staging"}
+    assert {"staging", "production"} <= set(jobs["release"]["needs"])
+    for name in ("staging", "production"):
+        assert "if" not in jobs[name]
+    assert holds(jobs["release"]["if"], deployment())
+    assert not holds(jobs["release"]["if"], deployment(), "failure")
+    assert not holds(jobs["release"]["if"], deployment(superseded="true"))
+
+
+def test_deployments_of_one_environment_never_overlap_nor_end_halfway(rolled_out: dict[str, Content]) -> None:
+    job = rolled_out["rollout"]["jobs"]["rollout"]
+    assert job["environment"] == "${{ inputs.environment }}"
+    assert job["concurrency"] == {"group": "deploy-${{ inputs.environment }}", "cancel-in-progress": False}
+    assert rolled_out["deploy"]["concurrency"]["cancel-in-progress"] is False
+    assert "github.run_id" in rolled_out["deploy"]["concurrency"]["group"]
+
+
+def test_a_failed_deployment_is_told_and_taken_back_in_the_record(rolled_out: dict[str, Content]) -> None:
+    job = rolled_out["deploy"]["jobs"]["tell"]
+    assert set(job["needs"]) == {"image", "staging", "production", "release"}
+
+    def told(**results: str) -> list[str]:
+        ended = deployment() | needed(**{"image": "success", "release": "success"} | results)
+        failed = text_of(job["env"]["FAILED"], ended)
+        steps = [step for step in job["steps"] if "run" in step]
+        return [step["name"] for step in steps if holds(step.get("if"), ended | {"env": {"FAILED": failed}})]
+
+    assert holds(job["if"], deployment(), "failure")
+    assert told() == ["Tell that it went well"]
+    assert told(production="failure", release="skipped") == ["Tell that it failed", "Record that it was taken back"]
+    assert told(image="failure", release="skipped") == ["Tell that it failed", "Record that it was taken back"]
+    assert told(release="skipped") == [], "passed over for a newer one"
+
+
+def test_nothing_is_rolled_out_where_only_the_image_is_wanted(workflows: dict[str, Content]) -> None:
+    assert set(workflows["deploy"]["jobs"]) == {"image", "attest", "release", "tell"}
+    assert "rollout" not in workflows
+
+
+def test_what_the_job_s_token_merged_is_deployed_by_dispatch(workflows: dict[str, Content]) -> None:
+    """A merge by the App starts the deployment itself."""
+    steps = workflows["retrain"]["jobs"]["propose"]["steps"]
+    (step,) = [step for step in steps if "retraining propose" in step.get("run", "")]
+    known = retraining("promote")
+    assert text_of(step["env"]["STARTS"], known | {"steps": {"app": {"outputs": {}}}}) == "deploy.yml"
+    assert text_of(step["env"]["STARTS"], known | {"steps": {"app": {"outputs": {"token": "t"}}}}) == ""
 
 
 def test_force_is_for_who_asks_for_it(workflows: dict[str, Content]) -> None:

@@ -15,9 +15,13 @@ from test_bake import STORAGE_URLS
 
 Content = dict[Any, Any]
 OWN = "this template's own"
+ROLLED_OUT = {"s3": "swarm", "gcs": "kubernetes", "azure": "kubernetes", "ssh": "swarm"}
+"""Where a project with that storage is deployed to."""
 COMMANDS = ("uv", "git", "gh", "dvc", "docker", "tee", "test", "exit")
 SHELL = {
     "Write the SSH key",  # before there is a project to ask
+    "Write the SSH key of the servers",
+    "Write the kubeconfig",
     # With a token that may write, and so without any code of the repository.
     "Find the pull request",
     "Write the comment",
@@ -28,10 +32,11 @@ SHELL = {
 
 @pytest.fixture(scope="module", params=[OWN, *STORAGE_URLS])
 def repository(request: pytest.FixtureRequest, bake: Bake) -> Path:
-    """A project for each storage, and the template itself."""
+    """A project for each storage, with all that it may be deployed to, and the template itself."""
     if request.param == OWN:
         return ROOT
-    return bake(storage=request.param, storage_url=STORAGE_URLS[request.param])
+    deploy = ROLLED_OUT.get(request.param, "image")
+    return bake(storage=request.param, storage_url=STORAGE_URLS[request.param], deploy=deploy)
 
 
 @pytest.fixture(scope="module")

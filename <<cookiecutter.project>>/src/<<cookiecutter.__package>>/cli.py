@@ -299,6 +299,18 @@ def ui(port: Annotated[int, typer.Option(help="On this machine only.")] = 5000) 
 
 
 @app.command(rich_help_panel=VERSIONS)
+def releases() -> None:
+    """The champions of main: date, commit, metric, image, and where each is live."""
+    from .deploy.releases import releases
+    from .params import load_params
+
+    table, lines = releases(load_params())
+    console.print(table)
+    for line in lines:
+        say(line)
+
+
+@app.command(rich_help_panel=VERSIONS)
 def lineage(
     version: Annotated[str, typer.Argument(help="A number, `champion`, `previous`, a commit or a digest.")],
 ) -> None:

@@ -259,6 +259,70 @@ class Serving(Section):
     max_body_mb: Annotated[float, Field(gt=0)] = 10.0
 
 
+class Environment(Section):
+    """Where the champion is rolled out to; without a server it is passed over."""
+
+    server: str | None = None
+    """Of a Swarm's manager: `ssh://user@host`; of Kubernetes: a context of the kubeconfig."""
+    url: str | None = None
+    """Where it answers."""
+
+    @field_validator("url")
+    @classmethod
+    def _over_http(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError(f"{value!r} is no URL such as 'https://model.example.com'")
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_verified(self) -> "Environment":
+        if self.server and not self.url:
+            raise ValueError("a server needs a url, by which what was rolled out is verified")
+        return self
+
+
+class Environments(Section):
+    """In the order of the rollout."""
+
+    staging: Environment = Environment()
+    production: Environment = Environment()
+
+
+class Verify(Section):
+    """What a running service must satisfy, asked over HTTP."""
+
+    rows: Annotated[int, Field(ge=0)] = 1000
+    """Of the holdout, newest first, whose answers are compared with the pipeline's own."""
+    seconds: Annotated[float, Field(gt=0)] = 10
+    """How long it is under load."""
+    max_error_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_p95_ms: Annotated[float, Field(gt=0)] = 250.0
+
+
+class Deploy(Section):
+    """Where the champion goes."""
+
+    target: Literal["image", "swarm", "kubernetes"] = "image"
+    image: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$")] | None = None
+    """The name of the image without a tag, in lower case; its first part is the registry."""
+    environments: Environments = Environments()
+    verify: Verify = Verify()
+
+    @property
+    def repository(self) -> str:
+        """The name of the image. Raises ProjectError where none is set."""
+        if self.image is None:
+            raise ProjectError("deploy.image in params.yaml is not set: name the image, such as ghcr.io/my-org/flights")
+        return self.image
+
+    def environment(self, name: str) -> Environment:
+        """One of the environments. Raises ProjectError where there is none of that name."""
+        if name not in Environments.model_fields:
+            raise ProjectError(f"no environment is named {name}: there are {', '.join(Environments.model_fields)}")
+        found: Environment = getattr(self.environments, name)
+        return found
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -271,6 +335,7 @@ class Params(Section):
     gates: Gates
     retrain: Retrain = Retrain()
     serving: Serving = Serving()
+    deploy: Deploy = Deploy()
 
     @model_validator(mode="after")
     def _duration_needs_a_time(self) -> "Params":

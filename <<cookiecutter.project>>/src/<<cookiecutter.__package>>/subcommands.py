@@ -44,12 +44,13 @@ def propose(
     commit: Annotated[str, typer.Option(help="What it is.")] = "",
     tests: Annotated[str, typer.Option(help="What came of the tests of that commit: success or not.")] = "",
     report: Annotated[Path, typer.Option(help="The report in Markdown.")] = Path("report/report.md"),
+    starts: Annotated[str, typer.Option(help="The workflow to start once a new champion is merged.")] = "",
 ) -> None:
     """A report, a pull request or a merge, as `retrain.automation` has it; or an issue, where it went wrong."""
     from .params import load_params
     from .retrain.propose import Result, propose
 
-    say(propose(load_params(), Result(verdict, branch, commit, tests, STARTED_IN / report)))
+    say(propose(load_params(), Result(verdict, branch, commit, tests, STARTED_IN / report, starts)))
 
 
 notices = typer.Typer(no_args_is_help=True, help="Issues that tell of a state, and are closed when it is over.")
@@ -105,6 +106,8 @@ def compact(
 
 
 deployment = typer.Typer(no_args_is_help=True, help="From a champion to production: image, verification, rollout.")
+Version = Annotated[str, typer.Option(help="A number, `champion`, `previous`, a commit or a digest, as for `lineage`.")]
+Place = Annotated[str, typer.Argument(help="staging or production")]
 
 
 @deployment.command()
@@ -117,3 +120,96 @@ def package(
     from .paths import PACKAGE
 
     say(package(load_params(), absolute(folder) or PACKAGE))
+
+
+@deployment.command()
+def verify(
+    url: Annotated[str, typer.Argument(help="Of the running service.")],
+    version: Version = "champion",
+    wait: Annotated[float, typer.Option(min=0, help="Seconds until it has to be ready.")] = 60,
+) -> None:
+    """Hold a running service against the champion: golden and holdout rows, then a short load."""
+    from .deploy.verify import verify
+    from .params import load_params
+
+    say(verify(load_params(), url, version, wait))
+
+
+@deployment.command("try")
+def try_image(version: Version = "champion") -> None:
+    """Run the image that was built here, as production does, and verify it."""
+    from .deploy.trial import trial
+    from .params import load_params
+
+    say(trial(load_params(), version))
+
+
+@deployment.command()
+def registry() -> None:
+    """Say where the image is published, to log in there."""
+    from .deploy.publish import registry
+    from .params import load_params
+
+    say(registry(load_params()))
+
+
+@deployment.command("publish")
+def publish_image(
+    version: Version = "champion",
+    built: Annotated[bool, typer.Option("--built/--find", help="Push what was built here, or find it there.")] = True,
+) -> None:
+    """Push the image to the registry; or find that of an earlier champion there, without a build."""
+    from .deploy.publish import find_published, publish
+    from .params import load_params
+
+    say((publish if built else find_published)(load_params(), version))
+
+
+@deployment.command()
+def rollout(
+    environment: Place,
+    version: Version = "champion",
+    image: Annotated[str, typer.Option(help="The published image; that of the champion if not given.")] = "",
+    unless_newer: Annotated[
+        bool, typer.Option("--unless-newer/--again", help="Pass it over where main has a newer champion by now.")
+    ] = False,
+) -> None:
+    """Roll a champion out, verify it, and take it back where that fails."""
+    from .deploy.rollout import rollout
+    from .params import load_params
+
+    say(rollout(load_params(), environment, version, image, unless_newer))
+
+
+@deployment.command()
+def rollback(environment: Place) -> None:
+    """Bring back the image that ran there before, and verify it."""
+    from .deploy.rollout import rollback
+    from .params import load_params
+
+    say(rollback(load_params(), environment))
+
+
+@deployment.command("record")
+def record_deployment(
+    what: Annotated[Literal["challenger", "champion", "rollback"], typer.Argument(help="What became of it.")],
+    version: Version = "champion",
+) -> None:
+    """Tell the MLflow server, if there is one: version and aliases."""
+    from .deploy import record
+
+    told = {"challenger": record.under_way, "champion": record.in_production, "rollback": record.taken_back}
+    say(told[what](version))
+
+
+@deployment.command()
+def release(
+    version: Version = "champion",
+    report: Annotated[Path | None, typer.Option(help="In Markdown, put below the model card.")] = None,
+    image: Annotated[str, typer.Option(help="That was published.")] = "",
+) -> None:
+    """Have a release at GitHub: the model card, the report, the image."""
+    from .deploy.releases import release
+    from .params import load_params
+
+    say(release(load_params(), version, absolute(report), image))

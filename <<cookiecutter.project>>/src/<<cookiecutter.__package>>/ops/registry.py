@@ -1,14 +1,13 @@
 """The champions in MLflow's model registry: a version for each, the aliases `champion` and `previous`.
 
-Git says who is champion; the registry repeats it.
+Git says who is champion; the embedded registry repeats it. On a server the aliases say what production runs.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import paths
-from . import git
-from .revisions import Champion, champions, main_branch
+from .revisions import Champion, champions
 from .tracking_store import Store
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ def register_champion(store: Store) -> Registered | None:
     """Register the champion of the working tree if it is not the newest version yet, and move the aliases.
 
     None when there is no champion. Where the store does not hold its model, `track --history` brings it. On a
-    server shared with others the aliases move on the main branch alone, as
-    main says what production runs.
+    server the aliases mean what production runs: there only a deployment moves them.
     """
     known = champions()
     if not known:
@@ -41,14 +39,14 @@ def register_champion(store: Store) -> Registered | None:
     held = versions(store)
     newest = int(held[-1].version) if held else 1
     found = register(store, known[-1], held, after=newest - 1)
-    if found.version and (store.embedded or git.branch() == main_branch().rpartition("/")[2]):
+    if found.version and store.embedded:
         before = [int(version.version) for version in held if int(version.version) < found.version]
         move_aliases(store, found.version, current_alias(store, before, found.version))
     return found
 
 
 def register_history(store: Store, known: list[Champion]) -> list[Registered]:
-    """Register the champions that are missing, in their order, and move the aliases to the last two."""
+    """Register the champions that are missing, in their order; the embedded store's aliases move to the last two."""
     held, after, found = versions(store), 0, []
     for champion in known:
         registered = register(store, champion, held, after)
@@ -57,7 +55,7 @@ def register_history(store: Store, known: list[Champion]) -> list[Registered]:
         if registered.new:
             held = versions(store)
     numbers = [registered.version for registered in found if registered.version]
-    if numbers:
+    if numbers and store.embedded:
         move_aliases(store, numbers[-1], numbers[-2] if len(numbers) > 1 else None)
     return found
 

@@ -32,6 +32,8 @@ class Result:
     commit: str
     tests: str
     report: Path
+    starts: str = ""
+    """The workflow that a merge into main calls for but, made with this token, does not start."""
 
 
 def propose(params: Params, found: Result) -> str:
@@ -70,16 +72,20 @@ def end(repository: gh.Repository, params: Params, decision: Decision, found: Re
     refused = merge(repository, decision, found)
     if not refused:
         remove(found.branch)
-        return live(), "merged into main"
+        return live(repository, found), "merged into main"
     outcome, address = open_pull(repository, decision, found, refused)
     if outcome == "proposed" and merge_pull(repository, address, found):
-        return live(), f"merged {address}"
+        return live(repository, found), f"merged {address}"
     return outcome, address
 
 
-def live() -> str:
-    """What a merge means."""
-    return "promoted" if promoted() else "kept"
+def live(repository: gh.Repository, found: Result) -> str:
+    """What a merge means; a new champion is deployed."""
+    if not promoted():
+        return "kept"
+    if found.starts:
+        repository.tell("POST", f"/actions/workflows/{found.starts}/dispatches", ref="main")
+    return "promoted"
 
 
 def set_statuses(repository: gh.Repository, found: Result) -> None:

@@ -1,0 +1,81 @@
+"""The image of a champion in the registry: pushed once, and from then on known by the digest of its content."""
+
+from ..errors import ProjectError
+from ..ops import actions, git
+from ..ops.lineage import find_champion
+from ..ops.revisions import Champion
+from ..params import Params
+from .commands import Refused, run
+
+
+def registry(params: Params) -> str:
+    """Where the image is published."""
+    host = params.deploy.repository.partition("/")[0]
+    actions.output("registry", host)
+    return host
+
+
+def publish(params: Params, version: str) -> str:
+    """Push the image that was built here as that of a champion. Returns its name with the digest.
+
+    It bears the tags of the commit that it was built from and of the one that promoted the champion.
+    """
+    champion, _ = find_champion(version)
+    built = built_image(params)
+    tags = {built, tag_of(params, champion)}
+    for tag in sorted(tags):
+        run("docker", "tag", built, tag)
+        print(f"pushing {tag}", flush=True)
+        run("docker", "push", "--quiet", tag)
+    return told(params, champion, with_digest(params, built))
+
+
+def find_published(params: Params, version: str) -> str:
+    """The image of an earlier champion in the registry, by its digest: nothing is built."""
+    champion, _ = find_champion(version)
+    return told(params, champion, published(params, champion))
+
+
+def published(params: Params, champion: Champion) -> str:
+    """The image of a champion, with its digest. Raises ProjectError where the registry has none."""
+    tag = tag_of(params, champion)
+    try:
+        run("docker", "pull", "--quiet", tag)
+    except Refused as reason:
+        raise ProjectError(
+            f"no image of champion {champion.number} can be fetched ({reason}): "
+            f"`gh workflow run deploy.yml` builds and publishes that of main"
+        ) from None
+    return with_digest(params, tag)
+
+
+def told(params: Params, champion: Champion, image: str) -> str:
+    """Tell the following jobs which image and champion it is about."""
+    name, _, digest = image.partition("@")
+    for key, value in (("image", image), ("name", name), ("digest", digest), ("version", str(champion.number))):
+        actions.output(key, value)
+    return image
+
+
+def built_image(params: Params) -> str:
+    """What the image is called here that was built from the checked-out commit."""
+    commit = git.head()
+    if commit is None:
+        raise ProjectError("nothing is committed yet: commit first, the image is tagged by the commit")
+    return f"{params.deploy.repository}:{commit}"
+
+
+def tag_of(params: Params, champion: Champion) -> str:
+    """The image's name with the commit that promoted the champion."""
+    if champion.commit is None:
+        raise ProjectError("the promotion is not committed yet: commit it first, the image is tagged by the commit")
+    return f"{params.deploy.repository}:{champion.commit}"
+
+
+def with_digest(params: Params, tag: str) -> str:
+    """The name by which the registry has an image that was pushed or pulled here."""
+    listed = run("docker", "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag)
+    own = [name for name in listed.splitlines() if name.startswith(f"{params.deploy.repository}@")]
+    if not own:
+        raise ProjectError(f"{tag} is in no registry: `deploy publish` pushes it")
+    return own[-1]

@@ -1,0 +1,103 @@
+"""A running service, asked over HTTP: what it is, whether it is ready, what it answers."""
+
+import json
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ProjectError
+
+SECONDS = 10.0
+Row = dict[str, Any]
+Answer = dict[str, float]
+
+
+class NoAnswer(ProjectError):
+    """The service could not be reached, or answered with an error."""
+
+
+@dataclass
+class Service:
+    """The service at a URL. One connection is kept for as long as it answers: one object for each thread."""
+
+    url: str
+    seconds: float = SECONDS
+    """How long to wait for an answer."""
+    _connection: HTTPConnection | None = field(default=None, repr=False)
+
+    def get(self, path: str) -> Any:
+        """What it says at a path. Raises NoAnswer."""
+        return self.ask("GET", path)
+
+    def predict(self, rows: Sequence[Row]) -> list[Answer]:
+        """Its answers to some rows, in their order. Raises NoAnswer."""
+        said = self.ask("POST", "/predict", rows)
+        answers = said.get("answers") if isinstance(said, dict) else None
+        if not isinstance(answers, list) or len(answers) != len(rows):
+            raise NoAnswer(f"{self.url}/predict gave no answer for each of {len(rows)} rows")
+        return answers
+
+    def ask(self, method: str, path: str, content: Any = None) -> Any:
+        """One request."""
+        body = None if content is None else json.dumps(content).encode()
+        try:
+            status, text = self.exchange(method, path, body)
+        except (OSError, HTTPException) as error:
+            self.close()
+            raise NoAnswer(f"{self.url}{path} does not answer ({str(error) or type(error).__name__})") from None
+        try:
+            said = json.loads(text or b"null")
+        except ValueError:
+            said = None
+        if status >= 300:
+            why = (
+                said.get("detail", said.get("error", said)) if isinstance(said, dict) else text[:200].decode("latin-1")
+            )
+            raise NoAnswer(f"{self.url}{path} answered {status}: {' '.join(str(why).split())[:300]}")
+        if said is None:
+            raise NoAnswer(f"{self.url}{path} gave no JSON: is it this project's service?")
+        return said
+
+    def exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        """Send a request over the connection that is open, or a new one: status and content."""
+        parts = urlsplit(self.url)
+        if self._connection is None:
+            kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+            self._connection = kind(parts.hostname or "", parts.port, timeout=self.seconds)
+            self._connection.connect()
+            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection.request(method, f"{parts.path.rstrip('/')}{path}", body, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.will_close:
+            self.close()
+        return answer.status, text
+
+    def close(self) -> None:
+        """End the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def wait_until_ready(url: str, seconds: float) -> None:
+    """Wait for the service to be ready, telling now and then what it says. Raises NoAnswer when it is not in time."""
+    end, told = time.monotonic() + seconds, time.monotonic()
+    while True:
+        service = Service(url, seconds=min(SECONDS, seconds))
+        try:
+            service.get("/ready")
+            return
+        except NoAnswer as reason:
+            if time.monotonic() > end:
+                raise NoAnswer(f"not ready after {seconds:g} seconds: {reason}") from None
+            if time.monotonic() - told > SECONDS:
+                print(f"waiting: {reason}", flush=True)
+                told = time.monotonic()
+        finally:
+            service.close()
+        time.sleep(0.5)
