@@ -233,7 +233,9 @@ tests/test_predictions.py
 tests/test_promote.py
 tests/test_propose.py
 tests/test_publish.py
+tests/test_releases.py
 tests/test_report.py
+tests/test_rollout.py
 tests/test_serving.py
 tests/test_serving_process.py
 tests/test_setup.py

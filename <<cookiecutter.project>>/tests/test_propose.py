@@ -100,7 +100,7 @@ def results(champion: bool = True) -> None:
         dvc.add(paths.CHAMPION)
 
 
-def end(automation: str, verdict: str, tests: str = "success", publishes: bool = True) -> str:
+def end(automation: str, verdict: str, tests: str = "success", publishes: bool = True, starts: str = "") -> str:
     """Publish and propose, as the last jobs do."""
     found = publish() if publishes else None
     branch, commit = (found.branch, found.commit) if found else ("", "")
@@ -109,7 +109,7 @@ def end(automation: str, verdict: str, tests: str = "success", publishes: bool =
     report = Path("report.md")
     report.write_text("## the report\n")
     params = Params.model_construct(retrain=Retrain(automation=automation))
-    return propose(params, Result(verdict, branch, commit, tests, report))
+    return propose(params, Result(verdict, branch, commit, tests, report, starts))
 
 
 def outcomes() -> list[str]:
@@ -214,6 +214,17 @@ def test_at_the_level_automatic_it_is_merged(
     assert (merge["base"], merge["head"]) == ("main", git("rev-parse", "HEAD"))
     assert github.calls("POST", "/pulls") == []
     assert at_origin(origin) == {"main", "dvc-storage", "retrain-log"}
+
+
+@pytest.mark.parametrize("champion", [True, False])
+@pytest.mark.parametrize("starts", ["", "deploy.yml"])
+def test_a_new_champion_is_deployed_where_its_merge_starts_nothing(
+    begun: Path, github: GitHub, champion: bool, starts: str
+) -> None:
+    results(champion)
+    end("automatic", "promote" if champion else "keep", starts=starts)
+    started = github.calls("POST", "/actions/workflows/deploy.yml/dispatches")
+    assert started == ([{"ref": "main"}] if champion and starts else [])
 
 
 def test_where_main_takes_only_pull_requests_one_is_opened_and_merged(begun: Path, github: GitHub) -> None:
