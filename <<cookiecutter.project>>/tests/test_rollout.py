@@ -30,6 +30,7 @@ file = Path({state!r})
 state = json.loads(file.read_text())
 said = sys.argv[1:]
 state["calls"].append([os.environ["DOCKER_HOST"], *said])
+state["given"] = [os.environ["PORT"], os.environ["GATEWAY"]]
 update = {{}}
 if said[:2] == ["stack", "deploy"]:
     image = os.environ["IMAGE"]
@@ -83,6 +84,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     program(tmp_path / "bin" / "docker", DOCKER, tmp_path / "engine.json")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.setattr(swarm, "load_project", lambda: Named("flights"))
+    monkeypatch.setattr(swarm, "GATEWAY", tmp_path / "haproxy.cfg")
+    (tmp_path / "haproxy.cfg").write_text("global")
     monkeypatch.setattr(swarm.time, "sleep", lambda seconds: None)
     return made
 
@@ -110,7 +113,7 @@ class World:
 @pytest.fixture
 def world(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> World:
     """A project that is rolled out to one Swarm; its services answer as their image has it, or wrongly."""
-    return made_world(monkeypatch, Swarm("staging", "ssh://me@host").running, "swarm")
+    return made_world(monkeypatch, Swarm("staging", "ssh://me@host", 80).running, "swarm")
 
 
 def made_world(patch: pytest.MonkeyPatch, running: Callable[[], str | None], target: str) -> World:
@@ -155,7 +158,7 @@ def test_one_that_answers_wrongly_is_taken_back_and_the_old_one_verified(world: 
         "staging: champion 2 failed: 3 of 10 rows are answered otherwise. "
         "champion 1 is back: http://host answers as champion 1"
     )
-    assert Swarm("staging", "ssh://me@host").running() == OLD
+    assert Swarm("staging", "ssh://me@host", 80).running() == OLD
     assert world.asked == [("http://host", "2"), ("http://host", "1")]
 
 
@@ -189,7 +192,7 @@ def test_rolled_out_again_it_is_only_verified(world: World, engine: Engine) -> N
 def test_an_engine_that_gives_up_is_a_failure(world: World, engine: Engine) -> None:
     engine.set(image=NEW, before=OLD, update="paused")
     with pytest.raises(ProjectError, match="the engine gave up"):
-        Swarm("staging", "ssh://me@host").state(NEW)
+        Swarm("staging", "ssh://me@host", 80).state(NEW)
 
 
 def test_without_a_server_it_is_passed_over_with_the_setting_that_is_missing(world: World, engine: Engine) -> None:
@@ -218,6 +221,11 @@ def test_the_image_before_comes_back_by_hand(world: World, engine: Engine) -> No
         rollout.rollback(world.params, "staging")
     rollout.rollout(world.params, "staging", "2", NEW)
     assert rollout.rollback(world.params, "staging") == f"staging: {OLD} is back; http://host answers as champion 1"
+
+
+def test_the_gateway_listens_where_the_address_leads() -> None:
+    for url, port in (("http://host", 80), ("http://host:8081/model", 8081), ("https://host", 8080)):
+        assert rollout.port_of(url) == port
 
 
 def test_a_name_with_a_digest_is_told_from_others_by_that() -> None:

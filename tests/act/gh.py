@@ -11,14 +11,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import jq
-import yaml
 
 from . import routes
 from .mortal import dying
-from .origin import WORKFLOWS, in_origin
+from .origin import dispatched
 from .stand_in import fetch
 from .state import Caller, Refused, State, caller, folder, record, require, state
-from .workflow import triggers
 
 TOKEN = "a-token-of-the-tests"
 """What a job has in `github.token`; whose it is, is known by the job that sends it."""
@@ -80,24 +78,9 @@ def dispatch(arguments: list[str]) -> None:
     parser.add_argument("-f", "--raw-field", action="append", default=[])
     asked = parser.parse_args(arguments)
     inputs = dict(field.split("=", 1) for field in asked.raw_field)
-    content = yaml.safe_load(in_origin(folder(), "show", f"refs/heads/{asked.ref}:{WORKFLOWS}/{asked.workflow}"))
-    may_dispatch(asked.workflow, content, inputs)
-    commit = in_origin(folder(), "rev-parse", f"refs/heads/{asked.ref}")
     with state(folder()) as held:
         require(held, me(), ("actions", "write"))
-    record(folder(), "dispatches", workflow=asked.workflow, ref=asked.ref, sha=commit, inputs=inputs)
-
-
-def may_dispatch(name: str, content: State, inputs: dict[str, str]) -> State:
-    """The inputs with their defaults. Raises Refused where the workflow cannot be started so."""
-    started = triggers(content)
-    if "workflow_dispatch" not in started:
-        raise Refused(f"Workflow {name} does not have 'workflow_dispatch' trigger")
-    known = started["workflow_dispatch"].get("inputs", {})
-    unexpected = inputs.keys() - known.keys()
-    if unexpected:
-        raise Refused(f"Unexpected inputs provided: {sorted(unexpected)}")
-    return {name: str(about.get("default", "")) for name, about in known.items()} | inputs
+        held["dispatches"].append(dispatched(folder(), asked.workflow, asked.ref, inputs))
 
 
 def download(arguments: list[str]) -> None:

@@ -12,10 +12,9 @@ import yaml
 from support import git, run
 
 from . import pulls
-from .gh import may_dispatch
 from .machine import runner, serve_pushes
 from .mortal import MORTAL
-from .origin import ORIGIN, WORKFLOWS, merged
+from .origin import ORIGIN, WORKFLOWS, may_dispatch, merged
 from .runs import Run, checks, execute
 from .server import Meanwhile, serve
 from .state import Refused, State, empty, moment, one, state

@@ -68,3 +68,22 @@ def wanted(
         if not any(fnmatch.fnmatch(name, pattern) for name in changed for pattern in filters["paths"]):
             return False
     return any(fnmatch.fnmatch(branch, pattern) for pattern in filters.get("branches", ["*"]))
+
+
+def dispatched(folder: Path, workflow: str, branch: str, inputs: dict[str, str]) -> State:
+    """A workflow that is started by hand. Raises Refused where that cannot be, or not so."""
+    content = yaml.safe_load(in_origin(folder, "show", f"refs/heads/{branch}:{WORKFLOWS}/{workflow}"))
+    may_dispatch(workflow, content, inputs)
+    return {"workflow": workflow, "ref": branch, "sha": head(folder, branch), "inputs": inputs}
+
+
+def may_dispatch(name: str, content: State, inputs: dict[str, str]) -> State:
+    """The inputs with their defaults. Raises Refused where the workflow cannot be started so."""
+    started = triggers(content)
+    if "workflow_dispatch" not in started:
+        raise Refused(f"Workflow {name} does not have 'workflow_dispatch' trigger")
+    known = started["workflow_dispatch"].get("inputs", {})
+    unexpected = inputs.keys() - known.keys()
+    if unexpected:
+        raise Refused(f"Unexpected inputs provided: {sorted(unexpected)}")
+    return {name: str(about.get("default", "")) for name, about in known.items()} | inputs

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import conversations, pulls
-from .origin import WORKFLOWS, head, in_origin
+from . import conversations, pulls, releases
+from .origin import WORKFLOWS, dispatched, head, in_origin
 from .state import Caller, Refused, State, folder, require
 
 STATES = ("error", "failure", "pending", "success")
@@ -56,6 +56,12 @@ def workflow(held: State, caller: Caller, path: Path, fields: State) -> State:
     return {"path": file, "state": "active", "created_at": held["created_at"]} | known
 
 
+def dispatch(held: State, caller: Caller, path: Path, fields: State) -> None:
+    """Start a workflow."""
+    require(held, caller, ("actions", "write"))
+    held["dispatches"].append(dispatched(folder(), path[-2], fields["ref"], fields.get("inputs", {})))
+
+
 def delete_branch(held: State, caller: Caller, path: Path, fields: State) -> None:
     """Delete a branch."""
     require(held, caller, ("contents", "write"))
@@ -94,6 +100,10 @@ ROUTES: dict[tuple[str, str], tuple[Answer, frozenset[str]]] = {
     ("POST", "repos/REPO/statuses/*"): (status, frozenset()),
     ("GET", "repos/REPO/actions/workflows/*"): (workflow, frozenset()),
     ("GET", "repos/REPO/actions/workflows/*/runs"): (runs, PAGES | {"status", "branch", "event"}),
+    ("POST", "repos/REPO/actions/workflows/*/dispatches"): (dispatch, frozenset()),
+    ("GET", "repos/REPO/releases"): (releases.releases, PAGES),
+    ("POST", "repos/REPO/releases"): (releases.make, frozenset()),
+    ("PATCH", "repos/REPO/releases/*"): (releases.edit, frozenset()),
     ("DELETE", "repos/REPO/git/refs/heads/**"): (delete_branch, frozenset()),
 }
 """What answers, and the parameters that a GET may carry."""

@@ -1,6 +1,7 @@
 """One environment: roll out, verify, and where that fails, take back and verify what was there before."""
 
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from ..errors import ProjectError
 from ..ops import actions, git
@@ -29,10 +30,12 @@ class Engine(Protocol):
 
 def engine(params: Params, name: str) -> Engine | None:
     """The engine of an environment, None where it has no server."""
-    server = params.deploy.environment(name).server
-    if server is None or params.deploy.target == "image":
+    environment = params.deploy.environment(name)
+    if environment.server is None or params.deploy.target == "image":
         return None
-    return Swarm(name, server) if params.deploy.target == "swarm" else Kubernetes(name, server)
+    if params.deploy.target == "swarm":
+        return Swarm(name, environment.server, port_of(environment.url or ""))
+    return Kubernetes(name, environment.server)
 
 
 def rollout(params: Params, name: str, version: str, image: str | None = None, unless_newer: bool = False) -> str:
@@ -128,6 +131,12 @@ def url_of(params: Params, name: str) -> str:
     if url is None:
         raise ProjectError(f"deploy.environments.{name}.url in params.yaml is not set")
     return url
+
+
+def port_of(url: str) -> int:
+    """The port of the servers that an address leads to: its own; behind whatever speaks HTTPS it is 8080."""
+    parts = urlsplit(url)
+    return parts.port or (80 if parts.scheme == "http" else 8080)
 
 
 def newest_at_origin() -> Champion | None:

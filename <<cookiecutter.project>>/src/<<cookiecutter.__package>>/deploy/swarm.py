@@ -3,6 +3,7 @@
 The manager is reached by Docker's own transport over SSH: nothing is installed there but the engine.
 """
 
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..project import load_project
 from .commands import lines_of_json, run
 
 STACK = Path("deploy/swarm/stack.yaml")
+GATEWAY = STACK.with_name("haproxy.cfg")
 SERVICES = ("model", "gateway")
 SECONDS = 900
 """The longest that a rollout may take."""
@@ -27,6 +29,8 @@ class Swarm:
 
     environment: str
     server: str
+    port: int
+    """That each server's gateway listens on."""
 
     @property
     def stack(self) -> str:
@@ -35,8 +39,17 @@ class Swarm:
         return f"{name}-{self.environment}"
 
     def docker(self, *arguments: str, image: str = "") -> str:
-        """A command of the manager's engine; the stack file calls the image `$IMAGE`."""
-        return run("docker", *arguments, seconds=SECONDS, DOCKER_HOST=self.server, IMAGE=image)
+        """A command of the manager's engine, with what the stack file leaves open."""
+        gateway = f"{self.environment}-{hashlib.sha256(GATEWAY.read_bytes()).hexdigest()[:12]}" if image else ""
+        return run(
+            "docker",
+            *arguments,
+            seconds=SECONDS,
+            DOCKER_HOST=self.server,
+            IMAGE=image,
+            PORT=str(self.port),
+            GATEWAY=gateway,
+        )
 
     def running(self) -> str | None:
         """The image that is rolled out there, None where there is none."""
