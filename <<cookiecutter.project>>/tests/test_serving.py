@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from << cookiecutter.__package >>.data.contract import Contract, conform
 from << cookiecutter.__package >>.model.artifact import load_model
@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_package(tmp_path_factory.mktemp("onnx"))
 
 
-def start(package: Path, **changed: Any) -> tuple[Service, Starlette]:
+def start(package: Path, **changed: Any) -> tuple[Service, ASGIApp]:
     """A service in this process that has loaded a package."""
     service = Service(Settings(model_dir=package, **changed))
     service.start()
@@ -39,7 +39,7 @@ def start(package: Path, **changed: Any) -> tuple[Service, Starlette]:
 
 
 @pytest.fixture(scope="module")
-def app(made: Path) -> Starlette:
+def app(made: Path) -> ASGIApp:
     """The service of the ONNX model."""
     return start(made / "build/model")[1]
 
@@ -75,7 +75,7 @@ def test_requests_are_answered_as_by_the_pipeline(
     assert expected["probability_1"].std() > 0.1
 
 
-def test_a_row_alone_is_answered_as_in_a_batch(app: Starlette) -> None:
+def test_a_row_alone_is_answered_as_in_a_batch(app: ASGIApp) -> None:
     other = {**ROW, "price": 19.0}
     batch = ask(app, "/predict", [ROW, other]).json
     for place, row in enumerate((ROW, other)):
@@ -111,7 +111,7 @@ def test_a_row_alone_is_answered_as_in_a_batch(app: Starlette) -> None:
         ("birthday", '"0001-01-01T00:00:00+14:00"', "is no date"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_row_and_column(column: str, value: str, said: str, app: Starlette) -> None:
+def test_what_is_wrong_is_named_with_its_row_and_column(column: str, value: str, said: str, app: ASGIApp) -> None:
     row = json.dumps({**ROW, column: "CHANGED"}).replace('"CHANGED"', value)
     reply = ask(app, "/predict", parts=[f"[{json.dumps(ROW)}, {row}]".encode()])
     assert reply.status == 422
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_named_with_its_row_and_column(column: str, value: str,
     assert said in reply.json["detail"]
 
 
-def test_a_missing_column_is_named(app: Starlette) -> None:
+def test_a_missing_column_is_named(app: ASGIApp) -> None:
     reply = ask(app, "/predict", [ROW, {name: value for name, value in ROW.items() if name != "member"}])
     assert (reply.status, reply.json["row"], reply.json["column"]) == (422, 1, "member")
 
@@ -145,13 +145,13 @@ def test_a_missing_column_is_named(app: Starlette) -> None:
         (b" " * 100_001, 413),
     ],
 )
-def test_no_body_breaks_the_service(body: bytes, status: int, app: Starlette) -> None:
+def test_no_body_breaks_the_service(body: bytes, status: int, app: ASGIApp) -> None:
     reply = ask(app, "/predict", parts=[body])
     assert reply.status == status
     assert reply.json["detail"]
 
 
-def test_a_column_given_twice_is_refused(app: Starlette) -> None:
+def test_a_column_given_twice_is_refused(app: ASGIApp) -> None:
     """Also where another one is left out, and however its name is written."""
     text = json.dumps(ROW)
     for twice in (text[:-1] + ', "price": 5}', text.replace('"price": 9.5', '"shop": "south"')):
@@ -162,7 +162,7 @@ def test_a_column_given_twice_is_refused(app: Starlette) -> None:
     assert "price: is given twice" in ask(app, "/predict", parts=[escaped.encode()]).json["detail"]
 
 
-def test_the_largest_body_is_counted_as_it_comes(app: Starlette) -> None:
+def test_the_largest_body_is_counted_as_it_comes(app: ASGIApp) -> None:
     """A client that does not tell the length in advance has the same limit; a body in parts is put together."""
     reply = ask(app, "/predict", parts=[b" " * 60_000] * 3)
     assert (reply.status, reply.headers["connection"]) == (413, "close")
@@ -179,7 +179,7 @@ def test_the_largest_body_is_counted_as_it_comes(app: Starlette) -> None:
         ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
     ],
 )
-def test_only_json_is_taken(headers: dict[str, str], status: int, app: Starlette) -> None:
+def test_only_json_is_taken(headers: dict[str, str], status: int, app: ASGIApp) -> None:
     assert ask(app, "/predict", ROW, headers=headers).status == status
 
 
@@ -203,7 +203,7 @@ def test_what_is_unusual_is_answered_and_counted(made: Path) -> None:
     assert MISSING == MISSING_IN_TRAINING
 
 
-def test_a_good_model_is_ready_and_tells_what_it_is(app: Starlette) -> None:
+def test_a_good_model_is_ready_and_tells_what_it_is(app: ASGIApp) -> None:
     assert ask(app, "/ready").status == 200
     told = ask(app, "/model").json
     assert (told["version"], told["commit"], told["metrics"]) == (7, "c0ffee", {"roc_auc": 0.8})
@@ -256,7 +256,7 @@ def test_predictions_are_kept_where_a_file_is_named(made: Path, tmp_path: Path) 
     assert (model, json.loads(request)) == ("d1.dir", [ROW, ROW])
 
 
-def test_the_documents_show_each_column(app: Starlette) -> None:
+def test_the_documents_show_each_column(app: ASGIApp) -> None:
     """With its type, range, categories and an example that is answered."""
     document = ask(app, "/openapi.json").json
     row = document["components"]["schemas"]["Row"]
@@ -271,7 +271,7 @@ def test_the_documents_show_each_column(app: Starlette) -> None:
     assert all(name in page for name in ROW)
 
 
-def test_there_are_no_other_ways_in(app: Starlette) -> None:
+def test_there_are_no_other_ways_in(app: ASGIApp) -> None:
     assert ask(app, "/admin").status == 404
     assert ask(app, "/admin").json["detail"]
 
@@ -298,7 +298,7 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=list(Hea
 
 @quick
 @given(rows=st.lists(good_rows, min_size=1, max_size=5))
-def test_whatever_the_contract_allows_is_answered(rows: list[dict[str, Any]], app: Starlette) -> None:
+def test_whatever_the_contract_allows_is_answered(rows: list[dict[str, Any]], app: ASGIApp) -> None:
     reply = ask(app, "/predict", rows)
     assert reply.status == 200, reply.body
     for answer in reply.json["answers"]:
@@ -307,13 +307,13 @@ def test_whatever_the_contract_allows_is_answered(rows: list[dict[str, Any]], ap
 
 @quick
 @given(row=good_rows, change=st.dictionaries(st.sampled_from([*ROW, "other"]), some_json, max_size=3))
-def test_whatever_is_in_a_row_the_service_does_not_break(row: Any, change: Any, app: Starlette) -> None:
+def test_whatever_is_in_a_row_the_service_does_not_break(row: Any, change: Any, app: ASGIApp) -> None:
     assert ask(app, "/predict", [row, {**row, **change}]).status in (200, 400, 422)
 
 
 @quick
 @given(body=st.binary() | some_json.map(lambda content: json.dumps(content).encode()))
-def test_whatever_comes_the_service_does_not_break(body: bytes, app: Starlette) -> None:
+def test_whatever_comes_the_service_does_not_break(body: bytes, app: ASGIApp) -> None:
     assert ask(app, "/predict", parts=[body]).status in (400, 422)
 
 

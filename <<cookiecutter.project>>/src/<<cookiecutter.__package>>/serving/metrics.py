@@ -43,6 +43,11 @@ class Metrics:
         )  # fmt: skip
         self.answered = self.requests.labels("200")
 
+    def know(self, columns: list[str]) -> None:
+        """Begin to count for these columns, at nothing."""
+        self.missing_in = {name: self.missing.labels(name) for name in columns}
+        self.unseen_in = {name: self.unseen.labels(name) for name in columns}
+
     def text(self) -> bytes:
         """All figures, those of all processes together."""
         if SHARED not in os.environ:

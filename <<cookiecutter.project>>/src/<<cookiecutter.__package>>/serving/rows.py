@@ -74,6 +74,12 @@ class Decoder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.numbers, self.categories, self.max_rows = schema.numbers, schema.categories, max_rows
         self.width = len(schema.columns)
+        self.dates = [place for place, column in enumerate(self.numbers) if column.kind == "date"]
+        self.limited = [
+            (place, column, {*column.allowed, None} if column.nullable else set(column.allowed))
+            for place, column in enumerate(self.numbers + self.categories)
+            if column.allowed is not None
+        ]
         self.omissions = Omissions()
         row = row_type(schema, self.omissions)
         self.one = msgspec.json.Decoder(row)
@@ -83,6 +89,9 @@ class Decoder:
     def __call__(self, body: bytes) -> Batch:
         """The batch that a body holds. Raises Refused."""
         rows = self.rows(body)
+        for place, column, allowed in self.limited:
+            if not allowed.issuperset([row[place] for row in rows]):
+                refuse_others(rows, place, column, allowed)
         numbers, missing = self.as_numbers(rows)
         categories, unseen = self.as_categories(rows, missing)
         return Batch(numbers, categories, missing, unseen)
@@ -96,7 +105,7 @@ class Decoder:
             raise self.refusal(str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(400, f"the body is no JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
-        if body.count(b":") != len(found) * self.width - self.omissions.count:
+        if colons(body) != len(found) * self.width - self.omissions.count:
             refuse_columns_given_twice(body)
         return list(map(msgspec.structs.astuple, found))
 
@@ -118,9 +127,7 @@ class Decoder:
     def as_numbers(self, rows: list[tuple[Any, ...]]) -> tuple[NDArray[np.float64], dict[str, int]]:
         """Numbers and days since 1970, and how many of each column are missing."""
         width = len(self.numbers)
-        for number, column in enumerate(self.numbers):
-            self.refuse_others(column, rows, number)
-        if any(column.kind == "date" for column in self.numbers):
+        if self.dates:
             rows = [self.with_days(number, row) for number, row in enumerate(rows)]
         numbers = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
         gaps = np.isnan(numbers)
@@ -132,8 +139,9 @@ class Decoder:
     def with_days(self, number: int, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row with its dates as numbers."""
         changed = list(row)
-        for place, column in enumerate(self.numbers):
-            if column.kind == "date" and row[place] is not None:
+        for place in self.dates:
+            column = self.numbers[place]
+            if row[place] is not None:
                 try:
                     changed[place] = as_days(row[place], column.format)
                 except ValueError:
@@ -154,7 +162,6 @@ class Decoder:
         unseen: dict[str, int] = {}
         for number, (column, known) in enumerate(zip(self.categories, self.known, strict=True)):
             place = len(self.numbers) + number
-            self.refuse_others(column, rows, place)
             values = [row[place] for row in rows]
             if column.nullable and None in values:
                 missing[column.name] = values.count(None)
@@ -165,20 +172,21 @@ class Decoder:
             categories[:, number] = values
         return categories, unseen
 
-    def refuse_others(self, column: Column, rows: list[tuple[Any, ...]], place: int) -> None:
-        """Raise Refused when a value is none of those that the contract allows."""
-        if column.allowed is None:
-            return
-        allowed = {*column.allowed, None} if column.nullable else set(column.allowed)
-        for number, row in enumerate(rows):
-            if row[place] not in allowed:
-                listed = ", ".join(str(value) for value in column.allowed)
-                raise Refused(
-                    422,
-                    f"row {number}: column {column.name}: {row[place]!r:.60} is none of {listed:.1000}",
-                    number,
-                    column.name,
-                )
+
+def colons(body: bytes) -> int:
+    """How many there are: one for each value of flat rows, and those within texts."""
+    if len(body) < 2000:
+        return body.count(b":")
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(":")))  # several times as fast on long ones
+
+
+def refuse_others(rows: list[tuple[Any, ...]], place: int, column: Column, allowed: set[Any]) -> None:
+    """Raise Refused for the first value that is none of those that the contract allows."""
+    for number, row in enumerate(rows):
+        if row[place] not in allowed:
+            listed = ", ".join(str(value) for value in column.allowed or ())
+            what = f"row {number}: column {column.name}: {row[place]!r:.60} is none of {listed:.1000}"
+            raise Refused(422, what, number, column.name)
 
 
 def row_type(schema: Schema, omitted: Callable[[], None]) -> type[msgspec.Struct]:

@@ -1,5 +1,6 @@
 """The process that serves: it ends gracefully, and is one of several where `workers` says so."""
 
+import gc
 import logging
 import signal
 import socket
@@ -30,6 +31,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 log_level="warning",
                 access_log=False,
+                proxy_headers=False,
                 server_header=False,
                 date_header=False,
                 timeout_keep_alive=75,  # longer than gateways do: they must be the ones to close an idle connection
@@ -75,6 +77,9 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     service.start()
     host, port = listener.getsockname()[:2]
     reason = service.reason()
+    gc.collect()
+    gc.freeze()  # what is here stays: without it and with the usual thresholds each batch pays for a look at it all
+    gc.set_threshold(20_000, 50, 50)
     if reason:
         log.error("not ready at http://%s:%s: %s", host, port, reason)
     else:

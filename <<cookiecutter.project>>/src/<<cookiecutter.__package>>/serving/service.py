@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -46,7 +47,8 @@ class Service:
         self.max_rows = self.settings.max_rows or limits["max_rows"]
         self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
         self.decode = Decoder(served.schema, self.max_rows)
-        self.version, self.digest, self.names = release["version"], release["digest"], served.names
+        self.version, self.digest, self.reply = release["version"], release["digest"], reply_type(served.names)
+        self.metrics.know([column.name for column in served.schema.columns])
         self.served = served
         told = {name: release[name] for name in ("version", "commit", "digest")}
         self.metrics.model.labels(**told, runtime=served.serving["runtime"]).set(1)
@@ -85,11 +87,8 @@ class Service:
             row = int(np.flatnonzero(~np.isfinite(answers).all(axis=1))[0])
             raise Refused(422, f"row {row}: the model has no finite answer to it", row)
         request = os.urandom(12).hex()
-        names = self.names
-        found = [
-            {"id": f"{request}-{row}", **dict(zip(names, answer, strict=True))}
-            for row, answer in enumerate(answers.tolist())
-        ]
+        reply = self.reply
+        found = [reply(f"{request}-{row}", *answer) for row, answer in enumerate(answers.tolist())]
         encoded = encode({"version": self.version, "answers": found})
         if self.log:
             self.log.add((request, time.time(), self.digest, body, encoded))
@@ -103,9 +102,9 @@ class Service:
         metrics.rows.inc(rows)
         metrics.seconds.observe(seconds)
         for column, number in missing.items():
-            metrics.missing.labels(column).inc(number)
+            metrics.missing_in[column].inc(number)
         for column, number in unseen.items():
-            metrics.unseen.labels(column).inc(number)
+            metrics.unseen_in[column].inc(number)
 
     def figures(self) -> bytes:
         """The metrics, as Prometheus reads them."""
@@ -118,3 +117,9 @@ class Service:
         served = self.model()
         told = ("task", "target", "classes", "positive", "estimator", "training", "versions")
         return {**served.release, **{name: served.card[name] for name in told}, "serving": served.serving}
+
+
+def reply_type(names: list[str]) -> Callable[..., msgspec.Struct]:
+    """An answer to one row, which is sooner made and encoded than a dictionary."""
+    fields = {"id": "id", **{f"a{place}": name for place, name in enumerate(names)}}
+    return msgspec.defstruct("Reply", list(fields), rename=fields.get, gc=False)

@@ -1,0 +1,412 @@
+"""Measures the service beside others on the same champion and rows, and writes its block of `benchmarks/README.md`.
+
+uv run --group benchmarks python benchmarks/serving.py [--project DIR] [SECTION …], all of them by default:
+servers, ways, batch, pieces, soak. Needs `wrk` and `taskset`, two cores at least: the server has one, the load another.
+`--project` takes a generated project that was set up, instead of making one.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from measure import ENVIRONMENT, README, Row, generate, machine, memory, python
+
+SERVERS = Path(__file__).parent / "servers"
+FROM, TO = "<!-- serving -->", "<!-- end of serving -->"
+SERVER_CORE, LOAD_CORE = "1", "0"
+SECONDS = int(os.environ.get("SECONDS_EACH", "10"))
+CLIENTS = 16
+RIVALS = ["mlflow>=3.17,<3.18", "bentoml>=1.4", "fastapi", "uvicorn", "uvloop", "httptools", "granian", "joblib"]
+SOAK = 600
+"""Seconds."""
+SHARE = 0.8
+"""Of the capacity, in the soak."""
+
+
+class Bench:
+    """A project with its package, its rows, and environments to serve it from."""
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self.project, self.folder = project, folder
+        command = [python(project).replace("bin/python", "bin/flight-delays"), "deploy", "package"]
+        subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
+        self.package, self.champion = project / "build/model", project / "models/champion"
+        code = (
+            "import pandas as pd; from flight_delays.model.artifact import load_card; from pathlib import Path;"
+            "names = [name for kind in load_card(Path('models/champion'))['features'].values() for name in kind];"
+            "print(pd.read_parquet('data/split/holdout.parquet', columns=names)[names].sample(1000, random_state=0)"
+            ".to_json(orient='records', lines=True, double_precision=15))"
+        )
+        self.rows = [json.loads(line) for line in output([python(project), "-c", code], project).splitlines() if line]
+        self.service_env = self.environment("service", ["--only-group", "serving"])
+
+    @cached_property
+    def rivals_env(self) -> Path:
+        """What the others need, with the same scikit-learn."""
+        return self.environment("rivals", ["--only-group", "serving-sklearn"], RIVALS)
+
+    def environment(self, name: str, groups: list[str], more: list[str] | None = None) -> Path:
+        """An environment with the project's locked libraries of some groups, and with others."""
+        place = self.folder / name
+        listed = output(["uv", "export", "-q", "--no-hashes", "--no-emit-project", *groups], self.project)
+        (self.folder / f"{name}.txt").write_text(listed)
+        subprocess.run(["uv", "venv", "-q", "--python", python(self.project), str(place)], check=True, env=ENVIRONMENT)
+        chosen = {**ENVIRONMENT, "VIRTUAL_ENV": str(place)}
+        command = ["uv", "pip", "install", "-q", "--compile-bytecode", "-r", str(self.folder / f"{name}.txt")]
+        subprocess.run([*command, *(more or [])], check=True, env=chosen)
+        return place
+
+    def bodies(self, name: str, contents: list[Any]) -> Path:
+        """A file with a request's body on each line."""
+        file = self.folder / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(content) + "\n" for content in contents))
+        return file
+
+
+def output(command: list[str], folder: Path) -> str:
+    """What a command prints."""
+    return subprocess.run(command, cwd=folder, check=True, env=ENVIRONMENT, capture_output=True, text=True).stdout
+
+
+class Running:
+    """A server that answers, how long it took to, and what it is asked."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, began: float) -> None:
+        self.process, self.port = process, port
+        self.began, self.seconds = began, 0.0
+
+    def status(self, path: str) -> int:
+        """Of a GET, 0 when nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def wait(self, path: str) -> None:
+        """Until it is ready."""
+        while self.status(path) != 200:
+            if self.process.poll() is not None or time.perf_counter() > self.began + 120:
+                sys.exit(f"{self.process.args} does not get ready")
+            time.sleep(0.005)
+        self.seconds = time.perf_counter() - self.began
+
+    def load(self, bodies: Path, clients: int, seconds: int = SECONDS, rate: float = 0, path: str = "/predict") -> Any:
+        """What wrk found: requests a second, milliseconds, failures."""
+        command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "10s"]
+        command += ["--latency", "-s", str(SERVERS / "requests.lua"), f"http://127.0.0.1:{self.port}"]
+        settings = {"BODIES": str(bodies), "RATE": f"{rate:.1f}", "CLIENTS": str(clients), "ROUTE": path}
+        found = subprocess.run(command, env={**ENVIRONMENT, **settings}, check=True, capture_output=True, text=True)
+        return json.loads(found.stdout.splitlines()[-1])
+
+
+@contextmanager
+def started(command: list[str], folder: Path, ready: str, **variables: str) -> Iterator[Running]:
+    """A server pinned to its core; PORT in the command is a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["taskset", "-c", SERVER_CORE, *(part.replace("PORT", str(port)) for part in command)]
+    path = os.pathsep.join([str(Path(command[3]).parent), ENVIRONMENT["PATH"]])
+    environment = {**ENVIRONMENT, "PATH": path, "PORT": str(port), **variables}
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+        running = Running(process, port, began)
+        try:
+            if ready:
+                running.wait(ready)
+            yield running
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def service(bench: Bench, ready: str = "/ready", **variables: str) -> Any:
+    """This service, as the image starts it."""
+    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "src"), "DRAIN_SECONDS": "0"}
+    command = [str(bench.service_env / "bin/python"), "-m", "flight_delays.serving"]
+    return started(command, bench.folder, ready, **{**settings, **variables})
+
+
+def rivals(bench: Bench) -> dict[str, tuple[Any, Path, str]]:
+    """Every server by name: how it is started, its bodies, and the path that takes them."""
+    bin, model = bench.rivals_env / "bin", {"MODEL": str(bench.champion)}
+    saved = bench.folder / "mlflow-model"
+    if not saved.exists():
+        command = [str(bin / "python"), str(SERVERS / "as_mlflow.py"), str(bench.champion), str(saved)]
+        subprocess.run(command, check=True, env=ENVIRONMENT, capture_output=True)
+    mlflow = [str(bin / "mlflow"), "models", "serve", "-m", str(saved), "--env-manager", "local", "-p", "PORT"]
+    bento = [str(bin / "bentoml"), "serve", "bento:Flights", "--port", "PORT"]
+    plain = [str(bin / "uvicorn"), "plain:app", "--port", "PORT", "--log-level", "warning"]
+    single = bench.bodies("rows", bench.rows)
+    records = bench.bodies("mlflow", [{"dataframe_records": [row]} for row in bench.rows])
+    wrapped = bench.bodies("bento", [{"rows": [row]} for row in bench.rows])
+    return {
+        "`mlflow models serve`": (
+            lambda: started([*mlflow, "--workers", "1"], bench.folder, "/ping"), records, "/invocations"),
+        "BentoML": (lambda: started(bento, SERVERS, "/readyz", **model, DO_NOT_TRACK="True"), wrapped, "/predict"),
+        "FastAPI, pydantic, joblib": (lambda: started(plain, SERVERS, "/health", **model), single, "/predict"),
+        "this service": (lambda: service(bench), single, "/predict"),
+    }  # fmt: skip
+
+
+def servers(bench: Bench) -> list[Row]:
+    """All servers, one row a request."""
+    rows, slowest = [], 0.0
+    for name, (start, bodies, path) in rivals(bench).items():
+        cold = []
+        for _ in range(3):
+            with start() as running:
+                cold.append(running.seconds)
+        with start() as running:
+            running.load(bodies, CLIENTS, 3, path=path)
+            many = running.load(bodies, CLIENTS, path=path)
+            one = running.load(bodies, 1, path=path)
+            held = memory(running.process.pid) / 1e6
+        refuse_failures(name, many, one)
+        slowest = slowest or many["rate"]
+        mine = name == "this service"
+        rows.append(
+            Row(
+                f"{name}: {CLIENTS} clients",
+                f"{many['rate']:,.0f} requests/s, p50 {many['p50']:.2f} ms, p99 {many['p99']:.2f} ms",
+                f"1 client: p50 {one['p50']:.3f} ms, p99 {one['p99']:.3f} ms; ready after "
+                f"{statistics.median(cold):.2f} s; {held:.0f} MB",
+                f"{many['rate'] / slowest:.1f} ×",
+                "25 ×; p99 of 1 client under 1 ms, ready in 1.5 s, under 150 MB" if mine else "",
+            )
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def refuse_failures(name: str, *loads: Any) -> None:
+    """Stop when a measurement is not one of answers."""
+    for load in loads:
+        if load["refused"] or load["broken"]:
+            sys.exit(f"{name} failed to answer: {load}")
+
+
+def ways(bench: Bench) -> list[Row]:
+    """The same model, checks and metrics through other frameworks and servers."""
+    bodies, rows = bench.bodies("rows", bench.rows), []
+    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": f"{bench.project / 'src'}:{SERVERS}"}
+    bin = bench.rivals_env / "bin"
+    uvicorn = [str(bin / "uvicorn"), "ways:app", "--port", "PORT", "--log-level", "warning", "--lifespan", "off"]
+    granian = [str(bin / "granian"), "--port", "PORT", "--no-log", "--loop", "uvloop", "ways:app", "--interface"]
+    for way, command in {
+        "pydantic": uvicorn, "fastapi": uvicorn, "starlette": uvicorn, "asgi": uvicorn,
+        "asgi on granian": [*granian, "asginl"], "rsgi": [*granian, "rsgi"],
+    }.items():  # fmt: skip
+        with started(command, bench.folder, "", **settings, WAY=way.split()[0]) as running:
+            while running.status("/") == 0:
+                time.sleep(0.05)
+            running.load(bodies, CLIENTS, 2)
+            many, one = running.load(bodies, CLIENTS, 5), running.load(bodies, 1, 5)
+            held = memory(running.process.pid) / 1e6
+        refuse_failures(way, many, one)
+        rows.append(
+            Row(
+                f"way `{way}`",
+                f"{many['rate']:,.0f} requests/s",
+                f"1 client: p50 {one['p50']:.3f} ms, p99 {one['p99']:.3f} ms; {held:.0f} MB",
+                "", "",
+            )
+        )  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
+def batch(bench: Bench) -> list[Row]:
+    """1,000 rows a request, beside ONNX Runtime alone on arrays of the same rows; in turns."""
+    bodies, alone, served = bench.bodies("batch", [bench.rows]), [], []
+    with service(bench) as running:
+        running.load(bodies, 1, 2)
+        for _ in range(5):
+            alone.append(pieces_of(bench)["bare_batch"])
+            served.append(running.load(bodies, 1, 3)["p50"])
+        refuse_failures("the service", running.load(bodies, 1, 1))
+    bare, mine = statistics.median(alone), statistics.median(served)
+    return [
+        Row(
+            "1,000 rows a request",
+            f"{mine:.2f} ms, {1000 / mine * 1000:,.0f} rows/s",
+            f"ONNX Runtime alone, on arrays {bare:.2f} ms",
+            f"{bare / mine:.2f} × its speed",
+            "at least 0.5 ×",
+        )
+    ]
+
+
+def pieces_of(bench: Bench) -> Any:
+    """Microseconds (of a batch: milliseconds) of each piece of an answer, on the service's core."""
+    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "src")}
+    command = ["taskset", "-c", SERVER_CORE, str(bench.service_env / "bin/python"), str(SERVERS / "pieces.py")]
+    found = subprocess.run(
+        [*command, str(bench.bodies("rows", bench.rows))],
+        env={**ENVIRONMENT, **settings}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return json.loads(found.stdout)
+
+
+def pieces(bench: Bench) -> list[Row]:
+    """What a request of one row consists of."""
+    with service(bench) as running:
+        bodies = bench.bodies("rows", bench.rows)
+        running.load(bodies, CLIENTS, 2)
+        whole = 1e6 / running.load(bodies, CLIENTS, 5)["rate"]
+    found = pieces_of(bench)
+    inside = found["decode"] + found["arrays"] + found["run"] + found["answer"]
+    parts = {
+        "ONNX Runtime alone": found["bare"],
+        "its Python wrapper, float32": found["run"] - found["bare"],
+        "JSON decoded and checked": found["decode"],
+        "arrays, missing and unseen": found["arrays"],
+        "ids, JSON of the answer, metrics": found["answer"],
+        "HTTP: uvicorn, httptools, the kernel": whole - inside,
+    }
+    return [Row("a request of one row", f"{whole:.0f} µs", "; ".join(f"{k} {v:.0f}" for k, v in parts.items()), "", "")]
+
+
+def soak(bench: Bench) -> list[Row]:
+    """Ten minutes at a share of the capacity; then what goes wrong in production."""
+    bodies, held = bench.bodies("rows", bench.rows), []
+    with service(bench) as running:
+        running.load(bodies, CLIENTS, 3)
+        capacity = running.load(bodies, CLIENTS, SECONDS)["rate"]
+        rate, clients, found = SHARE * capacity, 64, []
+        for _ in range(SOAK // 10):
+            found.append(running.load(bodies, clients, 10, rate))
+            rate *= min(1.2, max(0.8, SHARE * capacity / found[-1]["rate"]))
+            held.append(memory(running.process.pid) / 1e6)
+    refuse_failures("the service", *found)
+    requests = sum(load["requests"] for load in found)
+    worst = max(load["p99"] for load in found)
+    mean = statistics.fmean(load["rate"] for load in found)
+    return [
+        Row(
+            f"{SOAK / 60:.0f} minutes at {mean / capacity:.0%} of capacity",
+            f"{requests:,} requests, no error; p99 of the worst 10 s {worst:.1f} ms",
+            f"{held[0]:.1f} MB after 10 s, {held[len(held) // 2]:.1f} halfway, {held[-1]:.1f} at the end",
+            f"{held[-1] - held[len(held) // 6]:+.1f} MB after the first sixth",
+            "memory flat, no error",
+        ),
+        killed(bench, bodies, capacity),
+        disk_full(bench, bodies),
+        corrupt(bench),
+    ]
+
+
+def killed(bench: Bench, bodies: Path, capacity: float) -> Row:
+    """kill -9 of one of two processes under load."""
+    with service(bench, WORKERS="2") as running:
+        while len(children(running.process.pid)) < 2:
+            time.sleep(0.05)
+        time.sleep(1)
+        victim = children(running.process.pid)[0]
+        killer = subprocess.Popen(["sh", "-c", f"sleep 5; kill -9 {victim}"])
+        load = running.load(bodies, CLIENTS, 15, 0.5 * capacity)
+        killer.wait()
+        after = running.load(bodies, CLIENTS, 5)
+        replaced = len(children(running.process.pid)) == 2 and victim not in children(running.process.pid)
+    refuse_failures("after the kill", after)
+    return Row(
+        "kill -9 of one of two workers under load",
+        f"{load['requests']:,} requests answered, {load['broken']} connections broken",
+        f"{'another took its place' if replaced else 'NOT replaced'}, no error after it",
+        "",
+        "no more broken than it held",
+    )
+
+
+def children(pid: int) -> list[int]:
+    """The processes of a service that serve."""
+    listed = subprocess.run(["ps", "-wwo", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return sorted(int(line.split()[0]) for line in listed.splitlines() if "spawn_main" in line)
+
+
+def disk_full(bench: Bench, bodies: Path) -> Row:
+    """The folder of the log of predictions is full."""
+    what, folder = "disk full for the log of predictions", bench.folder / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        return Row(what, "not measured: it takes root to mount a small disk", "", "", "")
+    try:
+        with service(bench, PREDICTIONS=str(folder / "log.db")) as running:
+            load = running.load(bodies, CLIENTS, SECONDS)
+            connection = http.client.HTTPConnection("127.0.0.1", running.port)
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+            connection.close()
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    refuse_failures(what, load)
+    lost = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("predictions_lost "))
+    return Row(what, f"{load['requests']:,} requests answered, no error", f"{lost:,.0f} not kept, and counted", "", "")
+
+
+def corrupt(bench: Bench) -> Row:
+    """A model file that was cut short."""
+    broken = Path(shutil.copytree(bench.package, bench.folder / "broken"))
+    content = (broken / "model.onnx").read_bytes()
+    (broken / "model.onnx").write_bytes(content[: len(content) // 2])
+    with service(bench, ready="/health", MODEL_DIR=str(broken)) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port)
+        connection.request("GET", "/ready")
+        response = connection.getresponse()
+        reason = json.loads(response.read())["reason"].replace(str(broken), "build/model")
+    return Row("model file cut short", f"/health 200, /ready {response.status}", f"“{reason}”", "", "never ready")
+
+
+def main() -> None:
+    """Measure what was asked for, and rewrite the block when that was all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sections", nargs="*", choices=[[], "servers", "ways", "batch", "pieces", "soak"])
+    parser.add_argument("--project", type=Path)
+    parser.add_argument("--write", action="store_true", help="Rewrite the block with these sections alone.")
+    asked = parser.parse_args()
+    chosen = asked.sections or ["servers", "ways", "batch", "pieces", "soak"]
+    for tool in ("wrk", "taskset"):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is missing: install it")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        project = asked.project.resolve() if asked.project else generate(folder, setup=True)
+        bench = Bench(project, folder)
+        rows = [row for section in chosen for row in globals()[section](bench)]
+    lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}.", ""]
+    lines += ["| what | measured | beside it | result | aim |", "|---|---|---|---|---|"]
+    lines += [f"| {row.what} | {row.measured} | {row.compared} | {row.result} | {row.aim} |" for row in rows]
+    table = "\n".join(lines)
+    print(table)
+    if asked.write or not asked.sections:
+        text = README.read_text(encoding="utf-8")
+        before, after = text.partition(FROM)[0], text.partition(TO)[2]
+        README.write_text(f"{before}{FROM}\n{table}\n{TO}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
