@@ -530,3 +530,29 @@ def test_a_called_workflow_checks_out_the_commit_that_it_is_told(hub: GitHub) ->
     idea(hub)
     run = hub.push("toy.yml")
     assert run.results == {"finds": "success", "checks": "success"}, run.log
+
+
+def test_a_release_makes_its_tag_once_and_a_workflow_is_started_only_if_it_can_be(hub: GitHub) -> None:
+    release = (
+        "gh api repos/{owner}/{repo}/releases -f tag_name=champion-1 -f name=One -f body=card"
+        ' -f target_commitish="$(git rev-parse HEAD)"'
+    )
+    again = f"! {release}"
+    edit = "gh api --method PATCH repos/{owner}/{repo}/releases/1 -f body=more"
+    start = "gh api repos/{owner}/{repo}/actions/workflows/%s/dispatches -f ref=main"
+    checkout = uses(CHECKOUT, persist_credentials=False)
+    with_jobs(
+        hub,
+        {
+            "release": job(checkout, release, again, edit, permissions=WRITE),
+            "reader": job(checkout, f"! {edit}", f"! {start % 'toy.yml'}", permissions=READ),
+            "starter": job(start % "toy.yml", f"! {start % 'none.yml'}", permissions={"actions": "write"}),
+        },
+    )
+    done = hub.push("toy.yml")
+    assert set(done.results.values()) == {"success"}, done.log
+    [made] = hub.state["releases"]
+    assert (made["tag_name"], made["body"]) == ("champion-1", "more")
+    assert git(hub.origin, "rev-parse", "refs/tags/champion-1") == hub.head()
+    [started] = hub.state["dispatches"]
+    assert (started["workflow"], started["sha"]) == ("toy.yml", hub.head())

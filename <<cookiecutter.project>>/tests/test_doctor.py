@@ -19,6 +19,7 @@ from << cookiecutter.__package >>.ops import doctor, github
 from << cookiecutter.__package >>.ops import gh as gh_module
 from << cookiecutter.__package >>.ops.findings import RIGHT, UNSEEN, WRONG, Finding, find
 from << cookiecutter.__package >>.ops.git import git
+from << cookiecutter.__package >>.params import Deploy, Params
 from << cookiecutter.__package >>.project import load_project
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -409,7 +410,8 @@ def test_all_is_looked_at_whatever_goes_wrong(project: Path, monkeypatch: pytest
     monkeypatch.setattr(doctor, "identity", lambda: 1 / 0)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     found = {finding.what: finding for finding in doctor.doctor()}
-    assert list(found) == ["git identity", "origin", "git push", "storage", "lock file", "tracking", "GitHub"]
+    here = ["git identity", "origin", "git push", "storage", "deployment", "lock file", "tracking"]
+    assert list(found) == [*here, "GitHub"]
     assert (found["git identity"].mark, "ZeroDivisionError" in found["git identity"].told) == (UNSEEN, True)
     assert found["git push"].mark == UNSEEN, "git failed, which says nothing of the hook"
     assert all("\n" not in str(finding) for finding in found.values())
@@ -428,3 +430,21 @@ def test_only_a_fault_makes_the_command_fail(
     else:
         cli.doctor()
     assert capsys.readouterr().out.splitlines() == [str(finding) for finding in findings]
+
+
+def test_where_the_champion_goes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment without a server is no fault, as long as somebody knows of it."""
+
+    def told(**settings: Any) -> tuple[str, str]:
+        params = Params.model_construct(deploy=Deploy.model_validate(settings))
+        monkeypatch.setattr(doctor, "load_params", lambda: params)
+        found = find("deployment", doctor.deployment)
+        return found.mark, found.told
+
+    assert told(image="ghcr.io/o/p") == (RIGHT, "the image is published as ghcr.io/o/p")
+    assert told(target="swarm")[0] == UNSEEN
+    staging = {"server": "ssh://me@host", "url": "http://host"}
+    assert told(target="swarm", environments={"staging": staging}) == (
+        RIGHT,
+        "swarm: staging at ssh://me@host, production is passed over",
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import ProjectError
+from ..params import Environments, load_params
 from ..project import load_project
 from . import dvc, github, storage
 from .findings import Finding, NotSeen, find
@@ -28,6 +29,7 @@ def doctor() -> list[Finding]:
             find("origin", origin),
             find("git push", hook),
             find("storage", storage.check),
+            find("deployment", deployment),
         ]
         return [*here, lock.result(), tracking.result(), *on_github.result()]
 
@@ -86,6 +88,18 @@ def lock_file() -> str:
     if done.returncode:
         raise ProjectError("uv.lock is not that of pyproject.toml: `uv lock`, then commit it")
     return "uv.lock is that of pyproject.toml"
+
+
+def deployment() -> str:
+    """Where the champion goes, and which environments have no server yet."""
+    deploy = load_params().deploy
+    if deploy.target == "image":
+        return f"the image is published as {deploy.repository}"
+    servers = {name: deploy.environment(name).server for name in Environments.model_fields}
+    if not any(servers.values()):
+        raise NotSeen("no environment has a server: name them in deploy.environments of params.yaml")
+    told = [f"{name} at {server}" if server else f"{name} is passed over" for name, server in servers.items()]
+    return f"{deploy.target}: {', '.join(told)}"
 
 
 def tracking_server() -> str:

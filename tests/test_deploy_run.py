@@ -1,0 +1,241 @@
+"""`deploy.yml` under act, with real engines: from a merge to two environments on a Swarm, and back again."""
+
+import json
+import re
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from act.github import GitHub, github
+from act.runs import Run
+from conftest import Bake
+from engine.client import asking
+from engine.engines import Engine, engine, registry
+from engine.images import load_haproxy, load_python
+from engine.network import network
+from engine.swarm import join, reachable
+from stored import champion, take_out
+from support import git, needs
+
+pytestmark = pytest.mark.slow
+
+WORKFLOW = "deploy.yml"
+WHOLE = ("image", "attest", "rollout", "release", "tell")
+PORTS = {"staging": 8081, "production": 8082}
+SSH = """#!/bin/sh
+# OpenSSH looks for the home directory in the table of users; on GitHub's machines that is also $HOME.
+exec {ssh} -F /dev/null -i "$HOME/.ssh/servers" -o UserKnownHostsFile="$HOME/.ssh/known_hosts" "$@"
+"""
+FAULTS = {
+    "wrong": """return honest(self, body).replace(b'"probability_1":0.', b'"probability_1":0.9')""",
+    "slow": "time.sleep(3)\n        return honest(self, body)",
+    "crash": "raise SystemExit('out of luck')",
+}
+"""What is done in place of answering; the last one already when the service starts."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A GitHub whose repository is deployed to a Swarm, and the addresses of the Swarm's gateways."""
+
+    hub: GitHub
+    docker: Engine
+    manager: Engine
+    addresses: list[str]
+
+    def gateways(self, environment: str) -> list[str]:
+        return [f"{address}:{PORTS[environment]}" for address in self.addresses]
+
+
+@contextmanager
+def placed(work: Path, swarm: Path, images: Path, folder: Path) -> Iterator[Place]:
+    """Everything that a deployment needs: two servers, a registry, the machine that builds, and the repository.
+
+    `work` has three champions; what a project that is deployed to a Swarm has beside, is in `swarm`.
+    """
+    with (
+        network(2) as lan,
+        registry(lan) as host,
+        engine(lan) as docker,
+        engine(lan, 0) as manager,
+        engine(lan, 1) as second,
+        reachable(manager) as login,
+    ):
+        load_python(docker, images / "python.tar", named_in(swarm / "Dockerfile", r"^ARG BASE=(\S+)$"))
+        for server in (manager, second):
+            load_haproxy(
+                server, images / "haproxy.tar", named_in(swarm / "deploy/swarm/stack.yaml", r"image: (haproxy\S+)")
+            )
+        join([manager, second])
+        for name in ("github", "environments"):
+            (folder / name).mkdir(parents=True)
+        with github(folder / "github", work, folder / "environments") as hub:
+            program = hub.bin / "ssh"
+            program.write_text(SSH.format(ssh=needs("ssh", "install openssh-client")), encoding="utf-8")
+            program.chmod(0o755)
+            hub.environment |= docker.variables
+            hub.secrets["DEPLOY_SSH_KEY"] = login.key
+            hub.variables["DEPLOY_KNOWN_HOSTS"] = login.known_hosts
+            with hub.working_on("main", "Deployed to a Swarm") as clone:
+                take_over(clone, swarm, f"{host}/{hub.repository}", login.url, manager.address)
+            yield Place(hub, docker, manager, [manager.address, second.address])
+    shutil.rmtree(folder / "environments")
+
+
+def named_in(file: Path, pattern: str) -> str:
+    """What a file names."""
+    found = re.search(pattern, file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, file
+    return found[1]
+
+
+def take_over(clone: Path, swarm: Path, image: str, server: str, address: str) -> None:
+    """Make a project that only publishes its image one that is deployed to a Swarm."""
+    for name in ("deploy", ".github", "src"):
+        shutil.copytree(swarm / name, clone / name, dirs_exist_ok=True)
+    shutil.copy(swarm / ".gitignore", clone / ".gitignore")
+    params = clone / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    own = yaml.safe_load(text)["deploy"]
+    places = {name: {"server": server, "url": f"http://{address}:{port}"} for name, port in PORTS.items()}
+    own |= {"target": "swarm", "image": image, "environments": places}
+    own["verify"] |= {"seconds": 2}
+    params.write_text(text[: text.index("deploy:\n")] + json.dumps({"deploy": own})[1:-1] + "\n", encoding="utf-8")
+    stack = clone / "deploy/swarm/stack.yaml"
+    text = stack.read_text(encoding="utf-8")
+    assert "monitor: 20s" in text
+    stack.write_text(text.replace("monitor: 20s", "monitor: 5s"), encoding="utf-8")
+
+
+def faulty(kind: str) -> str:
+    """What to add to the service, so that it misbehaves on the Swarm and nowhere before."""
+    return f"""
+
+if os.environ.get("DRAIN_SECONDS") == "5":
+    honest = Service.predict
+
+    def planted(self: Service, body: bytes) -> bytes:
+        {FAULTS[kind]}
+
+    Service.predict = planted
+    {"planted(None, b'')" if kind == "crash" else ""}
+"""
+
+
+@pytest.fixture(scope="module")
+def place(champions: Path, bake: Bake, base_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A project with three champions, to be deployed."""
+    folder = tmp_path_factory.mktemp("deployed")
+    with placed(champions.with_name("flight-delays"), bake(deploy="swarm"), base_images, folder) as place:
+        yield place
+
+
+def test_from_a_merge_to_production_and_back(place: Place) -> None:
+    """A champion is built, verified, published, and rolled out to staging and then to production of two servers.
+
+    Somebody who sends requests all the while sees none fail, neither when the next champion comes nor when an earlier
+    one returns by hand, which builds nothing. A champion that answers wrongly on the servers never answers anybody:
+    it is taken back in staging, production is not touched, and an issue tells of it until a deployment goes well.
+    """
+    hub = place.hub
+    first = hub.push(WORKFLOW)
+    assert ran(first) == dict.fromkeys(WHOLE, "success"), first.log
+    assert_live(place, 3)
+    assert [release["tag_name"] for release in hub.state["releases"]] == ["champion-3"]
+    assert "Model card" in hub.state["releases"][0]["body"]
+    assert hub.issues() == []
+
+    row = golden(hub)
+    with asking(place.gateways("staging"), row) as staging, asking(place.gateways("production"), row) as production:
+        promote(hub, 2, "The trees of before were better")
+        second = hub.push(WORKFLOW)
+        assert ran(second) == dict.fromkeys(WHOLE, "success"), second.log
+        assert_live(place, 4)
+    for client in (staging, production):
+        told(f"4 in place of 3: {len(client.answers)} answers, {len(client.failures)} failures", client.counted())
+        assert client.failures == []
+        assert len(client.counted()) == 2 and len(client.answers) > 1000
+    (old,) = {answer for _, answer in staging.answers[-50:]}
+    assert {answer for _, answer in production.answers[-50:]} == {old}
+
+    with asking(place.gateways("staging"), row) as staging, asking(place.gateways("production"), row) as production:
+        promote(hub, 3, "A service that doubles", plant="wrong")
+        bad = hub.push(WORKFLOW)
+        assert ran(bad) | {"tell": "success"} == {
+            "image": "success",
+            "attest": "success",
+            "rollout": "failure",
+            "tell": "success",
+        }, bad.log
+        assert_live(place, 4)
+    for client in (staging, production):
+        told(f"5, which is wrong: {len(client.answers)} answers, {len(client.failures)} failures", client.counted())
+        assert client.failures == []
+        assert client.counted().keys() == {old}
+    [issue] = hub.issues()
+    assert "champion 5 failed" in issue["body"] and "champion 4 is back" in issue["body"]
+
+    with asking(place.gateways("staging"), row) as staging, asking(place.gateways("production"), row) as production:
+        back = hub.dispatch(WORKFLOW, version="3", reason="the trees of then")
+        assert ran(back) == dict.fromkeys((*WHOLE[:1], *WHOLE[2:]), "success"), back.log
+        assert "docker build" not in back.log and "Building" not in back.log
+        assert_live(place, 3)
+    for client in (staging, production):
+        told(f"3 again: {len(client.answers)} answers, {len(client.failures)} failures", client.counted())
+        assert client.failures == []
+        assert len(client.counted()) == 2
+    assert hub.issues() == []
+    assert image_of(place, "production") in first.log, "what was published then"
+
+
+def ran(run: Run) -> dict[str, str]:
+    """The jobs that were not skipped."""
+    return {name: result for name, result in run.results.items() if result != "skipped"}
+
+
+def told(what: str, counts: object) -> None:
+    """A line for whoever looks with `-s`."""
+    print(f"{what}: {counts}", flush=True)
+
+
+def assert_live(place: Place, version: int) -> None:
+    """Both environments say that they run this champion, at both servers, and both replicas have one image."""
+    for environment in PORTS:
+        for gateway in place.gateways(environment):
+            with urllib.request.urlopen(f"http://{gateway}/model", timeout=10) as response:
+                assert json.load(response)["version"] == version, gateway
+        tasks = ["service", "ps", f"flight-delays-{environment}_model", "--filter", "desired-state=running"]
+        rows = place.manager.docker(*tasks, "--no-trunc", "--format", "{{.Image}} {{.Node}}").splitlines()
+        assert len(rows) == 2 and len({row.split()[1] for row in rows}) == 2, "a replica on each server"
+        assert {row.split()[0] for row in rows} == {image_of(place, environment)}
+
+
+def image_of(place: Place, environment: str) -> str:
+    """The image that an environment is to run, by its digest."""
+    form = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    found = place.manager.docker("service", "inspect", f"flight-delays-{environment}_model", "--format", form).strip()
+    assert "@sha256:" in found
+    return found
+
+
+def golden(hub: GitHub) -> dict[str, object]:
+    """A row that the champions answer differently."""
+    rows: list[dict[str, object]] = json.loads((take_out(hub, champion(hub)) / "golden.json").read_text())["rows"]
+    return rows[0]
+
+
+def promote(hub: GitHub, number: int, message: str, plant: str = "") -> None:
+    """Make an earlier champion that of `main` again, with a fault in the service if one is to be planted."""
+    commits = git(hub.origin, "log", "--first-parent", "--reverse", "--format=%H", "main", "--", "models/champion.dvc")
+    with hub.working_on("main", message) as clone:
+        pointer = hub.show(commits.split()[number - 1], "models/champion.dvc")
+        (clone / "models" / "champion.dvc").write_text(pointer, encoding="utf-8")
+        if plant:
+            service = clone / "src" / "flight_delays" / "serving" / "service.py"
+            service.write_text(service.read_text(encoding="utf-8") + faulty(plant), encoding="utf-8")
