@@ -40,8 +40,8 @@ def python(folder: Path) -> Path:
     root = folder / "python"
     bootstrap = [needs("debootstrap", ADVICE), "--variant=minbase", f"--include={','.join(PACKAGES.split())}"]
     run(*bootstrap, SUITE, root, mirror(), cwd=folder)
-    for cache in ("var/cache/apt", "var/lib/apt/lists", "var/log"):
-        shutil.rmtree(root / cache)
+    for unneeded in "var/cache/apt var/lib/apt/lists var/log usr/share/doc usr/share/locale usr/share/man".split():
+        shutil.rmtree(root / unneeded)
     shutil.copy2(Path("/") / AUTHORITIES, root / AUTHORITIES)
     copy_python(root)
     return archive(root)
@@ -69,7 +69,7 @@ def copy_python(root: Path) -> None:
     library = Path(str(sysconfig.get_config_var("LIBDIR")), str(sysconfig.get_config_var("LDLIBRARY")))
     if library.suffix != ".a":
         for file in library.parent.glob(f"{library.stem}.so*"):
-            shutil.copy2(file, local / "lib" / file.name)
+            shutil.copy2(file, local / "lib" / file.name, follow_symlinks=False)
         run("chroot", root, "ldconfig", cwd=Path("/"))
     run("chroot", root, "/usr/local/bin/python3", "-m", "ensurepip", cwd=Path("/"))
 

@@ -135,6 +135,18 @@ def verify(
     say(verify(load_params(), url, version, wait))
 
 
+@deployment.command()
+def image(
+    tag: Annotated[str, typer.Option(help="Its name; by default that which `publish` pushes.")] = "",
+    base: Annotated[str, typer.Option(help="In place of the image that the Dockerfile starts from.")] = "",
+) -> None:
+    """Build the image of what `deploy package` made."""
+    from .deploy.image import build
+    from .params import load_params
+
+    say(build(load_params(), tag, base))
+
+
 @deployment.command("try")
 def try_image(version: Version = "champion") -> None:
     """Run the image that was built here, as production does, and verify it."""

@@ -11,6 +11,7 @@ from ..errors import ProjectError
 WHERE = {
     "docker": "https://docs.docker.com/get-docker",
     "kubectl": "https://kubernetes.io/docs/tasks/tools",
+    "uv": "https://docs.astral.sh/uv",
 }
 
 
@@ -20,9 +21,7 @@ class Refused(ProjectError):
 
 def run(*command: str, seconds: float | None = None, both: bool = False, **variables: str) -> str:
     """What a program prints, to standard error too if `both` is wanted. Raises Refused with its reason."""
-    program = shutil.which(command[0])
-    if program is None:
-        raise ProjectError(f"{command[0]} was not found: install it ({WHERE[command[0]]})")
+    program = find(command[0])
     try:
         done = subprocess.run(
             [program, *command[1:]],
@@ -38,6 +37,20 @@ def run(*command: str, seconds: float | None = None, both: bool = False, **varia
     if done.returncode:
         raise Refused(f"`{' '.join(command[:3])}` failed: {reason(done.stderr or done.stdout)}")
     return (done.stdout + done.stderr if both else done.stdout).strip()
+
+
+def watch(*command: str, **variables: str) -> None:
+    """Run a program whose output goes straight to the terminal. Raises Refused when it fails."""
+    if subprocess.run([find(command[0]), *command[1:]], env=os.environ | variables).returncode:
+        raise Refused(f"`{' '.join(command[:2])}` failed: the reason stands above")
+
+
+def find(program: str) -> str:
+    """Where a program is. Raises ProjectError where it is not installed."""
+    found = shutil.which(program)
+    if found is None:
+        raise ProjectError(f"{program} was not found: install it ({WHERE[program]})")
+    return found
 
 
 def reason(text: str) -> str:

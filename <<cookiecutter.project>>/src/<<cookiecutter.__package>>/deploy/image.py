@@ -1,0 +1,68 @@
+"""The image of the champion: its package, the service and the locked libraries, labelled with where it is from."""
+
+from typing import Any
+
+from .. import paths
+from ..ops import git
+from ..params import Params
+from ..project import load_project
+from ..serving.package import RELEASE_FILE, SERVING_FILE, read
+from .commands import run, watch
+from .publish import built_image
+
+REQUIREMENTS = paths.PACKAGE.with_name("requirements.txt")
+"""The libraries of the image, each with the digests that `uv.lock` has."""
+GROUPS = {"onnx": "serving", "sklearn": "serving-sklearn"}
+"""The dependency group that holds them, for each way to serve."""
+
+
+def build(params: Params, tag: str = "", base: str = "") -> str:
+    """Build the image from the package, by default with the tag that `deploy publish` pushes. Returns its size in words.
+
+    `base` takes the place of the image that the Dockerfile starts from, such as that one with a digest. Raises
+    ProjectError when there is no package, or when uv or Docker fails.
+    """
+    release, runtime = read(paths.PACKAGE / RELEASE_FILE), read(paths.PACKAGE / SERVING_FILE)["runtime"]
+    tag = tag or built_image(params)
+    lock_requirements(GROUPS[runtime])
+    options = ["--tag", tag]
+    if base:
+        options += ["--build-arg", f"BASE={base}"]
+    for name, value in labels(release, runtime).items():
+        options += ["--label", f"{name}={value}"]
+    # BuildKit then dates the image as the commit, and adds no record of this very build.
+    when = git.git("show", "--no-patch", "--format=%ct", "HEAD")
+    watch("docker", "build", *options, ".", SOURCE_DATE_EPOCH=when, BUILDX_NO_DEFAULT_ATTESTATIONS="1")
+    size = int(run("docker", "image", "inspect", "--format", "{{.Size}}", tag))
+    return f"{tag}: champion {release['version']}, served by {runtime}, {size / 1024**2:.0f} MB"
+
+
+def lock_requirements(group: str) -> None:
+    """Write down what `uv.lock` has for a dependency group. Raises ProjectError where the lock is out of date."""
+    options = ("--locked", "--only-group", group, "--no-emit-project", "--no-annotate", "--no-header", "--quiet")
+    watch("uv", "export", *options, "--output-file", str(REQUIREMENTS))
+
+
+def labels(release: dict[str, Any], runtime: str) -> dict[str, str]:
+    """Where the image is from, in the words of the Open Container Initiative where it has any.
+
+    The commit determines all of them, or building it again would give another image.
+    """
+    project = load_project()
+    standard = {
+        "title": project.name,
+        "description": project.description,
+        "authors": project.author,
+        "source": f"https://github.com/{project.repository}",
+        "revision": f"{git.head()}{' and more' if git.is_dirty() else ''}",
+        "created": git.git("show", "--no-patch", "--format=%cI", "HEAD"),
+        "version": release["version"],
+    }
+    own = {
+        "model.commit": release["commit"] or "",
+        "model.digest": release["digest"],
+        "model.runtime": runtime,
+        "data.first": release["window"]["first"],
+        "data.last": release["window"]["last"],
+    }
+    return {f"org.opencontainers.image.{name}": str(value) for name, value in standard.items()} | own

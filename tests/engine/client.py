@@ -1,0 +1,64 @@
+"""Somebody who asks a service again and again, and keeps count."""
+
+import http.client
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+
+class Client:
+    """What was answered to one and the same request, by when."""
+
+    def __init__(self, addresses: list[str], row: dict[str, Any], threads: int = 4) -> None:
+        self.addresses, self.body = addresses, json.dumps(row).encode()
+        self.answers: list[tuple[float, str]] = []
+        self.failures: list[tuple[float, str]] = []
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(threads)]
+
+    def _ask(self, number: int) -> None:
+        """Ask over a connection that is kept, without a second try, a hundred times a second or less."""
+        address = self.addresses[number % len(self.addresses)]
+        connection = http.client.HTTPConnection(address, timeout=30)
+        while not self._end.wait(0.01):
+            try:
+                connection.request("POST", "/predict", self.body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                text = response.read().decode()
+                if response.status == 200:
+                    self.answers.append((time.monotonic(), key(text)))
+                else:
+                    self.failures.append((time.monotonic(), f"{response.status} {text[:200]}"))
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append((time.monotonic(), repr(error)))
+                with suppress(OSError):
+                    connection.close()
+        connection.close()
+
+    def counted(self, since: float = 0.0) -> Counter[str]:
+        """How often each answer was given since then."""
+        return Counter(answer for when, answer in list(self.answers) if when >= since)
+
+
+def key(text: str) -> str:
+    """The numbers of an answer, without what differs from request to request."""
+    (answer,) = json.loads(text)["answers"]
+    return json.dumps({name: round(value, 6) for name, value in answer.items() if isinstance(value, int | float)})
+
+
+@contextmanager
+def asking(addresses: list[str], row: dict[str, Any]) -> Iterator[Client]:
+    """A client that asks all the while."""
+    client = Client(addresses, row)
+    for thread in client._threads:
+        thread.start()
+    try:
+        yield client
+    finally:
+        client._end.set()
+        for thread in client._threads:
+            thread.join()
