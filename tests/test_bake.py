@@ -87,6 +87,7 @@ src/PACKAGE/data/partitions.py
 src/PACKAGE/data/sample.py
 src/PACKAGE/data/sources.py
 src/PACKAGE/data/split.py
+src/PACKAGE/data/stream.py
 src/PACKAGE/data/validate.py
 src/PACKAGE/deploy/__init__.py
 src/PACKAGE/deploy/commands.py
@@ -117,6 +118,7 @@ src/PACKAGE/model/gates.py
 src/PACKAGE/model/intervals.py
 src/PACKAGE/model/metrics.py
 src/PACKAGE/model/pipeline.py
+src/PACKAGE/model/score.py
 src/PACKAGE/model/search.py
 src/PACKAGE/model/train.py
 src/PACKAGE/ops/__init__.py
@@ -236,6 +238,7 @@ tests/test_publish.py
 tests/test_releases.py
 tests/test_report.py
 tests/test_rollout.py
+tests/test_score.py
 tests/test_serving.py
 tests/test_serving_process.py
 tests/test_setup.py

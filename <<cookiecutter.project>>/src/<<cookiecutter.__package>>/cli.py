@@ -259,6 +259,27 @@ def backtest(
 
 
 @app.command(rich_help_panel=MODEL)
+def score(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A Parquet or CSV file, a glob, or a URL.")],
+    out: Annotated[str, typer.Argument(help="A .parquet or .csv file for all answers, or a folder for one each.")],
+) -> None:
+    """The champion's answers to files of any size, with the id of each row.
+
+    Example: `score "s3://bucket/2026-*.parquet" answers.parquet`
+    """
+    from .data.contract import load_contract
+    from .model.score import score
+    from .ops.champion import champion_directory
+    from .ops.lineage import find_champion
+    from .params import load_params
+
+    champion, _ = find_champion("champion")
+    places = [place if "://" in place else str(STARTED_IN / place) for place in (source, out)]
+    with champion_directory(champion.digest, "HEAD") as directory:
+        say(score(load_params(), load_contract(), directory, *places))
+
+
+@app.command(rich_help_panel=MODEL)
 def status() -> None:
     """Data window, champion, challenger, and what is out of date."""
     from .ops.status import status

@@ -152,7 +152,7 @@ def tree_nodes(part: Any) -> int:
     return len(nodes) if nodes is not None else int(getattr(getattr(part, "tree_", None), "node_count", 0))
 
 
-def load(content: bytes) -> Session:
+def load(content: bytes, threads: int = 1) -> Session:
     """An ONNX model, ready to answer. Raises Unfit when it is none that ONNX Runtime runs."""
     try:
         import onnxruntime
@@ -160,7 +160,7 @@ def load(content: bytes) -> Session:
         raise Unfit("onnxruntime is not installed: there is none for this kind of machine") from None
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # several sum in another order each time
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
