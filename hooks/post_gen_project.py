@@ -58,7 +58,7 @@ def leave_out():
     for (question, answer), files in LEFT_OUT.items():
         if ANSWERS[question] == answer:
             for file in map(Path, files):
-                shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
     with contextlib.suppress(OSError):
         Path("deploy").rmdir()
 

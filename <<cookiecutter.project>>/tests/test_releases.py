@@ -54,7 +54,7 @@ def test_each_champion_has_a_row_that_says_where_it_is_live(
     rows, lines = shown({"staging": second.digest, "production": first.digest}, monkeypatch)
     assert [row.split("│")[1].strip() for row in rows] == ["2", "1"]
     assert second.short in rows[0] and "0.7200 [0.6000, 0.8000]" in rows[0] and "staging" in rows[0]
-    assert "0.7100" in rows[1] and "production" in rows[1] and str(first.commit)[:12] in rows[1]
+    assert "0.7100" in rows[1] and "production" in rows[1] and str(first.commit)[:7] in rows[1]
     assert lines == ["images: ghcr.io/o/p:COMMIT"]
 
 
@@ -67,7 +67,7 @@ def test_who_is_silent_or_runs_something_else_is_named(
 
 
 def test_a_champion_has_one_release_with_its_card_and_its_image(
-    promoted: list[Champion], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    promoted: list[Champion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, str, dict[str, Any]]] = []
 
@@ -79,17 +79,23 @@ def test_a_champion_has_one_release_with_its_card_and_its_image(
 
     monkeypatch.setattr(gh, "ask", ask)
     monkeypatch.setattr(gh, "at_origin", lambda: gh.Repository("github.com", "o/p"))
-    report = tmp_path / "report.md"
-    report.write_text("the report\n")
-    said = releases.release(PARAMS, "1", report, "ghcr.io/o/p@sha256:1")
+    monkeypatch.setattr(releases, "report", lambda base: f"the report against {base}")
+    said = releases.release(PARAMS, "1", "ghcr.io/o/p@sha256:1")
     assert said == "released: https://github.com/o/p/releases/1"
     (method, path, fields) = told[0]
     assert (method, path) == ("POST", "repos/o/p/releases")
     assert (fields["tag_name"], fields["target_commitish"]) == ("champion-1", promoted[0].commit)
-    for expected in ("# The card of 1", "ghcr.io/o/p@sha256:1", "the report", "roc_auc | `0.7100", promoted[0].digest):
+    for expected in (
+        "# The card of 1",
+        "ghcr.io/o/p@sha256:1",
+        f"against {promoted[0].commit}^1",
+        "roc_auc | `0.7100",
+        promoted[0].digest,
+    ):
         assert expected in fields["body"]
-    assert "brought up to date" in releases.release(PARAMS, "1", None)
+    assert "the latest again" in releases.release(PARAMS, "1")
     assert told[1][:2] == ("PATCH", "repos/o/p/releases/5")
+    assert "body" not in told[1][2], "what it says stays as it was"
 
 
 def test_an_image_is_pushed_under_both_commits_and_known_by_its_digest(

@@ -217,11 +217,10 @@ def record_deployment(
 @deployment.command()
 def release(
     version: Version = "champion",
-    report: Annotated[Path | None, typer.Option(help="In Markdown, put below the model card.")] = None,
     image: Annotated[str, typer.Option(help="That was published.")] = "",
 ) -> None:
     """Have a release at GitHub: the model card, the report, the image."""
     from .deploy.releases import release
     from .params import load_params
 
-    say(release(load_params(), version, absolute(report), image))
+    say(release(load_params(), version, image))

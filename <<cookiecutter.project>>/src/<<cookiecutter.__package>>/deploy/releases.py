@@ -2,17 +2,18 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from .. import paths
+from ..errors import ProjectError
 from ..ops import gh, git
 from ..ops.figures import ends, figure
 from ..ops.lineage import find_champion, read_json, trained_in
 from ..ops.revisions import Champion, champions, main_branch
 from ..params import Environments, Params
+from ..report.report import report
 from .rollout import asked
 
 LONGEST = 110_000
@@ -30,18 +31,16 @@ class Live:
 def releases(params: Params) -> tuple[Table, list[str]]:
     """The table, the newest champion first, and lines on what does not show in it."""
     known, live = champions(main_branch()), where_live(params)
-    table = Table("version", "date", "commit", "model", params.gates.primary, "image", "live in")
+    table = Table("version", "date", "commit", "model", params.gates.primary, "live in")
     for champion in reversed(known):
         commit = champion.commit or ""
         date, short = git.git("show", "--no-patch", "--date=short", "--format=%ad %h", commit).split()
-        image = f":{commit[:12]}…" if params.deploy.image else "–"
         table.add_row(
             str(champion.number),
             date,
             short,
             champion.short,
             primary(params, champion),
-            image,
             live_in(champion, live, known),
         )
     ours = {champion.digest for champion in known}
@@ -76,43 +75,38 @@ def primary(params: Params, champion: Champion) -> str:
     return f"{figure(measured['value'])} {ends(measured)}".rstrip() if measured else "–"
 
 
-def release(params: Params, version: str, report: Path | None, image: str = "") -> str:
-    """Have one release at GitHub for a champion: its card, the report, the image."""
+def release(params: Params, version: str, image: str = "") -> str:
+    """Have one release at GitHub for a champion: its card, the report, the image. Deployed again, it is the latest."""
     champion, before = find_champion(version)
     with gh.required() as repository:
         tag = f"champion-{champion.number}"
-        fields: dict[str, Any] = {
-            "name": f"Champion {champion.number}",
-            "body": text(params, champion, before, report, image)[:LONGEST],
-            "make_latest": "true",
-        }
+        fields: dict[str, Any] = {"name": f"Champion {champion.number}", "make_latest": "true"}
         known = [one for one in repository.get("/releases?per_page=100") if one["tag_name"] == tag]
         if known:
             made = repository.tell("PATCH", f"/releases/{known[0]['id']}", **fields)
-        else:
-            fields |= {"tag_name": tag, "target_commitish": champion.commit}
-            made = repository.tell("POST", "/releases", **fields)
-    return f"{'brought up to date' if known else 'released'}: {made['html_url']}"
+            return f"the latest again: {made['html_url']}"
+        text = "\n".join([*facts(params, champion, before, image), "", *card_and_report(champion)])
+        fields |= {"tag_name": tag, "target_commitish": champion.commit, "body": text[:LONGEST]}
+        return f"released: {repository.tell('POST', '/releases', **fields)['html_url']}"
 
 
-def text(params: Params, champion: Champion, before: Champion | None, report: Path | None, image: str) -> str:
-    """The text of a release."""
-    facts = {
+def facts(params: Params, champion: Champion, before: Champion | None, image: str) -> list[str]:
+    """What identifies a champion, as a table."""
+    known = {
         "model": champion.digest,
         "commit": champion.commit,
         params.gates.primary: primary(params, champion),
         "image": image or "none was published",
         "before": f"champion {before.number}" if before else "none",
     }
-    lines = ["| | |", "|---|---|", *(f"| {name} | `{value}` |" for name, value in facts.items()), ""]
-    card = git.show(champion.commit or "HEAD", paths.MODEL_CARD)
-    lines += [card or "", ""]
-    if report and report.is_file():
-        lines += [
-            "<details><summary>The report that promoted it</summary>",
-            "",
-            report.read_text(encoding="utf-8"),
-            "",
-            "</details>",
-        ]
-    return "\n".join(lines)
+    return ["| | |", "|---|---|", *(f"| {name} | `{value}` |" for name, value in known.items())]
+
+
+def card_and_report(champion: Champion) -> list[str]:
+    """The model card, and folded below it the report on the change that promoted it."""
+    card = git.show(champion.commit or "HEAD", paths.MODEL_CARD) or ""
+    try:
+        told = report(f"{champion.commit}^1")
+    except ProjectError as error:
+        told = f"There is none: {error}"
+    return [card, "", "<details><summary>The report that promoted it</summary>", "", told, "", "</details>"]
