@@ -31,7 +31,7 @@ SERVER_CORE, LOAD_CORE = "1", "0"
 SECONDS = int(os.environ.get("SECONDS_EACH", "10"))
 CLIENTS = 16
 RIVALS = ["mlflow>=3.17,<3.18", "bentoml>=1.4", "fastapi", "uvicorn", "uvloop", "httptools", "granian", "joblib"]
-SOAK = 600
+SOAK = int(os.environ.get("SOAK_SECONDS", "600"))
 """Seconds."""
 SHARE = 0.8
 """Of the capacity, in the soak."""

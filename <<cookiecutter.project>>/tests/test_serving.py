@@ -119,6 +119,15 @@ def test_what_is_wrong_is_named_with_its_row_and_column(column: str, value: str,
     assert said in reply.json["detail"]
 
 
+@pytest.mark.parametrize(("column", "one", "other"), [("floor", 1, 1.0), ("price", 7, 7.0), ("stück zahl", 2, 2.0)])
+def test_a_number_may_be_written_with_a_fraction_of_nought(column: str, one: float, other: float, app: ASGIApp) -> None:
+    """As pandas writes whole numbers of a column with gaps."""
+    first, second = ask(app, "/predict", [{**ROW, column: one}, {**ROW, column: other}]).json["answers"]
+    assert first["probability_1"] == second["probability_1"]
+    figures = ask(app, "/metrics").body.decode()
+    assert 'predict_unseen_total{column="floor"} 0.0' in figures
+
+
 def test_a_missing_column_is_named(app: ASGIApp) -> None:
     reply = ask(app, "/predict", [ROW, {name: value for name, value in ROW.items() if name != "member"}])
     assert (reply.status, reply.json["row"], reply.json["column"]) == (422, 1, "member")

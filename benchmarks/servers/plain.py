@@ -16,8 +16,8 @@ from pydantic import ConfigDict, create_model
 MODEL = Path(os.environ["MODEL"])
 features = json.loads((MODEL / "card.json").read_text())["features"]
 pipeline = joblib.load(MODEL / "model.joblib")
-fields: dict[str, Any] = {name: (float | None, None) for name in features["numeric"]}
-fields |= {name: (str, ...) for name in features["categorical"]}
+fields: dict[str, Any] = dict.fromkeys(features["numeric"], (float | None, None))
+fields |= dict.fromkeys(features["categorical"], (str, ...))
 Row = create_model("Row", __config__=ConfigDict(extra="forbid"), **fields)
 app = FastAPI()
 

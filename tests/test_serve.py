@@ -1,0 +1,60 @@
+"""`serve` answers for the champion on a laptop, and does what its own OpenAPI document says."""
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from support import environment, run
+
+
+@contextmanager
+def serving(project: Path) -> Iterator[str]:
+    """The address of `serve`, once it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["uv", "run", "--no-sync", project.name, "serve", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=project, env=environment())
+    try:
+        until = time.monotonic() + 120
+        while not ready(f"http://127.0.0.1:{port}"):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+
+def ready(address: str) -> bool:
+    """Whether the service there is ready."""
+    try:
+        return bool(urlopen(f"{address}/ready", timeout=5).status == 200)
+    except URLError:
+        return False
+
+
+@pytest.mark.slow
+def test_the_service_is_what_its_openapi_document_says(project_copy: Path) -> None:
+    """Schemathesis finds no answer that is undocumented, no good row refused, no bad one answered, and no 5xx."""
+    with serving(project_copy) as address:
+        golden = json.loads((project_copy / "build/model/golden.json").read_text())
+        body = json.dumps(golden["rows"]).encode()
+        request = Request(f"{address}/predict", body, {"Content-Type": "application/json"})
+        answers = json.loads(urlopen(request, timeout=30).read())["answers"]
+        for answer, expected in zip(answers, golden["answers"], strict=True):
+            assert answer["probability_1"] == pytest.approx(expected["probability_1"], abs=1e-4)
+        document = f"{address}/openapi.json"
+        run("uvx", "schemathesis>=4,<5", "run", document, "--checks", "all", "--max-examples", "50", cwd=project_copy)
+        metrics = urlopen(f"{address}/metrics", timeout=30).read().decode()
+        assert 'predict_requests_total{status="422"}' in metrics
+        assert 'predict_requests_total{status="5' not in metrics
