@@ -1,7 +1,11 @@
 """ONNX Runtime serves a model only where it answers as the scikit-learn pipeline does, and it mostly does."""
 
+import os
 import pickle
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,10 +87,19 @@ def test_regressions_are_judged_by_the_spread_of_their_predictions(estimator: st
     assert 0.05 < found.tolerance < 0.5
 
 
-def test_the_same_model_gives_the_same_bytes() -> None:
+def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
+    """Each has sets in another order."""
     model = bought("ensemble.HistGradientBoostingClassifier")
-    again = Model(pickle.loads(pickle.dumps(model.pipeline)), model.card)
-    assert exported(model).onnx == exported(again).onnx
+    (tmp_path / "model").write_bytes(pickle.dumps((model.pipeline, KINDS)))
+    code = "import pickle, sys; from {0} import convert; pipeline, kinds = pickle.load(open('model', 'rb')); "
+    code += "sys.stdout.buffer.write(convert(pipeline, kinds, True))"
+    command = [sys.executable, "-c", code.format(convert.__name__)]
+    started = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in "01"
+    ]
+    found = {process.communicate()[0] for process in started}
+    assert found == {convert.convert(model.pipeline, KINDS, True)}
 
 
 def test_the_pipeline_stays_as_it_was() -> None:

@@ -82,6 +82,9 @@ def join_categories(model: Any, single: list[str]) -> bytes:
         graph.input.extend([*kept, together])
         split = helper.make_node("Split", [CATEGORIES], single, "categories", axis=1, num_outputs=len(single))
         graph.node.insert(0, split)
+    versions = sorted(model.opset_import, key=lambda one: one.domain)  # skl2onnx has them in another order each time
+    del model.opset_import[:]
+    model.opset_import.extend(versions)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
 
