@@ -36,6 +36,7 @@ ALL_PAIRS = [dict(zip(CHOICES, values, strict=True)) for values in AllPairs(list
 LEFTOVER = re.compile(r"<<|%>>|#>>|^\s*#\?", re.MULTILINE)
 
 FILES = """
+.dockerignore
 .dvc/.gitignore
 .dvc/config
 .dvcignore
@@ -54,6 +55,7 @@ FILES = """
 .github/zizmor.yml
 .gitignore
 .python-version
+Dockerfile
 LICENSE
 README.md
 contract.yaml
@@ -93,6 +95,7 @@ src/PACKAGE/deploy/__init__.py
 src/PACKAGE/deploy/commands.py
 src/PACKAGE/deploy/convert.py
 src/PACKAGE/deploy/export.py
+src/PACKAGE/deploy/image.py
 src/PACKAGE/deploy/local.py
 src/PACKAGE/deploy/kubernetes.py
 src/PACKAGE/deploy/package.py
@@ -252,7 +255,7 @@ tests/test_verify.py
 
 ROLLED_OUT = {
     "image": [],
-    "swarm": [".github/workflows/rollout.yml"],
+    "swarm": [".github/workflows/rollout.yml", "deploy/swarm/haproxy.cfg", "deploy/swarm/stack.yaml"],
     "kubernetes": [
         ".github/workflows/rollout.yml",
         "deploy/kubernetes/base/autoscaler.yaml",

@@ -126,7 +126,7 @@ def test_the_verdict_comes_first_then_why_then_the_metrics_with_their_intervals(
     ("found", "said"),
     [
         (Export(b"", "", 1e-4, Measured(24_000, 9, 1, 0.031)), "24,000 rows 9 differ by more than 0.0001, the largest"),
-        (Export(None, "it cannot be converted", 1e-4, None), "serving:** the scikit-learn pipeline, because it cannot be"),
+        (Export(None, "it cannot be converted", 1e-4, None), "serving:** the scikit-learn pipeline, because it cannot"),
     ],
     ids=["onnx", "sklearn"],
 )
