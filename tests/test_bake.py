@@ -228,6 +228,7 @@ tests/test_encounter.py
 tests/test_git.py
 tests/test_export.py
 tests/test_handover.py
+tests/test_image.py
 tests/test_ingest.py
 tests/test_metrics.py
 tests/test_model.py

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from .engines import wait_until
+
 
 class Client:
     """What was answered to one and the same request, by when."""
@@ -38,6 +40,12 @@ class Client:
                 with suppress(OSError):
                     connection.close()
         connection.close()
+
+    def one(self) -> str:
+        """The next answer."""
+        begun = len(self.answers)
+        wait_until(lambda: len(self.answers) > begun, 30, lambda: str(self.failures[-1:]))
+        return self.answers[-1][1]
 
     def counted(self, since: float = 0.0) -> Counter[str]:
         """How often each answer was given since then."""

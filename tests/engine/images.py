@@ -35,6 +35,13 @@ def archives(folder: Path) -> Path:
     return folder
 
 
+def base_of(project: Path) -> str:
+    """The image that a project's Dockerfile starts from."""
+    found = re.search(r"^ARG BASE=(\S+)$", (project / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    return found[1]
+
+
 def python(folder: Path) -> Path:
     """Write the archive of a Python base image to a folder."""
     root = folder / "python"

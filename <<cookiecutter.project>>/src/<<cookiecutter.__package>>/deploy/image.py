@@ -17,7 +17,7 @@ GROUPS = {"onnx": "serving", "sklearn": "serving-sklearn"}
 
 
 def build(params: Params, tag: str = "", base: str = "") -> str:
-    """Build the image from the package, by default with the tag that `deploy publish` pushes. Returns its size in words.
+    """Build the image from the package; its tag is that which `deploy publish` pushes if not given. Returns what it is.
 
     `base` takes the place of the image that the Dockerfile starts from, such as that one with a digest. Raises
     ProjectError when there is no package, or when uv or Docker fails.
