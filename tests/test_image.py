@@ -54,8 +54,7 @@ def layers(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> list[dic
 
 def test_it_answers_as_the_pipeline_did(docker: Engine, container: str, project: Path) -> None:
     """Read-only and without any right it becomes healthy, and a stranger's request gets the golden answers."""
-    state = "{{.State.Health.Status}}"
-    wait_until(lambda: docker.docker("inspect", "--format", state, container).strip() == "healthy")
+    becomes_healthy(docker, container)
     url = f"http://{docker.docker('port', container, '8000').split()[0]}/predict"
     golden = json.loads((project / "build" / "model" / "golden.json").read_text(encoding="utf-8"))
     request = urllib.request.Request(url, json.dumps(golden["rows"]).encode(), {"Content-Type": "application/json"})
@@ -131,19 +130,36 @@ def test_the_labels_tell_where_it_is_from(docker: Engine, project: Path) -> None
     assert (labels["data.first"], labels["data.last"]) == (release["window"]["first"], release["window"]["last"])
 
 
-def test_the_same_commit_gives_the_same_content(
-    docker: Engine, base_images: Path, project: Path, tmp_path: Path
-) -> None:
-    """Byte for byte in every layer: from another clone, by an engine that has never built it."""
-    clone = tmp_path / project.name
-    git(tmp_path, "clone", "--quiet", str(project), str(clone))
+@pytest.fixture(scope="module")
+def clone(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same commit somewhere else."""
+    clone = tmp_path_factory.mktemp("clone") / project.name
+    git(clone.parent, "clone", "--quiet", str(project), str(clone))
     run("uv", "sync", "--quiet", cwd=clone)
     cli(clone, "pull")
     cli(clone, "deploy", "package")
+    return clone
+
+
+def test_the_same_commit_gives_the_same_content(docker: Engine, base_images: Path, clone: Path) -> None:
+    """Byte for byte in every layer: from another clone, by an engine that has never built it."""
     with network() as lan, engine(lan) as other:
         load_python(other, base_images / "python.tar", base_of(clone))
         cli(clone, "deploy", "image", "--tag", IMAGE, **other.variables)
         assert digests(other, IMAGE) == digests(docker, IMAGE)
+
+
+def test_the_pipeline_serves_where_onnx_is_too_far_off(docker: Engine, clone: Path) -> None:
+    """With the libraries that it needs, as healthy as the other."""
+    params = clone / "params.yaml"
+    params.write_text(
+        params.read_text(encoding="utf-8").replace("tolerance: 0.0001", "tolerance: 1e-15"), encoding="utf-8"
+    )
+    cli(clone, "deploy", "package")
+    assert "served by sklearn" in cli(clone, "deploy", "image", "--tag", "flights:pipeline", **docker.variables)
+    container = docker.docker("run", "--detach", *AS_IN_PRODUCTION, "flights:pipeline").strip()
+    becomes_healthy(docker, container)
+    docker.docker("rm", "--force", container)
 
 
 def test_buildkit_builds_the_same(docker: Engine, project: Path) -> None:
@@ -168,6 +184,12 @@ def with_buildkit(docker: Engine) -> Path:
             if "buildx" not in said:
                 return program
     missing("buildx", "install docker.io's own client, or docker-buildx")
+
+
+def becomes_healthy(docker: Engine, container: str) -> None:
+    """Wait until the engine says so."""
+    health = ("inspect", "--format", "{{json .State.Health}}", container)
+    wait_until(lambda: json.loads(docker.docker(*health))["Status"] == "healthy", why=lambda: docker.docker(*health))
 
 
 def digests(docker: Engine, image: str) -> list[str]:
