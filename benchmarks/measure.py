@@ -1,7 +1,7 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
 uv run --group benchmarks python benchmarks/measure.py [SECTION …], all of them by default:
-birth, pipeline, idle, workflows, backtest, search, scale, retrain.
+birth, pipeline, idle, workflows, backtest, search, score, scale, retrain.
 """
 
 import os
@@ -29,6 +29,15 @@ REPEATS = 3
 SCALES = (500_000, 1_000_000, 5_000_000)
 RETRAINED = 5_450_000
 """Rows of which eleven months, five million, are there before the twelfth comes."""
+SCORED = 5_000_000
+ALL_AT_ONCE = """
+import pandas as pd
+from pathlib import Path
+from flight_delays.model.artifact import load_model
+rows = pd.read_parquet("../feed/feed.parquet")
+answers = load_model(Path("models/champion")).predict(rows)
+answers.assign(flight_id=rows["flight_id"]).to_parquet("../answers.parquet", index=False)
+"""
 SEARCH = "      ranges: { max_iter: [25, 50, 75, 100], learning_rate: [0.05, 0.1] }\n"
 STAGES = ("validate", "split", "train", "evaluate")
 FOREIGN = ("VIRTUAL_ENV", "UV", "UV_RUN_RECURSION_DEPTH", "PYTHONDONTWRITEBYTECODE")
@@ -292,6 +301,27 @@ def search(project: Path) -> list[Row]:
     return [on_dask(project, what, command, project / "models" / "challenger")]
 
 
+def score(project: Path) -> list[Row]:
+    """The champion's answers to a large file, beside reading and answering it all at once with pandas."""
+    run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(SCORED)], project)
+    command = [python(project), "-m", "flight_delays.cli", "score", "../feed/feed.parquet", "../answers.parquet"]
+    found: dict[str, list[Run]] = {"score": [], "pandas": []}
+    for _ in range(REPEATS):
+        found["score"].append(run(command, project))
+        found["pandas"].append(run([python(project), "-c", ALL_AT_ONCE], project))
+    seconds = {name: statistics.median(one.seconds for one in runs) for name, runs in found.items()}
+    peak = {name: max(one.megabytes for one in runs) / 1000 for name, runs in found.items()}
+    return [
+        Row(
+            f"`score` of {SCORED / 1e6:g} million rows in a Parquet file, {SCORED / seconds['score']:,.0f} rows/s",
+            f"{seconds['score']:.0f} s, peak {peak['score']:.1f} GB",
+            f"pandas all at once {seconds['pandas']:.0f} s, {peak['pandas']:.1f} GB",
+            f"{seconds['pandas'] / seconds['score']:.1f} × as fast",
+            "under 1 GB",
+        )
+    ]
+
+
 def on_dask(project: Path, what: str, command: list[str], made: Path) -> Row:
     """A command on a cluster of two workers of one thread, and of one, in turns; what it made goes before each."""
     run(["uv", "sync", "--group", "dask"], project)
@@ -350,13 +380,14 @@ def main(chosen: list[str]) -> None:
         folder = Path(scratch)
         if not chosen or "birth" in chosen:
             rows += birth(folder)
-        if not chosen or {"pipeline", "idle", "workflows", "backtest", "search"} & set(chosen):
+        if not chosen or {"pipeline", "idle", "workflows", "backtest", "search", "score"} & set(chosen):
             project = generate(folder, setup=True)
             rows += pipeline(project) if not chosen or "pipeline" in chosen else []
             rows += idle(project) if not chosen or "idle" in chosen else []
             rows += pull_requests(project, folder) if not chosen or "workflows" in chosen else []
             rows += backtest(project) if not chosen or "backtest" in chosen else []
             rows += search(project) if not chosen or "search" in chosen else []
+            rows += score(project) if not chosen or "score" in chosen else []
         if not chosen or "scale" in chosen:
             rows += scale(folder)
         if not chosen or "retrain" in chosen:
