@@ -171,6 +171,12 @@ def test_what_the_engine_took_back_itself_is_told_with_its_reason_and_verified(w
     assert sum("stack" in call for call in engine.calls) == 1
 
 
+def test_one_that_only_does_not_get_healthy_has_its_words_at_the_server(world: World, engine: Engine) -> None:
+    engine.set(image=OLD, before=NEW, update="rollback_completed")
+    with pytest.raises(ProjectError, match="no replica stayed healthy; `docker --host ssh://me@host service logs"):
+        Swarm("staging", "ssh://me@host", 80).state(NEW)
+
+
 def test_where_the_old_one_does_not_do_well_either_that_is_said(world: World) -> None:
     world.wrong = {NEW, OLD}
     with pytest.raises(ProjectError, match="champion 1 is not back either: 3 of 10 rows"):

@@ -125,9 +125,10 @@ class Swarm:
         return [f"{task['Error']} on {task['Node']}" for task in lines_of_json(self.docker(*command)) if task["Error"]]
 
     def why(self) -> str:
-        """What the last task died of, if one did."""
+        """What the last task died of; one that only was not healthy has ended in order, and leaves its words."""
         found = self.failures()
-        return f": {found[0]}" if found else ""
+        told = f"no replica stayed healthy; `docker --host {self.server} service logs {self.stack}_model` tells more"
+        return f": {found[0] if found else told}"
 
 
 def image_of(specification: dict[str, Any]) -> str:
