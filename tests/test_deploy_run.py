@@ -23,7 +23,7 @@ from engine.swarm import join, reachable
 from stored import champion, take_out
 from support import git, needs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 
 WORKFLOW = "deploy.yml"
 WHOLE = ("image", "attest", "rollout", "release", "tell")

@@ -14,7 +14,7 @@ from engine.images import base_of, load_python
 from engine.network import network
 from support import cli, environment, git, missing, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 AS_IN_PRODUCTION = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 IMAGE = "flights:1"
 

@@ -19,7 +19,7 @@ from engine.network import network
 from engine.swarm import join
 from support import cli
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.engines]
 PORT = 8080
 STACK = "flights"
 ENDED = ("completed", "rollback_completed", "paused", "rollback_paused")

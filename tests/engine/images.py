@@ -46,7 +46,7 @@ def python(folder: Path) -> Path:
     """Write the archive of a Python base image to a folder."""
     root = folder / "python"
     bootstrap = [needs("debootstrap", ADVICE), "--variant=minbase", f"--include={','.join(PACKAGES.split())}"]
-    run(*bootstrap, SUITE, root, mirror(), cwd=folder)
+    run(*bootstrap, SUITE, root, *mirror(), cwd=folder)
     for unneeded in "var/cache/apt var/lib/apt/lists var/log usr/share/doc usr/share/locale usr/share/man".split():
         shutil.rmtree(root / unneeded)
     shutil.copy2(Path("/") / AUTHORITIES, root / AUTHORITIES)
@@ -54,10 +54,10 @@ def python(folder: Path) -> Path:
     return archive(root)
 
 
-def mirror() -> str:
-    """Where this machine's apt gets Debian from."""
+def mirror() -> list[str]:
+    """Where this machine's apt gets Debian from; nothing where it is no Debian, for debootstrap knows one itself."""
     uris = run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", cwd=Path("/")).split()
-    return next((uri for uri in uris if uri.endswith("/debian/")), "http://deb.debian.org/debian/")
+    return [uri for uri in uris if uri.endswith("/debian/")][:1]
 
 
 def copy_python(root: Path) -> None:
