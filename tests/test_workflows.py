@@ -17,7 +17,7 @@ Content = dict[Any, Any]
 OWN = "this template's own"
 ROLLED_OUT = {"s3": "swarm", "gcs": "kubernetes", "azure": "kubernetes", "ssh": "swarm"}
 """Where a project with that storage is deployed to."""
-COMMANDS = ("uv", "git", "gh", "dvc", "docker", "tee", "test", "exit")
+COMMANDS = ("uv", "git", "gh", "dvc", "docker", "tee", "test", "exit", "sudo")
 SHELL = {
     "Write the SSH key",  # before there is a project to ask
     "Write the SSH key of the servers",

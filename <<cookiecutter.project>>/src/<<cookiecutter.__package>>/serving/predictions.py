@@ -21,6 +21,9 @@ BATCH = 1000
 WAITING_BYTES = 64_000_000
 """Held in memory until they are written; what comes on top is left out."""
 
+PAUSE = 1.0
+"""Seconds from a failure to the next attempt."""
+
 SECONDS = 5.0
 """How long another process may hold the file."""
 
@@ -84,6 +87,7 @@ class PredictionLog:
                 if connection:
                     connection.close()
                 connection = None
+                self._pause()
         if connection:
             connection.close()
 
@@ -94,6 +98,11 @@ class PredictionLog:
             taken = [self._entries.popleft() for _ in range(min(BATCH, len(self._entries)))]
             self._bytes -= sum(len(request) + len(answer) for *_, request, answer in taken)
         return [(key, at, model, request.decode(), answer.decode()) for key, at, model, request, answer in taken]
+
+    def _pause(self) -> None:
+        """What failed would fail again at once, at the expense of the answers."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, timeout=PAUSE)
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, timeout=SECONDS)
