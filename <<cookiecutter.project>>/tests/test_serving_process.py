@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -122,9 +123,12 @@ def soon(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_the_check_tells_a_good_service_from_a_wrong_one(made: Path, start: Start, tmp_path: Path) -> None:
-    _, good = start(made)
-    assert check.fault(good, seconds=10) is None
+def test_the_check_tells_a_good_service_from_a_wrong_one(
+    made: Path, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was healthy once is not ended for being slow, but for being gone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    process, good = start(made)
     assert check.fault(good, seconds=0.00001)
     other = Path(shutil.copytree(made, tmp_path / "other"))
     golden = json.loads((other / "golden.json").read_text())
@@ -137,6 +141,12 @@ def test_the_check_tells_a_good_service_from_a_wrong_one(made: Path, start: Star
         port = silent.getsockname()[1]
         assert "no answer" in str(check.fault(Settings(model_dir=made, port=port), seconds=0.1))
     assert "no answer" in str(check.fault(Settings(model_dir=made, port=port), seconds=10))
+
+    assert check.fault(good, seconds=10) is None
+    assert check.fault(good, seconds=0.00001) is None
+    process.kill()
+    process.wait()
+    assert "no answer" in str(check.fault(good, seconds=10))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
 """`python -m <package>.serving.check`: exit code 0 when the running service answers the golden rows, in time and right.
 
-It asks by the way that everyone asks, so a service that is slow, wrong or not there is not healthy.
+It asks by the way that everyone asks, so a service that is slow, wrong or not there never becomes healthy. From then on
+it has to be alive, no more: to be ended for being slow under load would only add to the load of the others, and whether
+it still answers right is asked by `/ready`.
 """
 
 import http.client
 import json
 import os
 import sys
+import tempfile
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
@@ -17,9 +22,40 @@ from .settings import Settings, from_environment
 SECONDS = 2.0
 """Within which the answers must be there; CHECK_SECONDS sets another limit."""
 
+PATIENCE = 10.0
+"""Seconds within which a service that was healthy must say that it is alive."""
+
+PROVEN = "answered-as-in-training"
+"""A file among the temporary ones, which are new with each container: it was healthy."""
+
 
 def fault(settings: Settings, seconds: float) -> str | None:
     """What is wrong with the service, None when nothing is."""
+    proven = Path(tempfile.gettempdir()) / f"{PROVEN}-{settings.port}"
+    if proven.exists():
+        return not_alive(settings)
+    found = not_golden(settings, seconds)
+    if found is None:
+        with suppress(OSError):  # where nothing can be written it stays strict
+            proven.touch()
+    return found
+
+
+def not_alive(settings: Settings) -> str | None:
+    """Why the process is not there any more."""
+    connection = http.client.HTTPConnection(reachable(settings.host), settings.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/health")
+        status = connection.getresponse().status
+        return None if status == 200 else f"/health says {status}"
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer: {type(error).__name__}: {error}"
+    finally:
+        connection.close()
+
+
+def not_golden(settings: Settings, seconds: float) -> str | None:
+    """How the answers differ from those in training, None when they do not."""
     golden, serving = read(settings.model_dir / GOLDEN_FILE), read(settings.model_dir / SERVING_FILE)
     rows = golden["rows"][: settings.max_rows or serving["limits"]["max_rows"]]
     began = time.monotonic()
