@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,24 +140,36 @@ def expand(patterns: list[str]) -> Iterator[str]:
         seen.update(matches)
 
 
-def read_file(path: str, texts: list[str]) -> pd.DataFrame:
-    """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
+def is_parquet(path: str) -> bool:
+    """Whether a file is Parquet, by its name; else it is CSV."""
+    return path.partition("?")[0].endswith((".parquet", ".pq"))
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Any]:
+    """A file of this machine or behind any fsspec URL. Raises ProjectError that names it, whatever goes wrong."""
     import fsspec
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    parquet = path.partition("?")[0].endswith((".parquet", ".pq"))
     try:
-        with fsspec.open(path, "rb", compression=None if parquet else "infer") as file:
-            # Where a file is damaged, threads of `read_table` would wait for Python at its end, for ever.
-            table = pq.ParquetFile(file).read() if parquet else read_csv(file.read(), texts)
-        names = [str(name) for name in table.column_names]
+        with fsspec.open(path, "rb", compression=None if is_parquet(path) else "infer") as file:
+            yield file
     except UnicodeDecodeError:
         raise ProjectError(f"{path} is not UTF-8: save it again in that encoding") from None
     except FileNotFoundError:
         raise ProjectError(f"{path} does not exist") from None
     except (pa.ArrowException, ImportError, EOFError, ValueError, OSError) as error:
         raise ProjectError(f"{path} cannot be read, it may be half written: {first_line(error)}") from None
+
+
+def read_file(path: str, texts: list[str]) -> pd.DataFrame:
+    """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
+    import pyarrow.parquet as pq
+
+    with opened(path) as file:
+        # Where a file is damaged, threads of `read_table` would wait for Python at its end, for ever.
+        table = pq.ParquetFile(file).read() if is_parquet(path) else read_csv(file.read(), texts)
+        names = [str(name) for name in table.column_names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")

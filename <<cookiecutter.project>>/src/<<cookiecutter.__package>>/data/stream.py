@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from ..errors import ProjectError
 from ..paths import CONTRACT
 from .contract import Contract, convert
-from .sources import DELIMITERS, first_line
+from .sources import DELIMITERS, is_parquet, opened
 
 BATCH = 100_000
 """Rows of a Parquet file that are in memory at a time."""
@@ -34,11 +33,6 @@ class Part:
     """The number of its first row within the file."""
     steps: int
     """Batches that it comes in; 1 where that is not known before."""
-
-
-def is_parquet(path: str) -> bool:
-    """Whether a file is Parquet, by its name; else it is CSV."""
-    return path.partition("?")[0].endswith((".parquet", ".pq"))
 
 
 def parts_of(path: str, columns: list[str]) -> list[Part]:
@@ -137,20 +131,3 @@ def typed(frame: pd.DataFrame, features: list[str], contract: Contract, path: st
             )
         frame[name] = column
     return frame
-
-
-@contextmanager
-def opened(path: str) -> Iterator[Any]:
-    """A file of this machine or behind any fsspec URL. Raises ProjectError that names it, whatever goes wrong."""
-    import fsspec
-    import pyarrow as pa
-
-    try:
-        with fsspec.open(path, "rb", compression=None if is_parquet(path) else "infer") as file:
-            yield file
-    except UnicodeDecodeError:
-        raise ProjectError(f"{path} is not UTF-8: save it again in that encoding") from None
-    except FileNotFoundError:
-        raise ProjectError(f"{path} does not exist") from None
-    except (pa.ArrowException, ImportError, EOFError, ValueError, OSError) as error:
-        raise ProjectError(f"{path} cannot be read, it may be half written: {first_line(error)}") from None

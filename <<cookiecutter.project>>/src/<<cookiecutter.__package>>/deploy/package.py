@@ -23,13 +23,9 @@ from ..ops.champion import champion_directory
 from ..ops.lineage import find_champion, read_json, trained_in
 from ..ops.revisions import Champion
 from ..params import Params
+from ..serving.package import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
 from .convert import answer, feeds, load, parts_of
 from .export import Export, export
-
-ONNX_FILE = "model.onnx"
-SCHEMA_FILE = "schema.json"
-SERVING_FILE = "serving.json"
-RELEASE_FILE = "release.json"
 
 
 @dataclass(frozen=True)
