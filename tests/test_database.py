@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
         as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
         shutil.chown(folder, "nobody")
         for parent in (folder, *folder.parents):
-            if parent.is_relative_to(tmp_path.parents[1]):
+            if Path(tempfile.gettempdir()) in parent.parents:
                 parent.chmod(0o755)
     secret = folder / "secret"
     secret.write_text(PASSWORD)
