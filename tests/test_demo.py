@@ -127,7 +127,7 @@ def test_an_interrupted_demo_leaves_nothing(project: Path, tmp_path: Path) -> No
         said += demo.stdout.read()
     assert demo.returncode
     assert "Traceback" not in said
-    assert list(tmp_path.glob("demo-*")) == []
+    assert list(tmp_path.glob("demo-*")) == [], said
 
 
 def test_a_project_with_data_of_its_own_is_told_where_to_see_it(project_copy: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -132,7 +133,11 @@ def scratch(keep: Path | None, say: Say) -> Iterator[Scratch]:
     """
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="demo-", ignore_cleanup_errors=True) as folder:
-            yield made(Path(folder).resolve(), say)
+            try:
+                yield made(Path(folder).resolve(), say)
+            except KeyboardInterrupt:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would leave half of the folder
+                raise
         return
     keep = keep.resolve()
     if keep.is_relative_to(Path.cwd()):
