@@ -156,3 +156,13 @@ def test_a_setting_that_is_none_is_named(name: str, value: str) -> None:
     with pytest.raises(ProjectError, match=f"{name} is '{value}'"):
         from_environment({name: value})
     assert from_environment({name: ""}) == Settings()
+
+
+def test_the_check_needs_no_place_to_write(made: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    _, good = start(made)
+    assert check.fault(good, seconds=10) is None
+    assert check.fault(good, seconds=0.00001), "it stays strict"

@@ -26,19 +26,24 @@ PATIENCE = 10.0
 """Seconds within which a service that was healthy must say that it is alive."""
 
 PROVEN = "answered-as-in-training"
-"""A file among the temporary ones, which are new with each container: it was healthy."""
+"""What the name of that file begins with; temporary files are new with each container."""
 
 
 def fault(settings: Settings, seconds: float) -> str | None:
     """What is wrong with the service, None when nothing is."""
-    proven = Path(tempfile.gettempdir()) / f"{PROVEN}-{settings.port}"
-    if proven.exists():
-        return not_alive(settings)
+    with suppress(OSError):  # where there is no place for temporary files it stays strict
+        if mark(settings.port).exists():
+            return not_alive(settings)
     found = not_golden(settings, seconds)
     if found is None:
-        with suppress(OSError):  # where nothing can be written it stays strict
-            proven.touch()
+        with suppress(OSError):
+            mark(settings.port).touch()
     return found
+
+
+def mark(port: int) -> Path:
+    """The file that tells that the service at a port was healthy."""
+    return Path(tempfile.gettempdir()) / f"{PROVEN}-{port}"
 
 
 def not_alive(settings: Settings) -> str | None:
