@@ -538,13 +538,16 @@ def test_a_release_makes_its_tag_once_and_a_workflow_is_started_only_if_it_can_b
         ' -f target_commitish="$(git rev-parse HEAD)"'
     )
     again = f"! {release}"
+    older = f"! {release.replace('HEAD', 'HEAD~1').replace('champion-1', 'champion-0')}"
     edit = "gh api --method PATCH repos/{owner}/{repo}/releases/1 -f body=more"
     start = "gh api repos/{owner}/{repo}/actions/workflows/%s/dispatches -f ref=main"
     checkout = uses(CHECKOUT, persist_credentials=False)
+    whole = uses(CHECKOUT, persist_credentials=False, fetch_depth=0)
+    with_jobs(hub, {})
     with_jobs(
         hub,
         {
-            "release": job(checkout, release, again, edit, permissions=WRITE),
+            "release": job(whole, release, again, older, edit, permissions=WRITE),
             "reader": job(checkout, f"! {edit}", f"! {start % 'toy.yml'}", permissions=READ),
             "starter": job(start % "toy.yml", f"! {start % 'none.yml'}", permissions={"actions": "write"}),
         },

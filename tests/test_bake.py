@@ -79,6 +79,16 @@ src/PACKAGE/backtest/plan.py
 src/PACKAGE/backtest/replay.py
 src/PACKAGE/backtest/show.py
 src/PACKAGE/cli.py
+src/PACKAGE/commands/__init__.py
+src/PACKAGE/commands/data.py
+src/PACKAGE/commands/deploy.py
+src/PACKAGE/commands/model.py
+src/PACKAGE/commands/notice.py
+src/PACKAGE/commands/ready.py
+src/PACKAGE/commands/retraining.py
+src/PACKAGE/commands/serving.py
+src/PACKAGE/commands/storage.py
+src/PACKAGE/commands/versions.py
 src/PACKAGE/data/__init__.py
 src/PACKAGE/data/adopt.py
 src/PACKAGE/data/contract.py
@@ -158,6 +168,8 @@ src/PACKAGE/ops/tracking.py
 src/PACKAGE/ops/tracking_store.py
 src/PACKAGE/ops/train.py
 src/PACKAGE/params.py
+src/PACKAGE/params_operation.py
+src/PACKAGE/params_section.py
 src/PACKAGE/paths.py
 src/PACKAGE/progress.py
 src/PACKAGE/project.py
@@ -206,7 +218,6 @@ src/PACKAGE/serving/service.py
 src/PACKAGE/serving/settings.py
 src/PACKAGE/serving/workers.py
 src/PACKAGE/stage.py
-src/PACKAGE/subcommands.py
 src/PACKAGE/terminal.py
 tests/__init__.py
 tests/conftest.py

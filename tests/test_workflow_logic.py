@@ -326,13 +326,23 @@ def deployment(version: str = "", superseded: str = "", **results: str) -> dict[
     context = needed(**{"image": "success", "staging": "success", "production": "success"} | results)
     context["needs"]["image"]["outputs"] = {"version": version or "3", "image": "ghcr.io/o/p@sha256:1"}
     context["needs"]["production"]["outputs"] = {"superseded": superseded}
-    return context | {"inputs": {"version": version} if version else {}}
+    return context | {"inputs": {"version": version} if version else {}, "github": {"ref": "refs/heads/main"}}
 
 
 def test_a_new_champion_on_main_is_deployed_and_an_earlier_one_by_hand(rolled_out: dict[str, Content]) -> None:
     starts = rolled_out["deploy"]["on"]
     assert starts["push"] == {"branches": ["main"], "paths": ["models/champion.dvc"]}
     assert starts["workflow_dispatch"]["inputs"].keys() == {"version", "reason"}
+
+
+def test_no_other_branch_is_deployed(rolled_out: dict[str, Content]) -> None:
+    """It ends with a word before anything is done, and is no reason for an issue."""
+    jobs = rolled_out["deploy"]["jobs"]
+    first = jobs["image"]["steps"][0]
+    assert first["run"] == "exit 1"
+    elsewhere = deployment() | {"github": {"ref": "refs/heads/idea"}}
+    assert holds(first["if"], elsewhere) and not holds(first["if"], deployment())
+    assert not holds(jobs["tell"]["if"], elsewhere, "failure")
 
 
 def test_what_was_published_before_is_not_built_again(rolled_out: dict[str, Content]) -> None:
@@ -376,7 +386,8 @@ def test_a_failed_deployment_is_told_and_taken_back_in_the_record(rolled_out: di
     assert set(job["needs"]) == {"image", "staging", "production", "release"}
 
     def told(**results: str) -> list[str]:
-        ended = deployment() | needed(**{"image": "success", "release": "success"} | results)
+        needs = {"image": "success", "production": "success", "release": "success"}
+        ended = deployment() | needed(**needs | results)
         failed = text_of(job["env"]["FAILED"], ended)
         steps = [step for step in job["steps"] if "run" in step]
         return [step["name"] for step in steps if holds(step.get("if"), ended | {"env": {"FAILED": failed}})]
@@ -384,7 +395,10 @@ def test_a_failed_deployment_is_told_and_taken_back_in_the_record(rolled_out: di
     assert holds(job["if"], deployment(), "failure")
     assert told() == ["Tell that it went well"]
     assert told(production="failure", release="skipped") == ["Tell that it failed", "Record that it was taken back"]
-    assert told(image="failure", release="skipped") == ["Tell that it failed", "Record that it was taken back"]
+    assert told(production="cancelled", release="skipped") == told(production="failure", release="skipped")
+    early = told(image="failure", production="skipped", release="skipped")
+    assert early == told(production="failure", release="skipped")
+    assert told(release="failure") == ["Tell that it failed"], "production runs it"
     assert told(release="skipped") == [], "passed over for a newer one"
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from << cookiecutter.__package >>.ops.git import GitError, git
-from << cookiecutter.__package >>.params import Budget
+from << cookiecutter.__package >>.params_operation import Budget
 from << cookiecutter.__package >>.retrain import log
 from << cookiecutter.__package >>.retrain.decide import Decision, Situation, held_back, recall
 from << cookiecutter.__package >>.retrain.log import Entry, Log

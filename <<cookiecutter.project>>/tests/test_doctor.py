@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 import typer
 
-from << cookiecutter.__package >> import cli
+from << cookiecutter.__package >>.commands import ready
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.ops import doctor, github
 from << cookiecutter.__package >>.ops import gh as gh_module
 from << cookiecutter.__package >>.ops.findings import RIGHT, UNSEEN, WRONG, Finding, find
 from << cookiecutter.__package >>.ops.git import git
-from << cookiecutter.__package >>.params import Deploy, Params
+from << cookiecutter.__package >>.params import Params
+from << cookiecutter.__package >>.params_operation import Deploy
 from << cookiecutter.__package >>.project import load_project
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -425,10 +426,10 @@ def test_only_a_fault_makes_the_command_fail(
     monkeypatch.setattr(doctor, "doctor", lambda: findings)
     if wrong:
         with pytest.raises(typer.Exit) as ended:
-            cli.doctor()
+            ready.doctor()
         assert ended.value.exit_code == 1
     else:
-        cli.doctor()
+        ready.doctor()
     assert capsys.readouterr().out.splitlines() == [str(finding) for finding in findings]
 
 

@@ -23,7 +23,7 @@ from << cookiecutter.__package >>.deploy import convert, export
 from << cookiecutter.__package >>.deploy.export import Export
 from << cookiecutter.__package >>.model.artifact import Model
 from << cookiecutter.__package >>.model.pipeline import build, inputs
-from << cookiecutter.__package >>.params import Parity
+from << cookiecutter.__package >>.params_operation import Parity
 
 from .test_model import SETTINGS, table
 

@@ -10,7 +10,8 @@ from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.model.artifact import write_json
 from << cookiecutter.__package >>.ops import dvc, gh, storage
 from << cookiecutter.__package >>.ops.git import git
-from << cookiecutter.__package >>.params import Params, Retrain
+from << cookiecutter.__package >>.params import Params
+from << cookiecutter.__package >>.params_operation import Retrain
 from << cookiecutter.__package >>.retrain import log
 from << cookiecutter.__package >>.retrain.begin import begin
 from << cookiecutter.__package >>.retrain.decide import inputs_digest

@@ -1,5 +1,6 @@
 """The champions of main are listed with where each is live, and each gets one release at GitHub."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from << cookiecutter.__package >>.model.artifact import write_json
 from << cookiecutter.__package >>.ops import dvc, gh
 from << cookiecutter.__package >>.ops.git import git
 from << cookiecutter.__package >>.ops.revisions import Champion, champions
-from << cookiecutter.__package >>.params import Deploy, Gates, Params
+from << cookiecutter.__package >>.params import Gates, Params
+from << cookiecutter.__package >>.params_operation import Deploy
 
 PLACES = {name: {"url": f"http://{name}"} for name in ("staging", "production")}
 PARAMS = Params.model_construct(
@@ -80,22 +82,45 @@ def test_a_champion_has_one_release_with_its_card_and_its_image(
     monkeypatch.setattr(gh, "ask", ask)
     monkeypatch.setattr(gh, "at_origin", lambda: gh.Repository("github.com", "o/p"))
     monkeypatch.setattr(releases, "report", lambda base: f"the report against {base}")
-    said = releases.release(PARAMS, "1", "ghcr.io/o/p@sha256:1")
+    said = releases.release(PARAMS, "2", "ghcr.io/o/p@sha256:1")
     assert said == "released: https://github.com/o/p/releases/1"
     (method, path, fields) = told[0]
     assert (method, path) == ("POST", "repos/o/p/releases")
-    assert (fields["tag_name"], fields["target_commitish"]) == ("champion-1", promoted[0].commit)
+    assert (fields["tag_name"], fields["target_commitish"]) == ("champion-2", promoted[1].commit)
     for expected in (
-        "# The card of 1",
+        "# The card of 2",
         "ghcr.io/o/p@sha256:1",
-        f"against {promoted[0].commit}^1",
-        "roc_auc | `0.7100",
-        promoted[0].digest,
+        f"against {promoted[1].commit}^1",
+        "roc_auc | `0.7200",
+        promoted[1].digest,
     ):
         assert expected in fields["body"]
-    assert "the latest again" in releases.release(PARAMS, "1")
+    assert "the latest again" in releases.release(PARAMS, "2")
     assert told[1][:2] == ("PATCH", "repos/o/p/releases/5")
     assert "body" not in told[1][2], "what it says stays as it was"
+    releases.release(PARAMS, "1")
+    assert "# The card of 1" in told[2][2]["body"]
+    assert "the report against" not in told[2][2]["body"], "the reports that lie here are of another champion"
+
+
+def test_a_release_that_may_not_have_its_tag_at_the_commit_has_it_elsewhere(
+    promoted: list[Champion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job's token makes no tag at an older commit that changed a workflow."""
+    told: list[dict[str, Any]] = []
+
+    def ask(host: str, path: str, method: str = "GET", fields: dict[str, Any] | None = None) -> Any:
+        if fields is None:
+            return []
+        told.append(fields)
+        if "target_commitish" in fields:
+            raise gh.Refused("gh: Resource not accessible by integration (HTTP 403)", 403)
+        return {"html_url": "https://github.com/o/p/releases/1"}
+
+    monkeypatch.setattr(gh, "ask", ask)
+    monkeypatch.setattr(gh, "at_origin", lambda: gh.Repository("github.com", "o/p"))
+    assert releases.release(PARAMS, "1").startswith("released: ")
+    assert str(promoted[0].commit) in told[1]["body"]
 
 
 def test_an_image_is_pushed_under_both_commits_and_known_by_its_digest(
@@ -103,13 +128,31 @@ def test_an_image_is_pushed_under_both_commits_and_known_by_its_digest(
 ) -> None:
     """That it was built from, and that promoted the champion; a later fix of the service is an image of its own."""
     git(*ADA, "commit", "--quiet", "--allow-empty", "--message", "A fix of the service")
-    calls = recorded(monkeypatch, {"inspect": "other/p@sha256:0\nghcr.io/o/p@sha256:1"})
+    names = "other/p@sha256:0\nghcr.io/o/p@sha256:1"
+    calls = recorded(monkeypatch, {"{{json .Config.Labels}}": labels(promoted[1]), "inspect": names})
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     assert publish.publish(PARAMS, "champion") == "ghcr.io/o/p@sha256:1"
     pushed = {call[-1] for call in calls if call[1] == "push"}
     assert pushed == {f"ghcr.io/o/p:{git('rev-parse', 'HEAD')}", f"ghcr.io/o/p:{promoted[1].commit}"}
     told = (tmp_path / "output").read_text()
     assert told == "image=ghcr.io/o/p@sha256:1\nname=ghcr.io/o/p\ndigest=sha256:1\nversion=2\n"
+
+
+def labels(champion: Champion, revision: str = "") -> str:
+    """As the engine tells them of an image."""
+    head = git("rev-parse", "HEAD")
+    return json.dumps({"model.digest": champion.digest, "org.opencontainers.image.revision": revision or head})
+
+
+def test_an_image_is_pushed_only_as_what_it_is(promoted: list[Champion], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as that of an earlier champion, and not with work that is in no commit."""
+    calls = recorded(monkeypatch, {"{{json .Config.Labels}}": labels(promoted[1])})
+    with pytest.raises(ProjectError, match=r"holds model .*, not champion 1 .* `--find` takes an earlier"):
+        publish.publish(PARAMS, "1")
+    calls += recorded(monkeypatch, {"{{json .Config.Labels}}": labels(promoted[1], "abc and more")})
+    with pytest.raises(ProjectError, match="was built from abc and more: commit, then `deploy image`"):
+        publish.publish(PARAMS, "2")
+    assert [call for call in calls if call[1] == "push"] == []
 
 
 def test_an_earlier_one_is_found_without_a_build_or_said_to_be_missing(

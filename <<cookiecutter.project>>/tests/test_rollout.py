@@ -14,7 +14,9 @@ from << cookiecutter.__package >>.deploy.kubernetes import Kubernetes, overlay_w
 from << cookiecutter.__package >>.deploy.swarm import Swarm, same
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.ops.revisions import Champion
-from << cookiecutter.__package >>.params import Deploy, Params
+from << cookiecutter.__package >>.params import Params
+from << cookiecutter.__package >>.params_operation import Deploy
+from << cookiecutter.__package >>.project import Project
 
 IMAGE = "registry.example.com/flights"
 OLD, NEW = (f"{IMAGE}@sha256:{digit * 64}" for digit in "12")
@@ -41,16 +43,22 @@ if said[:2] == ["stack", "deploy"]:
         state["dying"] = 9 if fails else 0
 elif said[:2] == ["service", "ls"] and "{{{{.Name}}}}" in said:
     print(f"flights-staging_model\\nflights-staging_model-other" if state["image"] else "")
+    print("flights-staging_gateway" if state["gateway"] else "")
 elif said[:2] == ["service", "ls"]:
     there = 0 if state["dying"] and not state["before"] else 2
     print(json.dumps({{"Name": "flights-staging_model", "Replicas": f"{{there}}/2"}}))
     print(json.dumps({{"Name": "flights-staging_gateway", "Replicas": "2/2 (max 1 per node)"}}))
+elif said[:3] == ["service", "inspect", "flights-staging_gateway"]:
+    deployed = any("stack" in call for call in state["calls"])
+    print(json.dumps({{"UpdateStatus": state["gateway"][deployed]}}))
 elif said[:2] == ["service", "inspect"]:
     spec = lambda image: {{"TaskTemplate": {{"ContainerSpec": {{"Image": image}}}}}}
     found = {{"Spec": spec(state["image"])}}
     found |= {{"PreviousSpec": spec(state["before"])}} if state["before"] else {{}}
     found |= {{"UpdateStatus": {{"State": state["update"]}}}} if state["update"] else {{}}
     print(json.dumps(found))
+elif said[:2] == ["service", "ps"] and "desired-state=running" in said:
+    print(json.dumps({{"Image": state["behind"].pop() if state["behind"] else state["image"]}}))
 elif said[:2] == ["service", "ps"]:
     for _ in range(state["dying"]):
         print(json.dumps({{"Error": "task: non-zero exit (3)", "Node": "second"}}))
@@ -80,10 +88,10 @@ class Engine:
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """`docker` on the PATH, with a stack that runs the old image."""
     made = Engine(tmp_path / "engine.json")
-    made.set(image=OLD, before="", update=None, fails=[], dying=0, calls=[])
+    made.set(image=OLD, before="", update=None, fails=[], dying=0, calls=[], gateway=[], behind=[])
     program(tmp_path / "bin" / "docker", DOCKER, tmp_path / "engine.json")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    monkeypatch.setattr(swarm, "load_project", lambda: Named("flights"))
+    monkeypatch.setattr(swarm, "load_project", lambda: Project("flights", "", "", "", "o/flights"))
     monkeypatch.setattr(swarm, "GATEWAY", tmp_path / "haproxy.cfg")
     (tmp_path / "haproxy.cfg").write_text("global")
     monkeypatch.setattr(swarm.time, "sleep", lambda seconds: None)
@@ -97,16 +105,12 @@ def program(file: Path, text: str, state: Path) -> None:
 
 
 @dataclass
-class Named:
-    name: str
-
-
-@dataclass
 class World:
     """What `verify` finds where an engine has rolled out something, and what it was asked."""
 
     params: Params
     wrong: set[str] = field(default_factory=set)
+    fault: Exception = field(default_factory=lambda: ProjectError("3 of 10 rows are answered otherwise"))
     asked: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -125,7 +129,7 @@ def made_world(patch: pytest.MonkeyPatch, running: Callable[[], str | None], tar
         world.asked.append((url, version))
         image = running() or ""
         if image in world.wrong:
-            raise ProjectError("3 of 10 rows are answered otherwise")
+            raise world.fault
         if str(RUNS[image].number) != version:
             raise ProjectError("another champion answers")
         return f"{url} answers as champion {version}"
@@ -146,6 +150,7 @@ def test_a_champion_is_rolled_out_and_verified(world: World, engine: Engine) -> 
     assert said == "staging: http://host answers as champion 2"
     (deployed,) = [call for call in engine.calls if "stack" in call]
     options = ["--compose-file", "deploy/swarm/stack.yaml", "--with-registry-auth", "--prune"]
+    options += ["--resolve-image", "changed"]
     assert deployed == ["ssh://me@host", "stack", "deploy", *options, "flights-staging"]
     assert {call[0] for call in engine.calls} == {"ssh://me@host"}
 
@@ -160,6 +165,32 @@ def test_one_that_answers_wrongly_is_taken_back_and_the_old_one_verified(world: 
     )
     assert Swarm("staging", "ssh://me@host", 80).running() == OLD
     assert world.asked == [("http://host", "2"), ("http://host", "1")]
+
+
+def test_it_is_taken_back_for_whatever_goes_wrong_in_the_verification(world: World) -> None:
+    """Also for what nobody thought of."""
+    world.wrong, world.fault = {NEW}, TypeError("unsupported operand")
+    with pytest.raises(ProjectError, match=r"failed: TypeError\('unsupported operand'\)\. champion 1 is back"):
+        rollout.rollout(world.params, "staging", "2", NEW)
+
+
+def test_it_is_through_only_when_the_tasks_run_it(world: World, engine: Engine) -> None:
+    """The manager may know of the new image before it has told that it updates."""
+    engine.set(image=NEW, before=OLD, behind=[OLD])
+    there = Swarm("staging", "ssh://me@host", 80)
+    assert there.state(NEW) == "model 2 of 2, gateway 2 of 2"
+    assert there.state(NEW) is None
+
+
+def test_a_gateway_that_the_engine_took_back_is_a_failure(world: World, engine: Engine) -> None:
+    """One that was taken back long ago is none."""
+    ago = {"StartedAt": "ago", "State": "rollback_completed"}
+    engine.set(gateway=[ago, ago])
+    assert "answers as champion 2" in rollout.rollout(world.params, "staging", "2", NEW)
+    now = {"StartedAt": "now", "State": "rollback_completed", "Message": "no port"}
+    engine.set(image=OLD, gateway=[{}, now], calls=[])
+    with pytest.raises(ProjectError, match=r"the engine took the gateway back \(no port\)\. champion 1 is back"):
+        rollout.rollout(world.params, "staging", "2", NEW)
 
 
 def test_what_the_engine_took_back_itself_is_told_with_its_reason_and_verified(world: World, engine: Engine) -> None:
@@ -226,7 +257,26 @@ def test_the_image_before_comes_back_by_hand(world: World, engine: Engine) -> No
     with pytest.raises(ProjectError, match="knows no earlier image: `deploy rollout staging --version 1`"):
         rollout.rollback(world.params, "staging")
     rollout.rollout(world.params, "staging", "2", NEW)
-    assert rollout.rollback(world.params, "staging") == f"staging: {OLD} is back; http://host answers as champion 1"
+    assert rollout.rollback(world.params, "staging") == "staging: http://host answers as champion 1"
+    assert Swarm("staging", "ssh://me@host", 80).running() == OLD
+
+
+def test_what_was_taken_back_does_not_come_back_by_hand(world: World) -> None:
+    """It is what ran before: it is verified like any other, and goes again."""
+    world.wrong = {NEW}
+    for command in (
+        lambda: rollout.rollout(world.params, "staging", "2", NEW),
+        lambda: rollout.rollback(world.params, "staging"),
+    ):
+        with pytest.raises(ProjectError, match=r"failed: 3 of 10 rows .* champion 1 is back: .* as champion 1"):
+            command()
+        assert Swarm("staging", "ssh://me@host", 80).running() == OLD
+
+
+def test_the_same_image_rolled_out_twice_is_no_earlier_one(world: World, engine: Engine) -> None:
+    engine.set(before=OLD)
+    with pytest.raises(ProjectError, match="knows no earlier image"):
+        rollout.rollback(world.params, "staging")
 
 
 def test_the_gateway_listens_where_the_address_leads() -> None:
@@ -266,16 +316,18 @@ words = [word for word in said if not word.startswith("-")]
 if "apply" in words:
     chosen = json.loads(Path(said[-1], "kustomization.yaml").read_text())["images"][0]
     state |= {{"before": state["image"], "image": f"{{chosen['newName']}}@{{chosen['digest']}}"}}
+    state["revision"] += state["before"] != state["image"] or state["touched"]
 elif "get" in words and "deployment/model" in words:
     containers = {{"containers": [{{"image": state["image"]}}]}}
-    print(json.dumps({{"spec": {{"template": {{"spec": containers}}}}}}) if state["image"] else "")
+    marks = {{"annotations": {{"deployment.kubernetes.io/revision": str(state["revision"])}}}}
+    print(json.dumps({{"metadata": marks, "spec": {{"template": {{"spec": containers}}}}}}) if state["image"] else "")
 elif "get" in words and "pods" in words:
     waiting = {{"waiting": {{"reason": "CrashLoopBackOff"}}}}
     died = {{"terminated": {{"reason": "Error", "message": "no such file"}}}}
     print(json.dumps({{"items": [{{"status": {{"containerStatuses": [
         {{"ready": False, "state": waiting, "lastState": died}}]}}}}]}}))
 elif "undo" in words:
-    state |= {{"image": state["before"]}}
+    state |= {{"image": state["before"], "revision": state["revision"] + 1}}
 elif "status" in words:
     file.write_text(json.dumps(state))
     sys.exit("error: timed out waiting for the condition" if state["image"] in state["fails"] else 0)
@@ -289,10 +341,10 @@ file.write_text(json.dumps(state))
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """`kubectl` on the PATH, with a deployment that runs the old image."""
     made = Engine(tmp_path / "cluster.json")
-    made.set(image=OLD, before="", fails=[], calls=[])
+    made.set(image=OLD, before="", fails=[], calls=[], revision=1, touched=False)
     program(tmp_path / "bin" / "kubectl", KUBECTL, tmp_path / "cluster.json")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    monkeypatch.setattr(kubernetes, "load_project", lambda: Named("Flights.of_all"))
+    monkeypatch.setattr(kubernetes, "load_project", lambda: Project("Flights.of_all", "", "", "", "o/flights"))
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -313,3 +365,16 @@ def test_in_a_cluster_the_same_holds(cluster: Engine, monkeypatch: pytest.Monkey
     assert "champion 1 failed: it did not come up and was undone: no such file" in str(failed.value)
     assert "champion 2 is back: http://host answers as champion 2" in str(failed.value)
     assert [*placed, "rollout", "undo", "deployment/model"] in cluster.calls
+
+
+def test_a_manifest_that_does_not_come_up_is_undone_though_the_image_is_the_same(cluster: Engine) -> None:
+    """And nothing is undone where nothing was changed: what came before is no part of this rollout."""
+    there = Kubernetes("staging", "context")
+    cluster.set(fails=[OLD])
+    with pytest.raises(ProjectError, match="it did not come up: no such file"):
+        there.apply(OLD)
+    assert not any("undo" in call for call in cluster.calls)
+    cluster.set(touched=True)
+    with pytest.raises(ProjectError, match="timed out"):
+        there.apply(OLD)
+    assert any("undo" in call for call in cluster.calls)

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,7 +16,8 @@ from << cookiecutter.__package >>.deploy.service import NoAnswer, Service
 from << cookiecutter.__package >>.deploy.verify import Expected, as_json, hold_against
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.ops.revisions import Champion
-from << cookiecutter.__package >>.params import Parity, Verify
+from << cookiecutter.__package >>.params import Params
+from << cookiecutter.__package >>.params_operation import Deploy, Serving, Verify
 
 CHAMPION = Champion(3, "abcdef0123456789.dir", "c0ffee")
 KEYS = ("probability_0", "probability_1")
@@ -46,6 +47,10 @@ class Fake:
     ready_after: float = 0
     digest: str = CHAMPION.digest
     keys: tuple[str, ...] = KEYS
+    most_rows: int = 10_000
+    refused: set[int] = field(default_factory=set)
+    refusal: int = 422
+    kind: type = float
     began: float = field(default_factory=time.monotonic)
     singles: int = 0
     url: str = ""
@@ -57,6 +62,8 @@ class Fake:
         return 200, {"version": 3, "digest": self.digest}
 
     def post(self, sent: list[dict[str, Any]]) -> tuple[int, Any]:
+        if len(sent) > self.most_rows or self.refused & {row["distance"] for row in sent}:
+            return self.refusal, {"detail": "row 0: column distance: 4 is none of 1, 2, 3"}
         if len(sent) == 1:
             time.sleep(self.seconds)
             self.singles += 1
@@ -65,7 +72,7 @@ class Fake:
         return 200, {"answers": [self.one(row) for row in sent]}
 
     def one(self, row: dict[str, Any]) -> dict[str, float]:
-        found = dict(zip(self.keys, answer(row).values(), strict=True))
+        found = dict(zip(self.keys, map(self.kind, answer(row).values()), strict=True))
         return {name: value + 0.01 for name, value in found.items()} if row["distance"] in self.wrong else found
 
 
@@ -103,8 +110,14 @@ def fake() -> Iterator[Fake]:
         thread.join()
 
 
-def look(fake: Fake, expected: Expected = EXPECTED, limits: Verify = LIMITS, wait: float = 5) -> str:
-    return hold_against(fake.url, expected, Parity(), limits, wait)
+def look(
+    fake: Fake, expected: Expected = EXPECTED, limits: Verify = LIMITS, wait: float = 5, most_rows: int = 10_000
+) -> str:
+    return hold_against(fake.url, expected, params(limits, most_rows), wait)
+
+
+def params(limits: Verify = LIMITS, most_rows: int = 10_000) -> Params:
+    return Params.model_construct(deploy=Deploy(verify=limits), serving=Serving(max_rows=most_rows))
 
 
 def test_what_answers_as_the_champion_passes_with_one_line(fake: Fake) -> None:
@@ -145,13 +158,36 @@ def test_one_that_gets_ready_is_waited_for_and_one_that_does_not_says_why(fake: 
     with pytest.raises(NoAnswer, match=r"not ready after 0\.6 seconds: .*/ready answered 503: the model is being"):
         look(fake, wait=0.6)
     with pytest.raises(NoAnswer, match="does not answer"):
-        hold_against("http://127.0.0.1:9", EXPECTED, Parity(), LIMITS, 0)
+        hold_against("http://127.0.0.1:9", EXPECTED, params(), 0)
 
 
 def test_answers_of_another_kind_are_wrong(fake: Fake) -> None:
     fake.keys = ("no", "yes")
     with pytest.raises(ProjectError, match=r"310 of 310 rows, .* \(by up to inf;"):
         look(fake)
+
+
+def test_an_answer_that_is_no_number_is_wrong(fake: Fake) -> None:
+    fake.kind = str
+    with pytest.raises(ProjectError, match=r"310 of 310 rows, .* \(by up to inf;"):
+        look(fake)
+
+
+def test_no_more_rows_are_asked_at_a_time_than_are_taken(fake: Fake) -> None:
+    fake.most_rows = 7
+    assert "0 differ" in look(fake, most_rows=7)
+
+
+def test_an_earlier_champion_need_not_take_the_rows_of_a_wider_contract(fake: Fake) -> None:
+    """The newest champion must: what is held out satisfies the contract."""
+    fake.refused = {200}
+    with pytest.raises(NoAnswer, match="answered 422: row 0: column distance"):
+        look(fake)
+    said = look(fake, replace(EXPECTED, earlier=True))
+    assert "10 golden rows and 0 of the holdout, 0 differ (it takes other rows: " in said
+    fake.refusal = 500
+    with pytest.raises(NoAnswer, match="answered 500"):
+        look(fake, replace(EXPECTED, earlier=True))
 
 
 def test_without_the_old_pipeline_the_golden_rows_are_held_against_alone(fake: Fake) -> None:

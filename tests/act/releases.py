@@ -1,7 +1,7 @@
 """Releases: what `gh api` reaches below `releases`."""
 
 from .fields import address
-from .origin import in_origin
+from .origin import WORKFLOWS, in_origin
 from .state import Caller, Refused, State, folder, one, require
 
 Path = list[str]
@@ -17,13 +17,16 @@ def releases(held: State, caller: Caller, path: Path, fields: State) -> list[Sta
 
 
 def make(held: State, caller: Caller, path: Path, fields: State) -> State:
-    """A new one; a tag that is not there yet is made at the commit."""
+    """A new one; its tag is made at the commit, unless that has changed a workflow and no branch or tag is at it."""
     require(held, caller, ("contents", "write"))
     checked(fields)
-    tag = fields["tag_name"]
+    tag, commit = fields["tag_name"], fields.get("target_commitish", "refs/heads/main")
     if any(known["tag_name"] == tag for known in held["releases"]):
         raise Refused("Validation Failed", 422, {"field": "tag_name", "code": "already_exists"})
-    in_origin(folder(), "update-ref", f"refs/tags/{tag}", fields["target_commitish"])
+    touched = in_origin(folder(), "diff-tree", "--no-commit-id", "--root", "-r", commit, "--", WORKFLOWS)
+    if touched and not in_origin(folder(), "for-each-ref", f"--points-at={commit}"):
+        raise Refused("Resource not accessible by integration", 403)
+    in_origin(folder(), "update-ref", f"refs/tags/{tag}", commit)
     number = len(held["releases"]) + 1
     made: State = {"id": number, "html_url": f"{address(held)}/releases/tag/{tag}"} | fields
     held["releases"].append(made)

@@ -15,6 +15,11 @@ class Project:
     email: str
     repository: str
 
+    @property
+    def slug(self) -> str:
+        """What the project is called where a name may have but letters, digits and hyphens, and few of them."""
+        return self.name.lower().replace(".", "-").replace("_", "-")[:40]
+
 
 def load_project(path: Path = Path("pyproject.toml")) -> Project:
     """Read the `[project]` table."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..model.artifact import Model
 from ..model.pipeline import inputs
-from ..params import Parity
+from ..params_operation import Parity
 from .convert import Session, Unfit, answer, convert, feeds, load
 
 MOST_ROWS = 100_000

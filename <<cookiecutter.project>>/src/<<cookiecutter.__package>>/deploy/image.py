@@ -1,5 +1,7 @@
 """The image of the champion: its package, the service and the locked libraries, labelled with where it is from."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from .. import paths
@@ -7,13 +9,14 @@ from ..ops import git
 from ..params import Params
 from ..project import load_project
 from ..serving.package import RELEASE_FILE, SERVING_FILE, read
-from .commands import run, watch
-from .publish import built_image
+from .commands import lines_of_json, run, watch
+from .publish import MODEL_LABEL, REVISION_LABEL, built_image
 
 REQUIREMENTS = paths.PACKAGE.with_name("requirements.txt")
 """The libraries of the image, each with the digests that `uv.lock` has."""
 GROUPS = {"onnx": "serving", "sklearn": "serving-sklearn"}
 """The dependency group that holds them, for each way to serve."""
+MB = 1_000_000
 
 
 def build(params: Params, tag: str = "", base: str = "") -> str:
@@ -34,7 +37,20 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     when = git.git("show", "--no-patch", "--format=%ct", "HEAD")
     watch("docker", "build", *options, ".", SOURCE_DATE_EPOCH=when, BUILDX_NO_DEFAULT_ATTESTATIONS="1")
     size = int(run("docker", "image", "inspect", "--format", "{{.Size}}", tag))
-    return f"{tag}: champion {release['version']}, served by {runtime}, {size / 1024**2:.0f} MB"
+    named = ", ".join(f"{name} {part / MB:.1f}" for name, part in layers(tag).items())
+    told = f"{tag}: champion {release['version']}, served by {runtime}, {size / MB:.1f} MB"
+    return f"{told} ({named})" if named else told
+
+
+def layers(tag: str) -> dict[str, int]:
+    """The bytes of each layer, by the stage of the Dockerfile that it is copied from, lowest first.
+
+    Empty where the Dockerfile was changed so that they do not match.
+    """
+    stages = re.findall(r"^COPY --from=(\w+)", Path("Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    history = lines_of_json(run("docker", "history", "--no-trunc", "--human=false", "--format", "{{json .}}", tag))
+    sizes = [int(step["Size"]) for step in reversed(history) if re.search(r"\bCOPY ", step["CreatedBy"])]
+    return dict(zip(stages, sizes, strict=True)) if len(stages) == len(sizes) else {}
 
 
 def lock_requirements(group: str) -> None:
@@ -54,13 +70,13 @@ def labels(release: dict[str, Any], runtime: str) -> dict[str, str]:
         "description": project.description,
         "authors": project.author,
         "source": f"https://github.com/{project.repository}",
-        "revision": f"{git.head()}{' and more' if git.is_dirty() else ''}",
         "created": git.git("show", "--no-patch", "--format=%cI", "HEAD"),
         "version": release["version"],
     }
     own = {
+        REVISION_LABEL: f"{git.head()}{' and more' if git.is_dirty() else ''}",
         "model.commit": release["commit"] or "",
-        "model.digest": release["digest"],
+        MODEL_LABEL: release["digest"],
         "model.runtime": runtime,
         "data.first": release["window"]["first"],
         "data.last": release["window"]["last"],

@@ -28,7 +28,7 @@ class Kubernetes:
     @property
     def namespace(self) -> str:
         """As in the overlay."""
-        return f"{load_project().name.lower().replace('.', '-').replace('_', '-')[:40]}-{self.environment}"
+        return f"{load_project().slug}-{self.environment}"
 
     def kubectl(self, *arguments: str) -> str:
         """A command in the namespace."""
@@ -37,8 +37,13 @@ class Kubernetes:
 
     def running(self) -> str | None:
         """The image that is rolled out there, None where there is none."""
+        found = self.deployment()
+        return image_of(found["spec"]) if found else None
+
+    def deployment(self) -> dict[str, Any] | None:
+        """What the cluster knows of it, None where there is none."""
         found = self.kubectl("get", DEPLOYMENT, "--ignore-not-found", "--output", "json")
-        return image_of(json.loads(found)["spec"]) if found else None
+        return dict(json.loads(found)) if found else None
 
     def previous(self) -> str | None:
         """The image before that one, by the revisions that the cluster keeps."""
@@ -53,13 +58,13 @@ class Kubernetes:
     def apply(self, image: str) -> None:
         """Roll an image out and wait until all of it runs. Raises ProjectError when it does not, after an undo."""
         folder = overlay_with(self.environment, image)
-        before = self.running()
+        before = self.deployment()
         run("kubectl", "--context", self.server, "apply", "--kustomize", str(folder), seconds=SECONDS)
         try:
             self.kubectl("rollout", "status", DEPLOYMENT, f"--timeout={SECONDS}s")
         except Refused as fault:
-            why = self.why()
-            if before is not None and before != image:
+            why, now = self.why(), self.deployment()
+            if before and now and revision(now) != revision(before):
                 self.kubectl("rollout", "undo", DEPLOYMENT)
                 self.kubectl("rollout", "status", DEPLOYMENT, f"--timeout={SECONDS}s")
                 raise ProjectError(f"it did not come up and was undone{why}") from None
@@ -97,9 +102,9 @@ def image_of(specification: dict[str, Any]) -> str:
     return str(specification["template"]["spec"]["containers"][0]["image"])
 
 
-def revision(replicas: dict[str, Any]) -> int:
-    """The number that the cluster gave it."""
-    return int(replicas["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+def revision(thing: dict[str, Any]) -> int:
+    """The number that the cluster gave to a deployment's or a replica set's content."""
+    return int(thing["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
 
 
 def reasons(pod: dict[str, Any]) -> list[str]:

@@ -1,11 +1,16 @@
 """The image of a champion in the registry: pushed once, and from then on known by the digest of its content."""
 
+import json
+
 from ..errors import ProjectError
 from ..ops import actions, git
 from ..ops.lineage import find_champion
 from ..ops.revisions import Champion
 from ..params import Params
 from .commands import Refused, run
+
+MODEL_LABEL, REVISION_LABEL = "model.digest", "org.opencontainers.image.revision"
+"""Of an image: the digest of its model, and the commit that it was built from."""
 
 
 def registry(params: Params) -> str:
@@ -18,16 +23,31 @@ def registry(params: Params) -> str:
 def publish(params: Params, version: str) -> str:
     """Push the image that was built here as that of a champion. Returns its name with the digest.
 
-    It bears the tags of the commit that it was built from and of the one that promoted the champion.
+    It bears the tags of the commit that it was built from and of the one that promoted the champion. Raises
+    ProjectError where it holds another model, or more than the commit.
     """
     champion, _ = find_champion(version)
     built = built_image(params)
+    refuse_another(built, champion)
     tags = {built, tag_of(params, champion)}
     for tag in sorted(tags):
         run("docker", "tag", built, tag)
         print(f"pushing {tag}", flush=True)
         run("docker", "push", "--quiet", tag)
     return told(params, champion, with_digest(params, built))
+
+
+def refuse_another(built: str, champion: Champion) -> None:
+    """Raise ProjectError where an image is not what its tags will say of it."""
+    labels = json.loads(run("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", built)) or {}
+    model, revision = labels.get(MODEL_LABEL), labels.get(REVISION_LABEL)
+    if model != champion.digest:
+        raise ProjectError(
+            f"{built} holds model {str(model)[:8]}, not champion {champion.number} ({champion.short}): "
+            "`deploy package` and `deploy image` build that of this commit, `--find` takes an earlier published one"
+        )
+    if revision != git.head():
+        raise ProjectError(f"{built} was built from {revision}: commit, then `deploy image`, for the commit is its tag")
 
 
 def find_published(params: Params, version: str) -> str:

@@ -6,11 +6,12 @@ The embedded store is a view of git, which knows of no deployment: nothing is re
 from collections.abc import Callable
 
 from ..errors import ProjectError
+from ..ops import actions
 from ..ops.history import log_history
 from ..ops.lineage import find_champion
 from ..ops.registry import Registered, register, versions
 from ..ops.revisions import Champion
-from ..ops.tracking_store import Store, open_store, server_uri
+from ..ops.tracking_store import Store, TrackingUnavailable, open_store, server_uri
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 
@@ -31,12 +32,19 @@ def taken_back(version: str) -> str:
 
 
 def on_server(version: str, change: Callable[[Store, int], str]) -> str:
-    """Change the aliases of the version that belongs to a champion, where there is a server."""
+    """Change the aliases of the version that belongs to a champion, where there is a server.
+
+    One that is down keeps no champion from production, and none from going back.
+    """
     if not server_uri():
         return "not recorded: MLFLOW_TRACKING_URI names no server"
     champion, _ = find_champion(version)
-    with open_store() as store:
-        return change(store, registered(store, champion))
+    try:
+        with open_store() as store:
+            return change(store, registered(store, champion))
+    except TrackingUnavailable as error:
+        actions.error(f"MLflow does not know of it: {error}")
+        return f"not recorded: {error}"
 
 
 def registered(store: Store, champion: Champion) -> int:

@@ -59,7 +59,7 @@ def rollout(params: Params, name: str, version: str, image: str | None = None, u
 
 
 def rollback(params: Params, name: str) -> str:
-    """Bring the image back that an environment ran before the one it runs."""
+    """Bring the image back that an environment ran before the one it runs; where that fails, the latter stays."""
     there = engine(params, name)
     earlier = there.previous() if there else None
     if there is None or earlier is None:
@@ -67,22 +67,22 @@ def rollback(params: Params, name: str) -> str:
             f"{name} knows no earlier image: `deploy rollout {name} --version 1` brings the champion of that number "
             "(`releases` lists them)"
         )
-    there.apply(earlier)
-    back = runs_now(params, name)
-    if back is None:
-        raise ProjectError(f"{name}: {earlier} is back, but does not say which champion it is")
-    return f"{name}: {earlier} is back; {verify(params, url_of(params, name), str(back.number))}"
+    return bring(params, name, there, None, earlier)
 
 
-def bring(params: Params, name: str, there: Engine, champion: Champion, image: str) -> str:
-    """Roll out and verify, else take back."""
+def bring(params: Params, name: str, there: Engine, champion: Champion | None, image: str) -> str:
+    """Roll out and verify, else take back. Which champion the image holds is asked of it where that is not known."""
     before, was = there.running(), runs_now(params, name)
-    print(f"{name}: rolling out champion {champion.number} ({image})", flush=True)
+    known = f"champion {champion.number}" if champion else "the image of before"
+    print(f"{name}: rolling out {known} ({image})", flush=True)
     try:
         there.apply(image)
-        return f"{name}: {verify(params, url_of(params, name), str(champion.number))}"
-    except ProjectError as fault:
-        told = f"{name}: champion {champion.number} failed: {fault}"
+        found = champion or runs_now(params, name)
+        if found is None:
+            raise ProjectError("it does not say which champion it is")
+        return f"{name}: {verify(params, url_of(params, name), str(found.number))}"
+    except Exception as fault:  # whatever it is: what is not verified must not stay
+        told = f"{name}: {known} failed: {fault if isinstance(fault, ProjectError) else repr(fault)}"
     print(told, flush=True)
     if before is None:
         raise ProjectError(f"{told}. Nothing ran there before, so it was left for you to look at")

@@ -17,7 +17,11 @@ Answer = dict[str, float]
 
 
 class NoAnswer(ProjectError):
-    """The service could not be reached, or answered with an error."""
+    """The service could not be reached, or answered with an error, of that HTTP status."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass
@@ -57,7 +61,7 @@ class Service:
             why = (
                 said.get("detail", said.get("error", said)) if isinstance(said, dict) else text[:200].decode("latin-1")
             )
-            raise NoAnswer(f"{self.url}{path} answered {status}: {' '.join(str(why).split())[:300]}")
+            raise NoAnswer(f"{self.url}{path} answered {status}: {' '.join(str(why).split())[:300]}", status)
         if said is None:
             raise NoAnswer(f"{self.url}{path} gave no JSON: is it this project's service?")
         return said

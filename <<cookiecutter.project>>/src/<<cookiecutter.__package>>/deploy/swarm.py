@@ -35,8 +35,7 @@ class Swarm:
     @property
     def stack(self) -> str:
         """Its name there."""
-        name = load_project().name.lower().replace(".", "-").replace("_", "-")
-        return f"{name}-{self.environment}"
+        return f"{load_project().slug}-{self.environment}"
 
     def docker(self, *arguments: str, image: str = "") -> str:
         """A command of the manager's engine, with what the stack file leaves open."""
@@ -59,7 +58,8 @@ class Swarm:
     def previous(self) -> str | None:
         """The image before that one."""
         found = self.service("model")
-        return image_of(found["PreviousSpec"]) if found and found.get("PreviousSpec") else None
+        earlier = image_of(found["PreviousSpec"]) if found and found.get("PreviousSpec") else None
+        return earlier if found and earlier and not same(earlier, image_of(found["Spec"])) else None
 
     def service(self, name: str) -> dict[str, Any] | None:
         """What the engine knows of a service, None where there is none."""
@@ -72,11 +72,13 @@ class Swarm:
 
     def apply(self, image: str) -> None:
         """Roll an image out and wait until all of it runs. Raises ProjectError when it does not."""
-        options = ("--compose-file", str(STACK), "--with-registry-auth", "--prune")
+        # Names are resolved where they change: a gateway is not restarted because its tag got another image meanwhile.
+        options = ("--compose-file", str(STACK), "--with-registry-auth", "--prune", "--resolve-image", "changed")
+        before = self.update_of("gateway").get("StartedAt")
         self.docker("stack", "deploy", *options, self.stack, image=image)
         end, told = time.monotonic() + SECONDS, ""
         while time.monotonic() < end:
-            state = self.state(image)
+            state = self.state(image) or self.gateway_since(before)
             if state is None:
                 return
             if state != told:
@@ -100,11 +102,29 @@ class Swarm:
             return f"{now.replace('_', ' ')}: {self.counted()}"
         if not found.get("PreviousSpec") and len(self.failures()) > STANDSTILL:
             raise ProjectError(f"it does not start{self.why()}")
-        return None if self.complete() else self.counted()
+        return None if self.complete(image) else self.counted()
 
-    def complete(self) -> bool:
-        """Whether every service has all of its tasks."""
-        return all(wanted == there and wanted != "0" for there, wanted in self.replicas().values())
+    def gateway_since(self, before: str | None) -> str | None:
+        """How far an update of the gateway is that is not the one of before; as `state` otherwise."""
+        update = self.update_of("gateway")
+        now = str(update.get("State"))
+        if update.get("StartedAt") == before or now == "completed":
+            return None
+        if now in ENDED:
+            raise ProjectError(f"the engine took the gateway back ({update.get('Message', now)})")
+        return f"gateway {now.replace('_', ' ')}: {self.counted()}"
+
+    def update_of(self, name: str) -> dict[str, str]:
+        """The last update of a service: `State`, `StartedAt`, `Message`; empty where there was none."""
+        found: dict[str, str] = (self.service(name) or {}).get("UpdateStatus", {})
+        return found
+
+    def complete(self, image: str) -> bool:
+        """Whether every service has all of its tasks, and all of the model's run an image."""
+        command = ("service", "ps", f"{self.stack}_model", "--filter", "desired-state=running", "--no-trunc")
+        tasks = lines_of_json(self.docker(*command, "--format", "{{json .}}"))
+        counts = all(wanted == there and wanted != "0" for there, wanted in self.replicas().values())
+        return counts and all(same(task["Image"], image) for task in tasks)
 
     def counted(self) -> str:
         """How many tasks run, of how many, for each service."""

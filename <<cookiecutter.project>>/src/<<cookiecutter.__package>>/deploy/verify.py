@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,15 @@ from ..ops import storage
 from ..ops.champion import champion_directory
 from ..ops.lineage import find_champion
 from ..ops.revisions import Champion
-from ..params import Params, Parity, Verify
+from ..params import Params
+from ..params_operation import Verify
 from ..progress import progress
 from .service import Answer, NoAnswer, Row, Service, wait_until_ready
 
 BATCH = 100
 CLIENTS = 4
+REFUSED = 422
+"""The status of an answer to rows that break a rule."""
 ASKED_WHO = 10
 """Times that a service is asked who it is: behind one address there may be several."""
 
@@ -37,13 +40,15 @@ Rows = Sequence[tuple[Row, Answer]]
 class Expected:
     """A champion and its own answers, to golden rows and to some of the holdout.
 
-    `lack` is why there are none of the holdout, empty where there are.
+    `lack` is why there are none of the holdout, empty where there are. An `earlier` one than that of the checked-out
+    commit may have had a narrower contract.
     """
 
     champion: Champion
     golden: Rows
     holdout: Rows
     lack: str = ""
+    earlier: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def verify(params: Params, url: str, version: str, wait: float = 60) -> str:
     """
     champion, _ = find_champion(version)
     expected = expectation(champion, params.deploy.verify.rows)
-    return hold_against(url, expected, params.serving.parity, params.deploy.verify, wait)
+    return hold_against(url, expected, params, wait)
 
 
 def expectation(champion: Champion, rows: int) -> Expected:
@@ -75,12 +80,13 @@ def expectation(champion: Champion, rows: int) -> Expected:
     missing = [path for path in (paths.HOLDOUT, paths.CHAMPION) if not path.exists()]
     if missing:
         storage.pull(*missing)
+    earlier = champion.digest != find_champion("champion")[0].digest
     with champion_directory(champion.digest, champion.commit or "HEAD") as directory:
         golden = golden_of(directory)
         try:
-            return Expected(champion, golden, holdout_of(directory, rows))
+            return Expected(champion, golden, holdout_of(directory, rows), earlier=earlier)
         except (ProjectError, KeyError, ValueError, TypeError) as error:
-            return Expected(champion, golden, [], lack=" ".join(str(error).split())[:200])
+            return Expected(champion, golden, [], " ".join(str(error).split())[:200], earlier)
 
 
 def golden_of(directory: Path) -> Rows:
@@ -109,17 +115,18 @@ def as_json(value: Any) -> Any:
     return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
 
 
-def hold_against(url: str, expected: Expected, budget: Parity, limits: Verify, wait: float) -> str:
+def hold_against(url: str, expected: Expected, params: Params, wait: float) -> str:
     """The line, or ProjectError with the reasons. A service that is not the right one is not asked any further."""
-    url, champion = url.rstrip("/"), expected.champion
+    budget, limits, champion = params.serving.parity, params.deploy.verify, expected.champion
+    url, most_rows = url.rstrip("/"), params.serving.max_rows
     wait_until_ready(url, wait)
     scale = scale_of([*expected.golden, *expected.holdout])
     strangers = others(url, champion)
     if strangers:
         raise ProjectError(f"{url} runs {strangers}, not champion {champion.number} ({champion.short})")
     reasons = []
+    expected, far = differences(url, expected, scale, most_rows)
     rows = [*expected.golden, *expected.holdout]
-    far = differences(url, rows, scale)
     beyond, most = far > budget.tolerance, max(1, math.floor(budget.differing * len(rows)))
     if beyond.sum() > most:
         golden = int(beyond[: len(expected.golden)].sum())
@@ -153,10 +160,26 @@ def others(url: str, champion: Champion) -> str:
     return " and ".join(sorted(strange))
 
 
-def differences(url: str, rows: Rows, scale: float) -> NDArray[np.float64]:
-    """How far each answer is from the expected one; infinitely, where it is of another kind."""
-    service, found = Service(url), []
-    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+def differences(
+    url: str, expected: Expected, scale: float, most_rows: int = BATCH
+) -> tuple[Expected, NDArray[np.float64]]:
+    """What was asked of the expected, and how far each answer is from it; infinitely, where it is of another kind.
+
+    Rows of today's holdout that an earlier champion's service does not take are no fault of it.
+    """
+    try:
+        return expected, asked(url, [*expected.golden, *expected.holdout], scale, most_rows)
+    except NoAnswer as refused:
+        if refused.status != REFUSED or not expected.earlier:
+            raise
+        golden = replace(expected, holdout=[], lack=f"it takes other rows: {refused}")
+        return golden, asked(url, golden.golden, scale, most_rows)
+
+
+def asked(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.float64]:
+    """How far the answers to some rows are from the known ones."""
+    service, found, size = Service(url), list[float](), min(BATCH, most_rows)
+    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     for batch in progress(batches, len(batches), "asking what is known"):
         answers = service.predict([row for row, _ in batch])
         found += [distance(answer, known, scale) for answer, (_, known) in zip(answers, batch, strict=True)]
@@ -167,6 +190,8 @@ def differences(url: str, rows: Rows, scale: float) -> NDArray[np.float64]:
 def distance(answer: Answer, known: Answer, scale: float = 1) -> float:
     """The largest difference in any of the figures, infinity where one is missing or none."""
     if not isinstance(answer, dict) or not known.keys() <= answer.keys():
+        return math.inf
+    if not all(isinstance(answer[name], int | float) for name in known):
         return math.inf
     far = [abs(answer[name] - value) / scale for name, value in known.items()]
     return max(math.inf if math.isnan(one) else one for one in far)

@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import ProjectError
-from ..params import Environments, load_params
+from ..params import load_params
+from ..params_operation import Environments
 from ..project import load_project
 from . import dvc, github, storage
 from .findings import Finding, NotSeen, find

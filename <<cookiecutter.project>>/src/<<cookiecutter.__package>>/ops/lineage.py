@@ -12,6 +12,7 @@ from .dvc import load_yaml, read
 from .figures import ends, figure, period
 from .revisions import Champion, champions, commit_of_result, main_branch, pipeline_digests, text_digest
 from .runs import flat
+from .tracking_store import server_uri
 
 
 @dataclass(frozen=True)
@@ -137,15 +138,15 @@ def comparison(champion: Champion) -> list[str]:
 
 
 def places(champion: Champion) -> list[str]:
-    """Where it is champion now, and the alias that MLflow's registry has for it."""
+    """Where it is champion now, and the alias that the embedded registry has for it; a server's is production's."""
     main = main_branch()
     of_main, here = champions(main), champions()
     found = [f"champion of {main}"] if main != "HEAD" and is_last(champion, of_main, 1) else []
     if is_last(champion, here, 1):
         found += ["champion of the working tree" if here[-1].commit is None else "champion of HEAD"]
-        found += ["alias `champion` in MLflow"]
+        found += [] if server_uri() else ["alias `champion` in MLflow"]
     elif is_last(champion, here, 2):
-        found += ["alias `previous` in MLflow"]
+        found += [] if server_uri() else ["alias `previous` in MLflow"]
     return found
 
 

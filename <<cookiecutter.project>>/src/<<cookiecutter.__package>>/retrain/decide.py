@@ -12,7 +12,8 @@ from ..model.artifact import write_json
 from ..ops import actions, dvc, git, storage
 from ..ops.champion import champion_digest, champion_directory
 from ..ops.revisions import pipeline_digests, text_digest
-from ..params import Budget, Params
+from ..params import Params
+from ..params_operation import Budget
 from . import log
 from .log import Log
 from .signals import Measured, Signal, measure
