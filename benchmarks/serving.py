@@ -1,7 +1,8 @@
 """Measures the service beside others on the same champion and rows, and writes its block of `benchmarks/README.md`.
 
 uv run --group benchmarks python benchmarks/serving.py [--project DIR] [SECTION …], all of them by default:
-servers, ways, batch, pieces, soak. Needs `wrk` and `taskset`, two cores at least: the server has one, the load another.
+servers, ways, batch, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the server has one, the load
+another; and for the image what the tests of it need, as root.
 `--project` takes a generated project that was set up, instead of making one.
 """
 
@@ -9,6 +10,7 @@ import argparse
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +28,7 @@ from typing import Any
 from measure import ENVIRONMENT, README, Row, generate, machine, memory, python
 
 SERVERS = Path(__file__).parent / "servers"
+SECTIONS = ("servers", "ways", "batch", "pieces", "image", "soak")
 FROM, TO = "<!-- serving -->", "<!-- end of serving -->"
 SERVER_CORE, LOAD_CORE = "1", "0"
 SECONDS = int(os.environ.get("SECONDS_EACH", "10"))
@@ -42,8 +45,8 @@ class Bench:
 
     def __init__(self, project: Path, folder: Path) -> None:
         self.project, self.folder = project, folder
-        command = [python(project).replace("bin/python", "bin/flight-delays"), "deploy", "package"]
-        subprocess.run(command, cwd=project, check=True, stdout=subprocess.DEVNULL)
+        self.cli = str(Path(python(project)).with_name("flight-delays"))
+        subprocess.run([self.cli, "deploy", "package"], cwd=project, check=True, stdout=subprocess.DEVNULL)
         self.package, self.champion = project / "build/model", project / "models/champion"
         code = (
             "import pandas as pd; from flight_delays.model.artifact import load_card; from pathlib import Path;"
@@ -290,6 +293,27 @@ def pieces(bench: Bench) -> list[Row]:
     return [Row("a request of one row", f"{whole:.0f} µs", "; ".join(f"{k} {v:.0f}" for k, v in parts.items()), "", "")]
 
 
+def image(bench: Bench) -> list[Row]:
+    """The image as `deploy image` tells of it, on a base as the tests make it; and a container of it."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from engine.engines import engine, wait_until
+    from engine.images import archives, base_of, load_python
+    from engine.network import network
+
+    with network() as lan, engine(lan) as docker:
+        load_python(docker, archives(bench.folder) / "python.tar", base_of(bench.project))
+        command = [bench.cli, "deploy", "image", "--tag", "flights"]
+        variables = ENVIRONMENT | docker.variables
+        told = subprocess.run(command, cwd=bench.project, env=variables, check=True, capture_output=True, text=True)
+        whole, layers = re.search(r"([\d.]+ MB) \((.*)\)$", told.stdout.strip()).groups()
+        began = time.perf_counter()
+        container = docker.docker("run", "--detach", "--read-only", "--tmpfs", "/tmp", "flights").strip()
+        health = ("inspect", "--format", "{{.State.Health.Status}}", container)
+        wait_until(lambda: docker.docker(*health).strip() == "healthy")
+        healthy = f"healthy {time.perf_counter() - began:.0f} s after its start"
+    return [Row("the image, uncompressed", whole, f"MB by layer: {layers}", healthy, "")]
+
+
 def soak(bench: Bench) -> list[Row]:
     """Ten minutes at a share of the capacity; then what goes wrong in production."""
     bodies, held = bench.bodies("rows", bench.rows), []
@@ -384,11 +408,11 @@ def corrupt(bench: Bench) -> Row:
 def main() -> None:
     """Measure what was asked for, and rewrite the block when that was all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sections", nargs="*", choices=[[], "servers", "ways", "batch", "pieces", "soak"])
+    parser.add_argument("sections", nargs="*", choices=[[], *SECTIONS])
     parser.add_argument("--project", type=Path)
     parser.add_argument("--write", action="store_true", help="Rewrite the block with these sections alone.")
     asked = parser.parse_args()
-    chosen = asked.sections or ["servers", "ways", "batch", "pieces", "soak"]
+    chosen = asked.sections or SECTIONS
     for tool in ("wrk", "taskset"):
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing: install it")

@@ -14,11 +14,12 @@ from engine.images import archives
 from support import ROOT, cli, commit, environment, git, run
 
 Bake = Callable[..., Path]
+LONGEST = ("test_retrain_run.py", "test_deploy_run.py", "test_workflows_run.py", "test_image.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest module first: a worker of pytest-xdist lives the years while the others do all the rest."""
-    items.sort(key=lambda item: item.path.name != "test_retrain_run.py")
+    """The longest modules first: a worker of pytest-xdist takes a whole module, and none shall end long after all."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")

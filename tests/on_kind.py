@@ -1,4 +1,4 @@
-"""The whole of a deployment on a Kubernetes cluster: `pytest tests/on_kind.py` where kind, kubectl and Docker are.
+"""The whole of a deployment on a Kubernetes cluster: `pytest tests/on_kind.py` where kind and Docker are.
 
 It is no part of the other tests, since it makes a cluster of its own, whose images come from the internet.
 """
@@ -35,8 +35,7 @@ FAULTS = {"crash": "raise SystemExit('out of luck')", "slow": "Service.predict =
 def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The context of a cluster that fetches images from a registry on this machine."""
     folder = tmp_path_factory.mktemp("kind")
-    for program in ("docker", "kubectl"):
-        needs(program, "install it")
+    needs("docker", "install it")
     kind, name = needs("kind", "https://kind.sigs.k8s.io"), f"deploy-{uuid4().hex[:6]}"
     registry = f"registry-of-{name}"
     (folder / "cluster.yaml").write_text(CLUSTER, encoding="utf-8")

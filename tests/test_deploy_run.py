@@ -1,4 +1,4 @@
-"""`deploy.yml` under act, with real engines: from a merge to two environments on a Swarm."""
+"""`deploy.yml` under act, with real engines: from a merge to two environments on a Swarm, and back again."""
 
 import json
 import re
@@ -15,17 +15,27 @@ import yaml
 from act.github import GitHub, github
 from act.runs import Run
 from conftest import Bake
+from engine.client import Client, asking
 from engine.engines import Engine, engine, registry
 from engine.images import load_haproxy, load_python
 from engine.network import network
 from engine.swarm import join, reachable
-from support import needs
+from stored import champion, take_out
+from support import git, needs
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
 
 WORKFLOW = "deploy.yml"
 WHOLE = ("image", "attest", "rollout", "release", "tell")
 PORTS = {"staging": 8081, "production": 8082}
+SERVICE = "src/flight_delays/serving/service.py"
+FAULTS = {
+    "crashes": "raise SystemExit('out of luck')",
+    "is wrong": """return honest(self, body).replace(b'"probability_1":0.', b'"probability_1":0.9')""",
+    "is slow": "time.sleep(3)\n        return honest(self, body)",
+    "tires": "time.sleep(0.1 * (next(asked) >= 5))\n        return honest(self, body)",
+}
+"""What is done in place of answering; the first one already when the service starts."""
 SSH = """#!/bin/sh
 # OpenSSH looks for the home directory in the table of users; on GitHub's machines that is also $HOME.
 exec {ssh} -F /dev/null -i "$HOME/.ssh/servers" -o UserKnownHostsFile="$HOME/.ssh/known_hosts" "$@"
@@ -100,12 +110,32 @@ def take_over(clone: Path, swarm: Path, image: str, server: str, address: str) -
     params.write_text(text[: text.index("deploy:\n")] + json.dumps({"deploy": own})[1:-1] + "\n", encoding="utf-8")
 
 
+def faulty(what: str) -> str:
+    """What to add to the service, so that it misbehaves on the Swarm and nowhere before."""
+    return f"""
+
+if os.environ.get("DRAIN_SECONDS") == "5":
+    from itertools import count
+
+    honest, asked = Service.predict, count()
+
+    def planted(self: Service, body: bytes) -> bytes:
+        {FAULTS[what]}
+
+    Service.predict = planted
+    {"planted(None, b'')" if what == "crashes" else ""}
+"""
+
+
 @pytest.fixture(scope="module")
 def place(champions: Path, bake: Bake, base_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A project with three champions, to be deployed."""
     folder = tmp_path_factory.mktemp("deployed")
     with placed(champions.with_name("flight-delays"), bake(deploy="swarm"), base_images, folder) as place:
         yield place
+
+
+# One life of a repository, told in order: each test begins where the one before it ended.
 
 
 def test_from_a_merge_to_production(place: Place) -> None:
@@ -119,9 +149,117 @@ def test_from_a_merge_to_production(place: Place) -> None:
     assert hub.issues() == []
 
 
+def test_the_next_champion_takes_over_and_no_request_fails(place: Place) -> None:
+    """Somebody who asks all the while gets the answers of the old one, then those of the new one, and nothing else.
+
+    Here the next one comes by `git revert` of the promotion.
+    """
+    with place.hub.working_on("main", "The trees of before were better") as clone:
+        git(clone, "fetch", "--quiet", "--unshallow")
+        git(clone, "revert", "--no-commit", promotions(place.hub)[-1])
+    with clients(place, "champion 4 in place of 3") as asked:
+        run = place.hub.push(WORKFLOW)
+    assert ran(run) == dict.fromkeys(WHOLE, "success"), run.log
+    assert "Successfully built" in run.log
+    assert_live(place, 4)
+    for client in asked.values():
+        assert client.failures == []
+        assert len(set(client.answers)) == 2
+        assert client.answers[0] != client.answers[-1]
+
+
+@pytest.mark.parametrize("what", ["crashes", "is wrong", "is slow"])
+def test_what_the_engine_takes_back_answers_nobody(place: Place, what: str) -> None:
+    """Nobody notices a champion that does not become healthy; production is not touched, and an issue tells of it."""
+    number = promote_faulty(place.hub, what)
+    with clients(place, f"champion {number}, which {what}") as asked:
+        run = place.hub.push(WORKFLOW)
+    assert_taken_back(place, run, number)
+    for client in asked.values():
+        assert client.failures == []
+        assert len(set(client.answers)) == 1
+
+
+def test_what_the_verification_takes_back_never_reaches_production(place: Place) -> None:
+    """A champion that gets slow only once it is healthy answers in staging until the one before is back."""
+    number = promote_faulty(place.hub, "tires")
+    with clients(place, f"champion {number}, which tires") as asked:
+        run = place.hub.push(WORKFLOW)
+    assert_taken_back(place, run, number)
+    assert "deploy.verify.max_p95_ms is 250" in run.log
+    for client in asked.values():
+        assert client.failures == []
+    staging, production = (set(asked[environment].answers) for environment in PORTS)
+    assert len(production) == 1
+    assert len(staging) == 2 and asked["staging"].answers[-1] in production
+
+
+def test_an_earlier_champion_returns_by_its_number(place: Place) -> None:
+    """Nothing is built, no request fails, and the issue is closed."""
+    hub = place.hub
+    with clients(place, "champion 3 again") as asked:
+        run = hub.dispatch(WORKFLOW, version="3", reason="the trees of then")
+    assert ran(run) == dict.fromkeys((name for name in WHOLE if name != "attest"), "success"), run.log
+    assert "Successfully built" not in run.log
+    assert_live(place, 3)
+    for client in asked.values():
+        assert client.failures == []
+        assert len(set(client.answers)) == 2
+    assert hub.issues() == []
+    assert hub.state["releases"][0]["make_latest"] == "true"
+
+
+@contextmanager
+def clients(place: Place, what: str) -> Iterator[dict[str, Client]]:
+    """Somebody at each environment who asks both of its gateways all the while; said with `-s`: how often."""
+    row = golden(place.hub)
+    with asking(place.gateways("staging"), row) as staging, asking(place.gateways("production"), row) as production:
+        asked = {"staging": staging, "production": production}
+        for client in asked.values():
+            client.hear()
+        yield asked
+        for client in asked.values():
+            client.hear()
+    for environment, client in asked.items():
+        counts = f"{len(client.answers):,} answers, {len(set(client.answers))} different, {len(client.failures)} failed"
+        print(f"{what}: {environment} {counts}", flush=True)
+        assert len(client.answers) > 1000
+
+
+def golden(hub: GitHub) -> dict[str, object]:
+    """A row that the champions answer differently."""
+    rows: list[dict[str, object]] = json.loads((take_out(hub, champion(hub)) / "golden.json").read_text())["rows"]
+    return rows[0]
+
+
+def promote_faulty(hub: GitHub, what: str) -> int:
+    """Promote a model that is not live, in a service that misbehaves; gives its number."""
+    number = len(promotions(hub)) + 1
+    before = promotions(hub)[0 if number % 2 else 2]
+    with hub.working_on("main", f"A service that {what}") as clone:
+        for path, more in (("models/champion.dvc", ""), (SERVICE, faulty(what))):
+            (clone / path).write_text(hub.show(before, path) + more, encoding="utf-8")
+    return number
+
+
+def promotions(hub: GitHub) -> list[str]:
+    """The commits that moved the pointer, the first one first."""
+    found = git(hub.origin, "log", "--first-parent", "--reverse", "--format=%H", "main", "--", "models/champion.dvc")
+    return found.split()
+
+
 def ran(run: Run) -> dict[str, str]:
     """The jobs that were not skipped."""
     return {name: result for name, result in run.results.items() if result != "skipped"}
+
+
+def assert_taken_back(place: Place, run: Run, number: int) -> None:
+    """Staging failed, was brought back, and an issue says so; both environments run champion 4 as before."""
+    expected = {"image": "success", "attest": "success", "rollout": "failure", "tell": "success"}
+    assert ran(run) == expected, run.log
+    assert_live(place, 4)
+    [issue] = place.hub.issues()
+    assert f"champion {number} failed" in issue["body"] and "champion 4 is back" in issue["body"]
 
 
 def assert_live(place: Place, version: int) -> None:

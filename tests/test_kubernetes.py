@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import Bake
-from support import needs, run
+from support import run
 
 VERSIONS = ("1.29", "1.32", "1.34")
 IMAGE = f"ghcr.io/o/p@sha256:{'1' * 64}"
@@ -34,8 +34,7 @@ def project(bake: Bake) -> Path:
 
 def render(project: Path, folder: str) -> dict[str, Manifest]:
     """What kustomize makes of a folder, by kind."""
-    kubectl = needs("kubectl", "install kubectl (Debian: kubernetes-client)")
-    done = subprocess.run([kubectl, "kustomize", project / folder], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(["kubectl", "kustomize", project / folder], stdout=subprocess.PIPE, check=True)
     manifests = list(yaml.safe_load_all(done.stdout))
     found = {manifest["kind"]: manifest for manifest in manifests}
     assert len(found) == len(manifests)

@@ -26,10 +26,6 @@ StrictModes no
 PidFile none
 MaxStartups 100
 """
-# OpenSSH looks for the home directory in the table of users; on GitHub's machines that is also $HOME.
-SSH = """#!/bin/sh
-exec {ssh} -F /dev/null -i "$HOME/.ssh/id_ed25519" -o UserKnownHostsFile="$HOME/.ssh/known_hosts" "$@"
-"""
 
 
 def join(servers: list[Engine]) -> None:
@@ -52,16 +48,6 @@ class Login:
     """The private key."""
     known_hosts: str
     """The line that knows the server."""
-    bin: Path
-    """A directory to come first on PATH: its `ssh` uses the key and the known hosts in $HOME."""
-
-    def write(self, home: Path) -> None:
-        """Put key and known hosts where a user has them."""
-        folder = home / ".ssh"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (folder / "id_ed25519").touch(mode=0o600)
-        (folder / "id_ed25519").write_text(self.key, encoding="utf-8")
-        (folder / "known_hosts").write_text(self.known_hosts, encoding="utf-8")
 
 
 @contextmanager
@@ -74,10 +60,6 @@ def reachable(engine: Engine) -> Iterator[Login]:
         (folder / "sshd_config").write_text(
             SSHD.format(address=engine.address, folder=folder, host=engine.host), encoding="utf-8"
         )
-        bin = folder / "bin"
-        bin.mkdir()
-        (bin / "ssh").write_text(SSH.format(ssh=needs("ssh", "install openssh-client")), encoding="utf-8")
-        (bin / "ssh").chmod(0o755)
         Path("/run/sshd").mkdir(exist_ok=True)
         server = needs("sshd", "install openssh-server")
         with (folder / "log").open("wb") as log:
@@ -89,7 +71,6 @@ def reachable(engine: Engine) -> Iterator[Login]:
                 f"ssh://root@{engine.address}",
                 (folder / "client").read_text(encoding="utf-8"),
                 f"{engine.address} {kind} {public}\n",
-                bin,
             )
         finally:
             process.terminate()
