@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -315,23 +316,24 @@ def image(bench: Bench) -> list[Row]:
 
 
 def soak(bench: Bench) -> list[Row]:
-    """Ten minutes at a share of the capacity; then what goes wrong in production."""
+    """Ten minutes at a share of the capacity, under the eyes of others; then what goes wrong in production."""
     bodies, held = bench.bodies("rows", bench.rows), []
     with service(bench) as running:
         running.load(bodies, CLIENTS, 3)
         capacity = running.load(bodies, CLIENTS, SECONDS)["rate"]
         rate, clients, found = SHARE * capacity, 64, []
-        for _ in range(SOAK // 10):
-            found.append(running.load(bodies, clients, 10, rate))
-            rate *= min(1.2, max(0.8, SHARE * capacity / found[-1]["rate"]))
-            held.append(memory(running.process.pid) / 1e6)
+        with watched(running):
+            for _ in range(SOAK // 10):
+                found.append(running.load(bodies, clients, 10, rate))
+                rate *= min(1.2, max(0.8, SHARE * capacity / found[-1]["rate"]))
+                held.append(memory(running.process.pid) / 1e6)
     refuse_failures("the service", *found)
     requests = sum(load["requests"] for load in found)
     worst = max(load["p99"] for load in found)
     mean = statistics.fmean(load["rate"] for load in found)
     return [
         Row(
-            f"{SOAK / 60:.0f} minutes at {mean / capacity:.0%} of capacity",
+            f"{SOAK / 60:.0f} minutes at {mean / capacity:.0%} of capacity, /ready and /metrics asked each second",
             f"{requests:,} requests, no error; p99 of the worst 10 s {worst:.1f} ms",
             f"{held[0]:.1f} MB after 10 s, {held[len(held) // 2]:.1f} halfway, {held[-1]:.1f} at the end",
             f"{held[-1] - held[len(held) // 6]:+.1f} MB after the first sixth",
@@ -341,6 +343,26 @@ def soak(bench: Bench) -> list[Row]:
         disk_full(bench, bodies),
         corrupt(bench),
     ]
+
+
+@contextmanager
+def watched(running: Running) -> Iterator[None]:
+    """An orchestrator and Prometheus ask each second while the context lasts."""
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(1):
+            refused = [path for path in ("/ready", "/metrics") if running.status(path) != 200]
+            if refused:
+                print(f"not answered: {refused}", flush=True)
+
+    watcher = threading.Thread(target=ask)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def killed(bench: Bench, bodies: Path, capacity: float) -> Row:
