@@ -209,6 +209,7 @@ src/PACKAGE/serving/openapi.py
 src/PACKAGE/serving/package.py
 src/PACKAGE/serving/predict.py
 src/PACKAGE/serving/predictions.py
+src/PACKAGE/serving/protocol.py
 src/PACKAGE/serving/rows.py
 src/PACKAGE/serving/run.py
 src/PACKAGE/serving/runtime.py

@@ -32,6 +32,13 @@ from distributed import Client
 Client("{address}", timeout="60s").wait_for_workers({workers}, timeout=60)
 """
 
+DONE = """
+from distributed import Client
+client = Client("{address}", timeout="60s")
+log = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.transition_log))
+print(*(key for key, before, now, *_ in log if now == "memory"))
+"""
+
 
 def digest(project: Path) -> str:
     """The lines of `dvc.lock` that name the model and what it came from."""
@@ -80,6 +87,22 @@ def test_a_dask_cluster_finds_the_same_winner(project_copy: Path) -> None:
     assert len(expected["search"]) == 4
     assert json.loads(card.read_text(encoding="utf-8")) == expected
     assert worked.count("Registered to") == 2
+
+
+def test_a_dask_cluster_gives_the_same_answers(project_copy: Path) -> None:
+    """Two files, so that each is a part of its own, and rows enough that the order could be lost."""
+    score = ("score", "data/split/*.parquet")
+    cli(project_copy, *score, "here.csv")
+    run("uv", "sync", "--quiet", "--group", "dask", cwd=project_copy)
+    with cluster(project_copy, workers=2) as (address, _):
+        said = cli(project_copy, *score, "there.csv", DASK_SCHEDULER_ADDRESS=address)
+        done = uv_run(project_copy, "python", "-c", DONE.format(address=address))
+
+    here, there = (project_copy / name for name in ("here.csv", "there.csv"))
+    assert "rows answered by" in said
+    assert len(here.read_text(encoding="utf-8").splitlines()) > 10_000
+    assert here.read_bytes() == there.read_bytes()
+    assert done.count("answers_to") == 2
 
 
 def test_an_absent_cluster_is_named(project_copy: Path) -> None:

@@ -113,6 +113,19 @@ def test_columns_that_cannot_be_used_are_left_out_with_the_reason_but_stay_in_th
     assert not set(reasons) & set(load_params().columns.features)
 
 
+def test_na_is_a_category_but_no_date_and_no_truth() -> None:
+    """As R writes what is missing, and as a region may be called."""
+    table = shop().assign(region=["NA", "EU", "null", None] * 250)
+    for column in ("kauf zeit", "answer"):
+        table[column] = table[column].where(table.index % 9 != 0, "NA")
+    params = project_of(table.drop(columns="score"), "class")
+    rules, rows = load_contract().columns, partitions.read()
+    assert (rules["kauf zeit"].format, rules["answer"].type) == ("%d/%m/%Y %H:%M", "boolean")
+    assert {"kauf zeit", "answer", "region"} <= set(params.columns.features)
+    assert rows["kauf zeit"].isna().sum() == 112
+    assert rows["region"].value_counts().to_dict() == {"NA": 250, "EU": 250, "null": 250}
+
+
 @pytest.mark.parametrize("disguise", [lambda y: y * 1.8 + 32, np.exp, lambda y: -y])
 def test_a_column_that_is_the_target_in_disguise_is_left_out(disguise: Any) -> None:
     table = shop()[["größe (cm)", "city", "score"]]

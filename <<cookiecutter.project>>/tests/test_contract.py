@@ -107,6 +107,15 @@ def test_text_takes_the_type_that_the_contract_gives_it() -> None:
     assert check(typed, contract, "code") == []
 
 
+@pytest.mark.parametrize("word", ["NA", "null", "nan", "N/A", ""])
+def test_a_missing_value_in_words_is_a_gap_but_in_text(word: str) -> None:
+    values = {"number": "1", "integer": "1", "boolean": "yes", "datetime": "2013-01-31", "string": "x"}
+    contract = Contract.model_validate({"columns": {kind: {"type": kind} for kind in values}})
+    rows = conform(pd.DataFrame({kind: [value, word] for kind, value in values.items()}), contract)
+    assert rows.isna().iloc[1].to_dict() == {kind: kind != "string" for kind in values}
+    assert {violation.rule for violation in check(rows, contract, "string")} == {"is not null"}
+
+
 def test_dates_written_another_way_are_read_with_the_format_of_the_contract() -> None:
     contract = Contract.model_validate({"columns": {"day": {"type": "datetime", "format": "%d/%m/%Y"}}})
     assert conform(pd.DataFrame({"day": ["02/01/2013"]}), contract)["day"].tolist() == [pd.Timestamp("2013-01-02")]

@@ -15,6 +15,7 @@ from << cookiecutter.__package >> import paths
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.model import evaluate, train
 from << cookiecutter.__package >>.model.artifact import load_model, row_hashes, training_rows
+from << cookiecutter.__package >>.model.pipeline import MISSING, inputs
 from << cookiecutter.__package >>.params import Params, load_params
 
 SETTINGS = {
@@ -112,6 +113,22 @@ def test_unseen_categories_and_gaps_are_answered(
     answers = load_model(paths.CHALLENGER).predict(odd)
     assert answers.columns.tolist() == ["probability_0", "probability_1"]
     assert np.allclose(answers.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("gap", [[], [None]], ids=["whole", "gap"])
+def test_a_whole_number_is_the_same_category_with_gaps_and_without(gap: list[None]) -> None:
+    numbers = [0, 7, -3, 10**15, 10**16, 2**60, -(2**62)]
+    kinds = {"numeric": [], "categorical": ["code"], "dates": []}
+    found = inputs(pd.DataFrame({"code": pd.Series(numbers + gap, index=range(5, 12 + len(gap)))}), kinds)["code"]
+    assert found.tolist() == [*map(str, numbers), *([MISSING] if gap else [])]
+    assert found.dtype == "str"
+
+
+def test_a_number_that_is_not_whole_keeps_its_fraction() -> None:
+    numbers = [-0.0, 1.5, 1e-7, 2.0, 1e20, float("inf"), 0.1 + 0.2]
+    kinds = {"numeric": [], "categorical": ["code"], "dates": []}
+    found = inputs(pd.DataFrame({"code": numbers}), kinds)["code"].tolist()
+    assert found == ["0", "1.5", "1e-07", "2", "1" + 20 * "0", "inf", "0.30000000000000004"]
 
 
 @pytest.mark.parametrize("classes", [["no", "yes"], ["high", "low", "middle"], [False, True]])

@@ -157,6 +157,23 @@ def test_golden_rows_that_onnx_answers_otherwise_are_left_out(params: Params) ->
     assert golden["rows"][3] not in kept["rows"]
 
 
+def test_what_cannot_be_served_does_not_become_the_package(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    package(params)
+    before = digests(paths.PACKAGE)
+    described = packaging.schema
+
+    def renamed(*arguments: Any) -> dict[str, Any]:
+        made = described(*arguments)
+        made["columns"][0]["name"] = 'the "price"'
+        return made
+
+    monkeypatch.setattr(packaging, "schema", renamed)
+    with pytest.raises(ProjectError, match="""the column 'the "price"' cannot be served: a name must hold no quot"""):
+        package(params)
+    assert digests(paths.PACKAGE) == before
+    assert [folder.name for folder in paths.PACKAGE.parent.iterdir()] == ["model"]
+
+
 def test_a_column_that_the_data_lost_is_named(params: Params) -> None:
     pd.read_parquet(paths.HOLDOUT).drop(columns=["shop"]).to_parquet(paths.HOLDOUT)
     with pytest.raises(ProjectError, match="has no shop, which the champion takes"):

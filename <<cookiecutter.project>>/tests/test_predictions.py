@@ -1,10 +1,13 @@
 """The log of predictions keeps what it can, and is never in the way of an answer."""
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import << cookiecutter.__package >> as package
 from << cookiecutter.__package >>.serving import predictions
 from << cookiecutter.__package >>.serving.predictions import PredictionLog
 
@@ -79,6 +82,40 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     fill(log, 0, 10)
     log.close()
     assert (log.kept, log.lost) == (0, 10)
+
+
+def test_each_reason_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What comes in too quickly because nothing can be written is lost for that reason."""
+    monkeypatch.setattr(predictions, "WAITING_BYTES", 370)
+    monkeypatch.setattr(predictions, "PAUSE", 0.0)
+    log = PredictionLog(tmp_path / "missing" / "predictions.db")
+    fill(log, 0, 12)
+    log.start()
+    log.close()
+    fill(log, 0, 20)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"predictions are not kept in {log.file}: the disk is slower than the requests come",
+        f"predictions are not kept in {log.file}: unable to open database file",
+    ]
+
+
+def test_what_is_lost_is_in_the_metrics_of_every_process(tmp_path: Path) -> None:
+    """Whichever is asked for them, and whether or not the one that lost it was ever asked."""
+    loses = "log = service.log; log.start(); [log.add(('a', 1.0, 'b', b'{}', b'{}')) for _ in range(3)]; log.close()"
+    code = """
+from pathlib import Path
+from PACKAGE.serving.service import Service
+from PACKAGE.serving.settings import Settings
+service = Service(Settings(predictions=Path("missing/predictions.db")))
+"""
+    sources = Path(package.__file__ or "").parents[1]
+    environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(sources)}
+    for last in (loses, loses, "print(service.figures().decode())"):
+        command = [sys.executable, "-c", code.replace("PACKAGE", package.__name__) + last]
+        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "predictions_lost 6.0" in ended.stdout
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

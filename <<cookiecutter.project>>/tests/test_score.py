@@ -1,9 +1,14 @@
 """`score` answers files of any size as the champion does, in little memory, and leaves no half of a file."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
@@ -120,6 +125,19 @@ def test_urls_are_read_and_written(champion: Path) -> None:
         assert same(pd.read_csv(file), expected(champion, rows))
 
 
+@pytest.mark.parametrize(("pattern", "rows"), [("in/?.csv", 600), ("in/[ab].csv", 400), ("file://{}/in/[!a].csv", 400)])
+def test_all_signs_of_a_glob_are_known(pattern: str, rows: int, champion: Path) -> None:
+    Path("in").mkdir()
+    for name in "abc":
+        written(table().head(200), f"in/{name}.csv")
+    assert scored(champion, pattern.format(Path.cwd()), "a.parquet").rows == rows
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_read(champion: Path) -> None:
+    written(table().head(9), "a[1].csv")
+    assert scored(champion, "a[1].csv", "a.parquet").rows == 9
+
+
 def test_no_row_gives_no_answer_but_its_columns(champion: Path) -> None:
     found = scored(champion, written(table().head(0), "rows.parquet"), "a.parquet")
     assert found.rows == 0
@@ -166,6 +184,127 @@ def test_what_cannot_be_done_is_said(source: str, out: str, champion: Path) -> N
     with pytest.raises(ProjectError, match=r"would be overwritten|no file matches no\*|gone.csv does not exist"):
         scored(champion, source, out)
     assert Path("rows.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["{}", "./{}", "in/../{}", "in/link.parquet", "file://HERE/{}", "local://HERE/{}", "simplecache::file://HERE/{}"],
+)
+@pytest.mark.parametrize("turned", [False, True], ids=["out", "in"])
+def test_however_its_place_is_written_a_file_is_not_overwritten(place: str, turned: bool, champion: Path) -> None:
+    before = Path(written(table(), "rows.parquet")).read_bytes()
+    Path("in").mkdir()
+    Path("in/link.parquet").symlink_to("../rows.parquet")
+    places = ("rows.parquet", place.format("rows.parquet").replace("HERE", str(Path.cwd())))
+    with pytest.raises(ProjectError, match=r"\.parquet would be overwritten by the answers to it"):
+        scored(champion, *(reversed(places) if turned else places))
+    assert Path("rows.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("folder", [".", "{}/", "file://{}", "file://{}/", "memory://in/", "memory://in"])
+def test_a_folder_is_not_filled_with_answers_to_itself(folder: str, champion: Path) -> None:
+    import fsspec
+
+    written(table().head(9), "rows.parquet")
+    fsspec.filesystem("memory").put("rows.parquet", "/in/rows.parquet")
+    folder = folder.format(Path.cwd())
+    with pytest.raises(ProjectError, match=r"rows\.parquet would be overwritten"):
+        scored(champion, f"{folder.rstrip('/')}/*.parquet", folder)
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("rows.csv/a.parquet", r"rows\.csv/a\.parquet: rows\.csv is a file, not a folder: name another"),
+        ("rows.csv/below/a.parquet", r"parquet: rows\.csv is a file, not a folder: name another"),
+        ("rows.csv/", r"rows\.csv/rows\.parquet: rows\.csv is a file, not a folder: name another"),
+        ("folder.parquet", r"folder\.parquet is a folder: name another place"),
+        ("file://{}/folder.parquet", r"folder\.parquet is a folder: name another place"),
+        ("/dev/null/a.csv", r"/dev/null/a\.csv cannot be written \(.*: name another place"),
+        ("/proc/folder/a.csv", r"/proc/folder/a\.csv cannot be written \(No such file.*: name another place"),
+        (f"{'x' * 250}.csv", r"x\.csv cannot be written \(File name too long\): name another place"),
+        ("nosuch://bucket/a.csv", r"nosuch://bucket/a\.csv cannot be written \(.*: name another place"),
+        ("dropbox://a.csv", r"dropbox://a\.csv cannot be written \(.*: add its library with `uv add`"),
+        ("http://127.0.0.1:1/a.csv", r"http://127\.0\.0\.1:1/a\.csv cannot be written \(.*: name another place"),
+    ],
+)
+def test_a_place_that_takes_no_answers_is_named(out: str, said: str, champion: Path) -> None:
+    written(table().head(9), "rows.csv")
+    Path("folder.parquet").mkdir()
+    with pytest.raises(ProjectError, match=said) as error:
+        scored(champion, "rows.csv", out.format(Path.cwd()))
+    assert "\n" not in str(error.value)
+    assert sorted(file.name for file in Path().rglob("*")) == ["folder.parquet", "rows.csv"]
+
+
+def test_a_full_disk_is_named(champion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, "close", full)
+    with pytest.raises(ProjectError, match=r"a\.parquet cannot be written \(No space left"):
+        scored(champion, written(table().head(9), "rows.csv"), "a.parquet")
+    assert sorted(file.name for file in Path().iterdir()) == ["rows.csv"]
+
+
+def test_ids_of_two_kinds_do_not_go_into_one_file(champion: Path) -> None:
+    Path("in").mkdir()
+    written(table().head(9).assign(id=range(9)), "in/a.parquet")
+    written(table().head(9), "in/b.parquet")
+    with pytest.raises(ProjectError, match=r"all\.csv: id is int64 in some files and .*string in others: name"):
+        scored(champion, "in/*", "all.csv")
+    assert not Path("all.csv").exists()
+    scored(champion, "in/*", "out")
+    assert pd.read_parquet("out/a.parquet")["id"].tolist() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [2**60 + 1, None, 2**60 + 3],
+        [Decimal("12345678901234567890.10"), None, Decimal("0.10")],
+        ["007", None, "NA"],
+        [datetime(2024, 1, 1, 0, 0, 0, 1, UTC), None, datetime(1, 1, 1, tzinfo=UTC)],
+    ],
+    ids=["integer", "decimal", "text", "moment"],
+)
+def test_an_id_comes_out_as_it_went_in(ids: list[Any], champion: Path) -> None:
+    rows = pa.Table.from_pandas(table().head(150).drop(columns="id"), preserve_index=False)
+    rows = rows.append_column("id", pa.array(ids * 50))  # a batch with gaps, then one more
+    pq.write_table(rows, "rows.parquet")
+    scored(champion, "rows.parquet", "a.parquet")
+    assert pq.read_table("a.parquet")["id"].equals(rows["id"])
+    scored(champion, "rows.parquet", "a.csv")
+    texts = pd.read_csv("a.csv", dtype="str", keep_default_na=False)["id"]
+    assert isinstance(ids[0], datetime) or texts.head(3).tolist() == [str(ids[0]), "", str(ids[2])]
+
+
+def test_an_id_that_is_the_index_of_a_frame_is_found(champion: Path) -> None:
+    table().head(9).set_index("id").to_parquet("rows.parquet")
+    scored(champion, "rows.parquet", "a.parquet")
+    assert same(pd.read_parquet("a.parquet"), expected(champion, table().head(9)))
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv"])
+def test_a_category_that_is_called_na_is_answered_alike_in_every_file(name: str, champion: Path) -> None:
+    rows = table().assign(shop=lambda all: all["shop"].where(all.index % 3 != 0, "NA"))
+    rows["shop"] = rows["shop"].where(rows.index % 5 != 0)
+    rows["id"] = rows["id"].where(rows.index != 7, "null")
+    scored(champion, written(rows, name), "a.parquet")
+    assert same(pd.read_parquet("a.parquet"), expected(champion, rows))
+
+
+def test_a_number_a_date_or_a_truth_may_be_missing_in_words(champion: Path) -> None:
+    rows = table().head(30).drop(columns=["bought", "time"])
+    spelled = rows.assign(birthday=rows["birthday"].dt.strftime("%d/%m/%Y")).astype("str")
+    for column, word in {"price": "nan", "member": "NA", "birthday": "N/A"}.items():
+        rows[column] = rows[column].where(rows.index != 3)
+        spelled.loc[3, column] = word
+    spelled["shop"] = rows["shop"]
+    spelled.to_csv("rows.csv", index=False)
+    scored(champion, "rows.csv", "a.parquet")
+    assert same(pd.read_parquet("a.parquet"), expected(champion, rows.astype({"member": "boolean"})))
 
 
 def test_files_of_one_name_are_not_mixed_up(champion: Path) -> None:

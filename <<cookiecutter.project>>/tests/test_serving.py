@@ -17,8 +17,10 @@ from starlette.types import ASGIApp
 from << cookiecutter.__package >>.data.contract import Contract, conform
 from << cookiecutter.__package >>.model.artifact import load_model
 from << cookiecutter.__package >>.model.pipeline import MISSING as MISSING_IN_TRAINING
+from << cookiecutter.__package >>.serving import rows, runtime
 from << cookiecutter.__package >>.serving.app import create
-from << cookiecutter.__package >>.serving.schema import MISSING
+from << cookiecutter.__package >>.serving.rows import Decoder, Refused
+from << cookiecutter.__package >>.serving.schema import MISSING, Column, Schema
 from << cookiecutter.__package >>.serving.service import Service
 from << cookiecutter.__package >>.serving.settings import Settings
 
@@ -128,6 +130,18 @@ def test_a_number_may_be_written_with_a_fraction_of_nought(column: str, one: flo
     assert 'predict_unseen_total{column="floor"} 0.0' in figures
 
 
+@pytest.mark.parametrize("name", ["x` - at `$[9]", f"x` - at `$[{'9' * 5000}]", "x` - at `$[9].price", "x" * 5000])
+def test_an_unknown_column_is_named_whatever_it_is_called(name: str, app: ASGIApp) -> None:
+    """Its row is told from where it is, not from its name; a long name is cut."""
+    wrong = {**ROW, name: 1}
+    for content, row in ((wrong, None), ([ROW, wrong], 1)):
+        reply = ask(app, "/predict", content)
+        assert (reply.status, reply.json["row"]) == (422, row)
+        assert reply.json["column"] == (name if len(name) <= 100 else f"{name[:100]}…")
+        assert reply.json["detail"].endswith("is no column of this model")
+        assert len(reply.body) < 500
+
+
 def test_a_missing_column_is_named(app: ASGIApp) -> None:
     reply = ask(app, "/predict", [ROW, {name: value for name, value in ROW.items() if name != "member"}])
     assert (reply.status, reply.json["row"], reply.json["column"]) == (422, 1, "member")
@@ -171,6 +185,46 @@ def test_a_column_given_twice_is_refused(app: ASGIApp) -> None:
     assert "price: is given twice" in ask(app, "/predict", parts=[escaped.encode()]).json["detail"]
 
 
+colon = st.sampled_from([":", "\\u003a", "\\u003A"])
+"""As JSON may write it."""
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_column_given_twice_is_refused_however_many_colons_there_are(data: st.DataObject) -> None:
+    """In names and in texts, escaped or not, with others left out."""
+    columns = [
+        Column(name="a:b", kind="categorical", type="string", nullable=True),
+        Column(name="c", kind="categorical", type="string", nullable=True),
+        Column(name="d:", kind="numeric", type="number"),
+        Column(name="e", kind="date", type="datetime", nullable=True),
+    ]
+    decode = Decoder(Schema(columns=columns[data.draw(st.integers(0, 1)) :], task="regression"), max_rows=9)
+    names = [column.name for column in decode.numbers + decode.categories]
+    kept = data.draw(st.lists(st.sampled_from(names), max_size=5).map(lambda some: ["d:", *some]))
+    written = []
+    for name in data.draw(st.permutations(kept)):
+        text = {"d:": "1", "e": '"2024-01-01T10:00:00"'}.get(name, data.draw(st.sampled_from(['"x"', '":"', "null"])))
+        name, text = (part.replace(":", data.draw(colon)) for part in (name, text))
+        written.append(f'"{name}": {text}')
+    body = ("[{" + ", ".join(written) + "}]").encode()
+    if len(set(kept)) == len(kept):
+        assert len(decode.rows(body)) == 1
+    else:
+        with pytest.raises(Refused, match="is given twice"):
+            decode.rows(body)
+
+
+def test_colons_in_texts_cost_no_second_look(app: ASGIApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One takes several times as long as all the rest."""
+    looked: list[bytes] = []
+    monkeypatch.setattr(rows, "refuse_columns_given_twice", looked.append)
+    row = {**ROW, "shop": "a:b::c", "birthday": "2024-01-01T10:00:00"}
+    without = {name: value for name, value in row.items() if name != "price"}
+    assert ask(app, "/predict", [row, without, {**row, "shop": None}]).status == 200
+    assert not looked
+
+
 def test_the_largest_body_is_counted_as_it_comes(app: ASGIApp) -> None:
     """A client that does not tell the length in advance has the same limit; a body in parts is put together."""
     reply = ask(app, "/predict", parts=[b" " * 60_000] * 3)
@@ -212,6 +266,15 @@ def test_what_is_unusual_is_answered_and_counted(made: Path) -> None:
     assert MISSING == MISSING_IN_TRAINING
 
 
+@pytest.mark.parametrize(
+    ("written", "read"), [("3", "3"), ("3.0", "3"), ("-0.0", "0"), ("1e16", "1" + 16 * "0"), ("null", MISSING)]
+)
+def test_a_whole_number_is_the_same_category_however_it_is_written(written: str, read: str) -> None:
+    column = Column(name="floor", kind="categorical", type="integer", nullable=True, known=[read])
+    batch = Decoder(Schema(columns=[column], task="regression"), max_rows=1)(f'{{"floor": {written}}}'.encode())
+    assert (batch.categories.tolist(), batch.unseen) == ([[read]], {})
+
+
 def test_a_good_model_is_ready_and_tells_what_it_is(app: ASGIApp) -> None:
     assert ask(app, "/ready").status == 200
     told = ask(app, "/model").json
@@ -244,6 +307,43 @@ def test_a_model_that_answers_otherwise_is_not_ready(copy: Path) -> None:
     reply = ask(app, "/ready")
     assert reply.status == 503
     assert "row 3 has probability_1" in reply.json["reason"]
+
+
+@pytest.mark.parametrize(("rows", "said"), [([], "no row"), ([{**ROW, "price": -1}], "row 0: column price")])
+def test_golden_rows_that_are_none_are_named(rows: list[dict[str, Any]], said: str, copy: Path) -> None:
+    (copy / "golden.json").write_text(json.dumps({"rows": rows, "answers": []}))
+    assert said in ask(start(copy)[1], "/ready").json["reason"]
+
+
+def test_golden_rows_are_decoded_once(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each decoder has a class of its own: one for each question would fill the memory."""
+    service, _ = start(made / "build/model")
+    monkeypatch.setattr(runtime, "Decoder", None)
+    assert service.reason() is None
+
+
+def test_classes_may_be_called_anything(copy: Path) -> None:
+    renamed = {"0": 'n"o', "1": "y\\e\ns"}
+    card, golden = (json.loads((copy / name).read_text()) for name in ("card.json", "golden.json"))
+    card["classes"] = list(renamed.values())
+    golden["answers"] = [
+        {f"probability_{renamed[name.removeprefix('probability_')]}": value for name, value in answer.items()}
+        for answer in golden["answers"]
+    ]
+    (copy / "card.json").write_text(json.dumps(card))
+    (copy / "golden.json").write_text(json.dumps(golden))
+    [answer] = ask(start(copy)[1], "/predict", ROW).json["answers"]
+    assert list(answer) == ["id", 'probability_n"o', "probability_y\\e\ns"]
+
+
+@pytest.mark.parametrize("name", ['pri"ce', "pri\\ce", "pri\nce"])
+def test_a_column_that_cannot_be_served_is_named(name: str, copy: Path) -> None:
+    schema = json.loads((copy / "schema.json").read_text())
+    schema["columns"][0]["name"] = name
+    (copy / "schema.json").write_text(json.dumps(schema))
+    reply = ask(start(copy)[1], "/ready")
+    assert reply.status == 503
+    assert f"the column {name!r} cannot be served" in reply.json["reason"]
 
 
 def test_a_service_that_ends_still_answers_but_is_not_ready(made: Path) -> None:

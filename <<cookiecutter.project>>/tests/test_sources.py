@@ -10,7 +10,7 @@ import pytest
 
 from << cookiecutter.__package >>.data import sample as feed
 from << cookiecutter.__package >>.data import sources
-from << cookiecutter.__package >>.data.contract import load_contract
+from << cookiecutter.__package >>.data.contract import Contract, conform, load_contract
 from << cookiecutter.__package >>.data.sources import Batch, Held, fresh
 from << cookiecutter.__package >>.errors import ProjectError
 from << cookiecutter.__package >>.params import load_params
@@ -46,6 +46,28 @@ def test_files_are_read_as_the_contract_has_them(name: str, flights: pd.DataFram
     assert rows["distance"].tolist() == flights["distance"].tolist()
 
 
+def test_only_an_empty_field_is_a_missing_text(flights: pd.DataFrame, deliver: Deliver) -> None:
+    words = ["NA", "null", "nan", "N/A", None, "UA"] * 100
+    deliver(flights.head(600).assign(carrier=words))
+    assert batch().rows["carrier"].fillna("gap").tolist() == [word or "gap" for word in words]
+
+
+def test_a_number_a_moment_or_a_truth_may_be_missing_in_words(project: Path) -> None:
+    content = "flag,day,size,code,time\nyes,31/01/2013,1.5,NA,2013-01-31\nNA,N/A,null,,NA\n"
+    rules = {
+        "flag": {"type": "boolean"},
+        "day": {"type": "datetime", "format": "%d/%m/%Y"},
+        "size": {"type": "number"},
+        "code": {"type": "string"},
+        "time": {"type": "datetime"},
+    }
+    (project / "a.csv").write_text(content)
+    rows = conform(sources.read_file("a.csv", ["code"]), Contract.model_validate({"columns": rules}))
+    assert rows.isna().iloc[1].all()
+    assert rows.iloc[0].notna().all()
+    assert rows["code"][0] == "NA"
+
+
 def test_an_index_of_a_parquet_file_is_a_column(flights: pd.DataFrame, project: Path) -> None:
     (project / "incoming").mkdir()
     flights.set_index("flight_id").to_parquet("incoming/a.parquet")
@@ -56,6 +78,32 @@ def test_files_behind_a_url_are_read(flights: pd.DataFrame, deliver: Deliver, ch
     path = deliver(flights)
     change(data={"files": {"paths": [path.as_uri()]}})
     assert len(batch().rows) == len(flights)
+
+
+@pytest.mark.parametrize(("pattern", "files"), [("incoming/[ab].csv", 2), ("incoming/?.csv", 3), ("incoming/??", 0)])
+def test_all_signs_of_a_glob_are_known(pattern: str, files: int, flights: pd.DataFrame, deliver: Deliver) -> None:
+    for name in "abc":
+        deliver(flights.head(2), f"{name}.csv")
+    Path("incoming/d.csv").mkdir()
+    assert len(list(sources.expand([pattern]))) == files
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://host/a.csv?key=[1]", "https://host/a[1].csv", "memory://a.csv?version=[ab]"],
+)
+def test_a_url_with_a_query_is_no_glob(url: str) -> None:
+    [found] = sources.expand([url])
+    assert found.replace(":///", "://") == url
+
+
+def test_a_url_may_be_a_glob_and_a_name_may_look_like_one() -> None:
+    import fsspec
+
+    for name in ("glob/a.csv", "glob/b.csv", "glob/c[1].csv"):
+        fsspec.filesystem("memory").pipe(name, b"x\n")
+    assert len(list(sources.expand(["memory://glob/[ab].csv"]))) == 2
+    assert list(sources.expand(["memory://glob/c[1].csv"])) == ["memory:///glob/c[1].csv"]
 
 
 def test_only_rows_after_the_newest_are_fresh_and_older_ones_not_held_are_late(

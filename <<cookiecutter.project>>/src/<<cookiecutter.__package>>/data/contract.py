@@ -22,6 +22,10 @@ EXAMPLES = 5
 TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
 TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
 
+ABSENT = ["", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "null", "NULL", "nan", "NaN", "-nan", "-NaN"]
+ABSENT += ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
+"""How programs write that a number, date or truth is missing. As a text only the first is: `NA` is also Namibia."""
+
 
 class Rule(BaseModel):
     """What the values of one column must satisfy."""
@@ -164,8 +168,14 @@ def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
         "boolean": to_boolean,
         "datetime": lambda texts: to_datetime(texts, rule.format),
     }
+    column = column if rule.type == "string" else with_gaps(column)
     found = converters[rule.type](column)
     return found, found.isna() & column.notna()
+
+
+def with_gaps(column: pd.Series) -> pd.Series:
+    """Numbers, dates or truths, missing where a text says so."""
+    return column.mask(column.isin(ABSENT)) if column.dtype == "str" else column
 
 
 def to_number(column: pd.Series) -> pd.Series:

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..errors import ProjectError
 from ..params import Task
-from .contract import TRUTHS, Contract, Rule, conform, to_datetime
+from .contract import TRUTHS, Contract, Rule, conform, to_datetime, with_gaps
 
 MOST_CLASSES = 20
 """A whole-number target with more values than this is a quantity."""
@@ -42,6 +42,7 @@ class Inferred:
 def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> Inferred:
     """Look at every column. Raises ProjectError when the target cannot be predicted at all."""
     kinds = {str(name): kind_of(rows[name]) for name in rows}
+    rows = rows.assign(**{name: with_gaps(rows[name]) for name, kind in kinds.items() if kind != "string"})
     task, classes = task_of(rows[target], kinds[target])
     rules = {name: rule_of(rows[name], kind) for name, kind in kinds.items()}
     rules[id_column] = Rule(type="string", unique=True)
@@ -79,7 +80,7 @@ def kind_of(column: pd.Series) -> str:
         return "integer" if len(known) else "number"
     if pd.api.types.is_numeric_dtype(column):
         return "number"
-    texts = known.astype("str")
+    texts = with_gaps(known).dropna().astype("str")
     if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
         return "boolean"
     return "string" if date_format(texts) is None else "datetime"

@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import ProjectError
 from ..params import Columns, Files, Params, Sql
 from . import sample
-from .contract import Contract, conform
+from .contract import ABSENT, Contract, conform
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +127,10 @@ def expand(patterns: list[str]) -> Iterator[str]:
     seen = set()
     for pattern in patterns:
         try:
-            matches = [file.full_name for file in fsspec.open_files(pattern)]
+            # fsspec takes `?` and `[…]` for signs of a glob only within a list, from which it takes folders, too.
+            globbed = is_glob(pattern)
+            files = fsspec.open_files([pattern] if globbed else pattern)
+            matches = [file.full_name for file in files if not (globbed and file.fs.isdir(file.path))]
         except (ImportError, ValueError) as error:
             raise ProjectError(
                 f"data.files: {pattern} cannot be opened ({error}): add its library with `uv add`"
@@ -138,6 +141,17 @@ def expand(patterns: list[str]) -> Iterator[str]:
             raise ProjectError(f"data.files: {pattern} cannot be reached: {first_line(error)}") from None
         yield from (name for name in sorted(matches) if name not in seen)
         seen.update(matches)
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether `?` or `[…]` in it stand for other signs: not in the query of a URL, nor where a file is called so."""
+    import fsspec
+
+    here = "://" not in pattern or pattern.startswith(("file://", "local://"))
+    if pattern.startswith(("http://", "https://")) or not re.search(r"[?\[]" if here else r"^[^?]*\[", pattern):
+        return False
+    files, path = fsspec.url_to_fs(pattern)
+    return not files.exists(path)
 
 
 def is_parquet(path: str) -> bool:
@@ -181,7 +195,7 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
 
 
 def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
-    """Text as a table. A line with too many or too few fields is an error, unlike in pandas.
+    """Text as a table, see `empty_is_missing`. A line with too many or too few fields is an error, unlike in pandas.
 
     Raises UnicodeDecodeError when it is not UTF-8, ArrowInvalid and ValueError for other faults.
     """
@@ -195,9 +209,7 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
         table = csv.read_csv(
             pa.BufferReader(content),
             parse_options=csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(texts, pa.string()), strings_can_be_null=True
-            ),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), null_values=ABSENT),
         )
     except pa.ArrowInvalid as error:
         if "invalid UTF8" in str(error):
@@ -205,6 +217,18 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
         raise
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         content.decode("utf-8")
+    return empty_is_missing(table)
+
+
+def empty_is_missing(table: Any) -> Any:
+    """A table or batch of a CSV file, in whose columns of text the empty fields, and only they, are missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = table.column(place)
+            table = table.set_column(place, field, pc.if_else(pc.equal(texts, ""), None, texts))
     return table
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from ..errors import ProjectError
 from ..paths import CONTRACT
-from .contract import Contract, convert
-from .sources import DELIMITERS, is_parquet, opened
+from .contract import ABSENT, Contract, convert
+from .sources import DELIMITERS, empty_is_missing, is_parquet, opened
 
 BATCH = 100_000
 """Rows of a Parquet file that are in memory at a time."""
@@ -71,7 +71,7 @@ def require(path: str, columns: list[str], there: list[str]) -> None:
 
 
 def batches(part: Part, features: list[str], others: list[str], contract: Contract) -> Iterator[pd.DataFrame]:
-    """Some columns of a part: features with the contract's types, others as they come.
+    """Some columns of a part: features with the contract's types, others as they come, of pyarrow's types.
 
     Raises ProjectError when a value of a feature has another type.
     """
@@ -79,8 +79,10 @@ def batches(part: Part, features: list[str], others: list[str], contract: Contra
     with opened(part.path) as file:
         read = parquet_batches if is_parquet(part.path) else csv_batches
         for batch in read(file, part, features, others, contract):
-            frame = batch.to_pandas(date_as_object=False)
-            yield typed(frame, features, contract, part.path, row)
+            # Without pandas' metadata an index is a column like the others.
+            frame = batch.select(features).to_pandas(date_as_object=False, ignore_metadata=True)
+            exact = {name: batch.column(name).to_pandas(types_mapper=pd.ArrowDtype) for name in others}
+            yield typed(frame.assign(**exact), features, contract, part.path, row)
             row += len(frame)
 
 
@@ -100,12 +102,13 @@ def csv_batches(file: Any, part: Part, features: list[str], others: list[str], c
     file.seek(0)
     numbers = [name for name in features if contract.columns[name].type in ("number", "integer")]
     types = dict.fromkeys([*others, *features], pa.string()) | dict.fromkeys(numbers, pa.float64())
-    return arrow.open_csv(
+    reader = arrow.open_csv(
         pa.PythonFile(file, mode="r"),
         read_options=arrow.ReadOptions(block_size=BLOCK, use_threads=False),
         parse_options=arrow.ParseOptions(delimiter=header(start)[0], newlines_in_values=True),
-        convert_options=arrow.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True),
+        convert_options=arrow.ConvertOptions(column_types=types, include_columns=list(types), null_values=ABSENT),
     )
+    return map(empty_is_missing, reader)
 
 
 def header(start: bytes) -> tuple[str, list[str]]:

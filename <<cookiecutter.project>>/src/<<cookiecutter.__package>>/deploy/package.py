@@ -24,6 +24,7 @@ from ..ops.lineage import find_champion, read_json, trained_in
 from ..ops.revisions import Champion
 from ..params import Params
 from ..serving.package import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
+from ..serving.runtime import load as load_served
 from .convert import answer, feeds, load, parts_of
 from .export import Export, export
 
@@ -47,7 +48,8 @@ class Package:
 def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
     """Make the directory from the champion of this commit, in place of an earlier one.
 
-    What is not here is fetched from the storage. Raises ProjectError when there is no champion.
+    What is not here is fetched from the storage. Raises ProjectError when there is no champion, or when what was made
+    cannot be served.
     """
     champion, _ = find_champion("champion")
     if directory.exists() and not (directory / RELEASE_FILE).is_file() and any(directory.iterdir()):
@@ -60,6 +62,7 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
         with champion_directory(champion.digest, "HEAD") as source:
             exported = fill(fresh, source, params)
         write_json(fresh / RELEASE_FILE, release(champion, fresh))
+        load_served(fresh)
         size = sum(file.stat().st_size for file in fresh.iterdir())
         if directory.exists():
             directory.rename(old)

@@ -32,13 +32,19 @@ def inputs(frame: pd.DataFrame, kinds: dict[str, list[str]]) -> pd.DataFrame:
     """
     ready: dict[str, Any] = {name: frame[name].astype("float64") for name in kinds["numeric"]}
     for name in kinds["categorical"]:
-        texts = frame[name].astype("str")
-        if pd.api.types.is_float_dtype(frame[name]):
-            texts = texts.str.removesuffix(".0")  # whole numbers, which a missing one among them made into floats
-        ready[name] = texts.fillna(MISSING)
+        ready[name] = as_texts(frame[name]).fillna(MISSING)
     for name in kinds["dates"]:
         ready[name] = (pd.to_datetime(frame[name]) - pd.Timestamp(0)) / DAY
     return pd.DataFrame(ready, index=frame.index)
+
+
+def as_texts(column: pd.Series) -> pd.Series:
+    """Values as text; whole numbers as integers are, though a missing one among them made them floats."""
+    if not pd.api.types.is_float_dtype(column):
+        return column.astype("str")
+    places, values = pd.factorize(column.to_numpy("float64", na_value=float("nan")))
+    texts = [str(int(value)) if value.is_integer() else str(value) for value in values.tolist()]
+    return pd.Series(pd.array(texts, dtype="str").take(places, allow_fill=True), index=column.index)
 
 
 def labels(frame: pd.DataFrame, columns: Columns, task: Task) -> NDArray[Any]:

@@ -2,18 +2,18 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import joblib
 import pandas as pd
 
 from ..data.contract import Contract
-from ..data.sources import GENERATED_ID, expand
+from ..data.sources import GENERATED_ID, expand, first_line
 from ..data.stream import Part, batches, parts_of
 from ..deploy.convert import Session, Unfit, answer, feeds, load
 from ..deploy.export import export
@@ -24,6 +24,9 @@ from ..progress import progress
 from .artifact import Model, load_model
 from .pipeline import inputs
 from .search import cluster
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CLUSTER = "DASK_SCHEDULER_ADDRESS"
 
@@ -61,8 +64,9 @@ class Scorer:
         return batches(part, self.features, self.others, self.contract)
 
     def answers(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The id of each row, and what the model answers."""
-        return pd.concat([rows[self.others], self.predict(rows)], axis="columns")
+        """The id of each row, as it came, and what the model answers."""
+        answered = self.predict(rows) if len(rows) else self.none()[self.names]
+        return pd.concat([rows[self.others], answered], axis="columns")
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What the model answers: by ONNX Runtime, unless that takes no such rows."""
@@ -115,10 +119,8 @@ def score(params: Params, contract: Contract, champion: Path, source: str, out: 
 
 def files_of(source: str) -> list[str]:
     """The files that a path, a glob or a URL names."""
-    from fsspec.core import strip_protocol
-
     try:
-        found = [strip_protocol(file) if file.startswith("file://") else file for file in expand([source])]
+        found = [here(file) for file in expand([source])]
     except ProjectError as error:
         raise ProjectError(str(error).removeprefix("data.files: ")) from None
     if not found:
@@ -127,7 +129,11 @@ def files_of(source: str) -> list[str]:
 
 
 def targets_of(files: list[str], out: str) -> dict[str, list[str]]:
-    """What is to be written, and the files whose answers go into each. Raises ProjectError on a clash of names."""
+    """What is to be written, and the files whose answers go into each.
+
+    Raises ProjectError on a clash of names, and when the place of one is that of a file read, or of a folder.
+    """
+    out = here(out)
     if out.endswith((".parquet", ".pq", ".csv")):
         targets = {out: files}
     else:
@@ -138,10 +144,37 @@ def targets_of(files: list[str], out: str) -> dict[str, list[str]]:
         same = next((taken for taken in targets.values() if len(taken) > 1), None)
         if same:
             raise ProjectError(f"{' and '.join(same)} have the same name: score them one by one, or into one file")
-    overwritten = {str(Path(file).resolve()) for file in files} & {str(Path(target).resolve()) for target in targets}
-    if overwritten:
-        raise ProjectError(f"{overwritten.pop()} would be overwritten by the answers to it: name another place")
+    taken = {place(file) for file in files}
+    for target in targets:
+        if place(target) in taken:
+            raise ProjectError(f"{target} would be overwritten by the answers to it: name another place")
+        if Path(target).is_dir():
+            raise ProjectError(f"{target} is a folder: name another place")
+        above = next((folder for folder in Path(target).parents if folder.is_file()), None)
+        if above:
+            raise ProjectError(f"{target}: {above} is a file, not a folder: name another place")
     return targets
+
+
+def here(name: str) -> str:
+    """The path of a `file://` URL; other places as they are."""
+    from fsspec.core import strip_protocol
+
+    return str(strip_protocol(name)) if name.startswith(("file://", "local://")) else name
+
+
+def place(name: str) -> Hashable:
+    """What is the same for all names of one file, whether links, relative paths or spellings of a URL."""
+    from fsspec.core import OpenFile, url_to_fs
+
+    if "://" in name:
+        with named(name):
+            name = here(OpenFile(*url_to_fs(name)).full_name)
+    try:
+        found = Path(name).stat()
+    except OSError:  # it is on another machine, or not there yet
+        return name
+    return found.st_dev, found.st_ino
 
 
 def faster(scorer: Scorer, parts: list[Part], params: Params) -> Scorer:
@@ -173,7 +206,7 @@ def one_by_one(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[
     """The answers batch by batch, each with the target it goes to."""
     for target, part in parts:
         for rows in scorer.rows(part):
-            yield target, scorer.answers(rows) if len(rows) else scorer.none()
+            yield target, scorer.answers(rows)
 
 
 def by_workers(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -207,28 +240,61 @@ def writing(target: str, none: pd.DataFrame) -> Iterator[Write]:
 
     remote = "://" in target
     folder = Path(tempfile.gettempdir()) if remote else Path(target).parent
-    folder.mkdir(parents=True, exist_ok=True)
     fresh = folder / f".{Path(target).name}.{os.getpid()}.new"
     writers: list[Any] = []
+    with named(target):
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh.touch()
 
     def write(answers: pd.DataFrame) -> None:
         table = pa.Table.from_pandas(answers, preserve_index=False).replace_schema_metadata()
-        if not writers:
-            kind = csv.CSVWriter if target.endswith(".csv") else parquet.ParquetWriter
-            writers.append((kind(str(fresh), table.schema), table.schema))
-        writer, schema = writers[0]
-        writer.write_table(table.cast(schema))
+        with named(target):
+            if not writers:
+                kind = csv.CSVWriter if target.endswith(".csv") else parquet.ParquetWriter
+                writers.append((kind(str(fresh), table.schema), table.schema))
+            writer, schema = writers[0]
+            writer.write_table(alike(table, schema, target))
 
     try:
         yield write
         if not writers:
             write(none)
-        writers.pop()[0].close()
-        if remote:
-            fsspec.get_fs_token_paths(target)[0].put(str(fresh), target)
-        else:
-            fresh.replace(target)
+        with named(target):
+            writers.pop()[0].close()
+            if remote:
+                fsspec.get_fs_token_paths(target)[0].put(str(fresh), target)
+            else:
+                fresh.replace(target)
     finally:
         for writer, _ in writers:
-            writer.close()
+            with suppress(OSError):  # the disk is full, as was said
+                writer.close()
         fresh.unlink(missing_ok=True)
+
+
+def alike(table: "pa.Table", schema: "pa.Schema", target: str) -> "pa.Table":
+    """The table with the types of those before it. Raises ProjectError where its ids have no such type."""
+    import pyarrow as pa
+
+    try:
+        return table.cast(schema)
+    except pa.ArrowException:
+        before, now = next((one, other) for one, other in zip(schema, table.schema, strict=True) if one != other)
+        raise ProjectError(
+            f"{target}: {now.name} is {before.type} in some files and {now.type} in others: "
+            "name a folder, for one file each"
+        ) from None
+
+
+@contextmanager
+def named(target: str) -> Iterator[None]:
+    """Raise ProjectError, which names the target, when it cannot be written."""
+    try:
+        yield
+    except ProjectError:
+        raise
+    except ImportError as error:
+        raise ProjectError(f"{target} cannot be written ({error}): add its library with `uv add`") from None
+    except Exception as error:  # every kind of storage has its own
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise ProjectError(f"{target} cannot be written ({reason}): name another place") from None

@@ -12,3 +12,5 @@ if __name__ == "__main__":
     except ProjectError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

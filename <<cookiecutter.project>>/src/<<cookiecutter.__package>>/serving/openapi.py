@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .protocol import MOST_HEADERS
 from .rows import LARGEST
 from .runtime import Served
 from .schema import Column
@@ -22,6 +23,7 @@ REFUSALS = {
     "413": "The body is too large.",
     "415": "The body is said to be something else than JSON.",
     "422": "A row breaks a rule: the answer says which, in which row and column.",
+    "431": f"The headers are larger than {MOST_HEADERS:,} bytes.",
     "503": "There is no model: see /ready.",
 }
 

@@ -4,9 +4,11 @@ It is written behind the answers and never in their way: where it cannot keep up
 left out and counted, and the service goes on.
 """
 
+import logging
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,15 +35,21 @@ Entry = tuple[str, float, str, bytes, bytes]
 Row = tuple[str, float, str, str, str]
 """The same as the table has it."""
 
+log = logging.getLogger(__name__)
+
 
 @dataclass
 class PredictionLog:
     """A file to which one thread adds what the service hands over. Several processes may share it."""
 
     file: Path
+    count_lost: Callable[[int], None] = lambda number: None
+    """Told by any thread how many more were lost."""
     kept: int = 0
     lost: int = 0
     why_lost: str = ""
+    _failure: str = ""
+    """Of the last attempt to write, empty where it went well."""
     _entries: deque[Entry] = field(default_factory=deque, repr=False)
     _bytes: int = 0
     _ended: bool = False
@@ -58,8 +66,7 @@ class PredictionLog:
         size = len(entry[3]) + len(entry[4])
         with self._changed:
             if self._bytes + size > WAITING_BYTES:
-                self.lost += 1
-                self.why_lost = "the disk is slower than the requests come"
+                self._lose(1, self._failure or "the disk is slower than the requests come")
                 return
             self._entries.append(entry)
             self._bytes += size
@@ -81,15 +88,25 @@ class PredictionLog:
                 with connection:
                     connection.executemany("insert or ignore into predictions values (?, ?, ?, ?, ?)", entries)
                 self.kept += len(entries)
+                self._failure = ""
             except sqlite3.Error as error:
-                self.lost += len(entries)
-                self.why_lost = str(error)
+                self._failure = str(error)
+                self._lose(len(entries), self._failure)
                 if connection:
                     connection.close()
                 connection = None
                 self._pause()
         if connection:
             connection.close()
+
+    def _lose(self, number: int, why: str) -> None:
+        """Count what is left out, and say why where that is new."""
+        with self._changed:
+            self.lost += number
+            self.count_lost(number)
+            if why != self.why_lost:
+                self.why_lost = why
+                log.warning("predictions are not kept in %s: %s", self.file, why)
 
     def _next(self) -> list[Row]:
         """The next entries to write, as text; none when all is written and the log is closed."""

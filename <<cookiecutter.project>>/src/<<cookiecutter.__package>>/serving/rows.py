@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -20,8 +21,14 @@ from .schema import MISSING, Column, Schema, as_category, as_days
 LARGEST = 3.4028235e38
 """The model computes in single precision: what is beyond would become infinite."""
 
-PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.*))?`)?$", re.DOTALL)
-FIELD = re.compile(r"^Object (?:missing required|contains unknown) field `(?P<column>.*)`$", re.DOTALL)
+PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.*))?`)?", re.DOTALL)
+FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?P<column>.*)`", re.DOTALL)
+FIELD_IN_LIST = re.compile(rf"{FIELD.pattern} - at `\$\[(?P<row>\d+)\]`", re.DOTALL)
+"""As in a list of rows: since an unknown name may look like a place, only the last place is one."""
+
+LONGEST_NAME = 100
+"""Characters of a column's name that are repeated."""
+
 WORDS = {
     r"\barray\b": "list",
     r"\b(float|int)\b": "number",
@@ -59,13 +66,13 @@ class Batch:
 
 
 class Omissions:
-    """Counts the values that msgspec fills in for columns that were left out."""
+    """Counts the colons that are not there because columns were left out, for which msgspec fills in values."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.colons = 0
 
-    def __call__(self) -> None:
-        self.count += 1
+    def __call__(self, colons: int) -> None:
+        self.colons += colons
 
 
 class Decoder:
@@ -73,7 +80,13 @@ class Decoder:
 
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.numbers, self.categories, self.max_rows = schema.numbers, schema.categories, max_rows
-        self.width = len(schema.columns)
+        self.colons = sum(colons_of(column) for column in schema.columns)
+        self.colons_in_names = self.colons > len(schema.columns)
+        self.texts = [
+            place
+            for place, column in enumerate(self.numbers + self.categories)
+            if column.type in ("string", "datetime")
+        ]
         self.dates = [place for place, column in enumerate(self.numbers) if column.kind == "date"]
         self.limited = [
             (place, column, {*column.allowed, None} if column.nullable else set(column.allowed))
@@ -98,29 +111,44 @@ class Decoder:
 
     def rows(self, body: bytes) -> list[tuple[Any, ...]]:
         """The values of each row, numbers before categories."""
-        self.omissions.count = 0
+        self.omissions.colons = 0
+        several = body.lstrip()[:1] == b"["
         try:
-            found = self.many.decode(body) if body.lstrip()[:1] == b"[" else [self.one.decode(body)]
+            found = self.many.decode(body) if several else [self.one.decode(body)]
         except msgspec.ValidationError as error:
-            raise self.refusal(str(error)) from None
+            raise self.refusal(str(error), several) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused(400, f"the body is no JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
-        if colons(body) != len(found) * self.width - self.omissions.count:
+        rows = list(map(msgspec.structs.astuple, found))
+        surplus = colons(body) - len(rows) * self.colons + self.omissions.colons
+        if (surplus or self.colons_in_names) and not self.explains(surplus, rows, body):
             refuse_columns_given_twice(body)
-        return list(map(msgspec.structs.astuple, found))
+        return rows
 
-    def refusal(self, message: str) -> Refused:
-        """What msgspec found, in the words of whoever sent it."""
-        parts = PLACE.match(message)
-        what, row, column = parts.group("what", "row", "column") if parts else (message, None, None)
-        if what.startswith("Expected `array` of length"):
-            return Refused(422, f"a request holds 1 to {self.max_rows:,} rows")
-        field = FIELD.match(what)
+    def explains(self, surplus: int, rows: list[tuple[Any, ...]], body: bytes) -> bool:
+        """Whether the texts in rows hold all the colons beside those that the columns need, so that none comes twice.
+
+        Where one may be escaped, which makes up for one too many, it does not tell.
+        """
+        if b"\\u003a" in body or b"\\u003A" in body:
+            return False
+        return "".join([row[place] for row in rows for place in self.texts if row[place]]).count(":") == surplus
+
+    def refusal(self, message: str, several: bool) -> Refused:
+        """What msgspec found in one row or in several, in the words of whoever sent it."""
+        row: str | None
+        column: str | None
+        field = (FIELD_IN_LIST if several else FIELD).fullmatch(message)
         if field:
-            column = field["column"]
-            what = "is missing" if "missing" in what.partition("`")[0] else "is no column of this model"
-        for technical, plain in WORDS.items():
-            what = re.sub(technical, plain, what)
+            row, column = field["row"] if several else None, shortened(field["column"])
+            what = "is missing" if field["how"] == "missing required" else "is no column of this model"
+        else:
+            parts = PLACE.fullmatch(message)
+            what, row, column = parts.group("what", "row", "column") if parts else (message, None, None)
+            if what.startswith("Expected `array` of length"):
+                return Refused(422, f"a request holds 1 to {self.max_rows:,} rows")
+            for technical, plain in WORDS.items():
+                what = re.sub(technical, plain, what)
         where = [f"row {row}"] * (row is not None) + [f"column {column}"] * (column is not None)
         return Refused(422, ": ".join([*where, what]), None if row is None else int(row), column)
 
@@ -173,8 +201,18 @@ class Decoder:
         return categories, unseen
 
 
+def shortened(name: str) -> str:
+    """A name that may be as long as a body, to be repeated."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+
+
+def colons_of(column: Column) -> int:
+    """How many a row has for a column: the one before the value, and those within the name."""
+    return 1 + column.name.count(":")
+
+
 def colons(body: bytes) -> int:
-    """How many there are: one for each value of flat rows, and those within texts."""
+    """How many there are: one for each value of flat rows, and those within names and texts."""
     if len(body) < 2000:
         return body.count(b":")
     return int(np.count_nonzero(np.frombuffer(body, np.uint8) == ord(":")))  # several times as fast on long ones
@@ -189,14 +227,15 @@ def refuse_others(rows: list[tuple[Any, ...]], place: int, column: Column, allow
             raise Refused(422, what, number, column.name)
 
 
-def row_type(schema: Schema, omitted: Callable[[], None]) -> type[msgspec.Struct]:
-    """A row as msgspec decodes it: numbers before categories; `omitted` is called for each nullable one left out."""
+def row_type(schema: Schema, omitted: Callable[[int], None]) -> type[msgspec.Struct]:
+    """A row as msgspec decodes it: numbers before categories; `omitted` is told the colons of each one left out."""
     columns = schema.numbers + schema.categories
     names = {f"c{number}": column.name for number, column in enumerate(columns)}
     fields: list[Any] = []
     for field, column in zip(names, columns, strict=True):
         if column.nullable:
-            fields.append((field, value_type(column) | None, msgspec.field(default_factory=omitted)))
+            left_out = partial(omitted, colons_of(column))
+            fields.append((field, value_type(column) | None, msgspec.field(default_factory=left_out)))
         else:
             fields.append((field, value_type(column)))
     return msgspec.defstruct(

@@ -25,7 +25,7 @@ from .package import (
     difference,
     read,
 )
-from .rows import Decoder, Refused
+from .rows import Batch, Decoder, Refused
 from .schema import Schema, load_schema
 
 Answer = Callable[[NDArray[np.float64], NDArray[np.object_]], NDArray[Any]]
@@ -40,6 +40,8 @@ class Served:
     """From numbers [rows, n] and categories [rows, m] to [rows, names]."""
     names: list[str]
     """What each column of the answers is."""
+    golden_rows: Batch
+    """Decoded once: each time it would cost more than the model."""
     card: dict[str, Any]
     golden: dict[str, Any]
     serving: dict[str, Any]
@@ -47,14 +49,7 @@ class Served:
 
     def fault(self) -> str | None:
         """What is wrong with the answers to the golden rows, None when they are what they were in training."""
-        if not self.golden["rows"]:
-            return f"there is no row in {GOLDEN_FILE}"
-        rows = json.dumps(self.golden["rows"]).encode()
-        try:
-            batch = Decoder(self.schema, len(self.golden["rows"]))(rows)
-        except Refused as refused:
-            return f"a golden row is refused: {refused.detail}"
-        found = self.answer(batch.numbers, batch.categories).tolist()
+        found = self.answer(self.golden_rows.numbers, self.golden_rows.categories).tolist()
         return difference(
             [dict(zip(self.names, answer, strict=True)) for answer in found],
             self.golden["answers"],
@@ -72,16 +67,26 @@ def load(directory: Path) -> Served:
             answer = onnx(directory / ONNX_FILE, schema)
         else:
             answer = pipeline(directory / PIPELINE_FILE, schema, card)
-        served = Served(schema, answer, answer_names(card), card, golden, serving, release)
+        rows = golden_batch(schema, golden["rows"])
+        served = Served(schema, answer, answer_names(card), rows, card, golden, serving, release)
         fault = served.fault()
     except ProjectError:
         raise
+    except Refused as refused:
+        raise ProjectError(f"the golden rows of the model in {directory} are refused: {refused.detail}") from None
     except Exception as error:  # whatever a damaged file makes a library raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ProjectError(f"the model in {directory} does not run ({reason:.300}): package it anew") from None
     if fault:
         raise ProjectError(f"the model in {directory} does not answer as it did in training: {fault}")
     return served
+
+
+def golden_batch(schema: Schema, rows: list[dict[str, Any]]) -> Batch:
+    """The golden rows as the model takes them. Raises Refused, also where there are none."""
+    if not rows:
+        raise Refused(422, f"there is no row in {GOLDEN_FILE}")
+    return Decoder(schema, len(rows))(json.dumps(rows).encode())
 
 
 def answer_names(card: dict[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """`schema.json`: the columns of a row as the service takes it, and what becomes of a value in it."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,9 @@ MISSING = "(missing)"
 Kind = Literal["numeric", "categorical", "date"]
 Type = Literal["number", "integer", "string", "boolean", "datetime"]
 Value = bool | int | float | str
+
+UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+"""What msgspec takes in the name of no field."""
 
 TAKEN: dict[str, tuple[Type, ...]] = {
     "numeric": ("number", "integer", "boolean"),
@@ -76,6 +80,11 @@ def load_schema(directory: Path) -> Schema:
                 f"{column.name} is {column.kind} in params.yaml, but a {column.type} in contract.yaml: "
                 "correct one of them"
             )
+        if UNNAMEABLE.search(column.name):
+            raise ProjectError(
+                f"the column {column.name!r} cannot be served: a name must hold no quotation mark, backslash or "
+                "control character; rename it where the data come from, in params.yaml and in contract.yaml"
+            )
     return schema
 
 
@@ -95,7 +104,7 @@ def as_days(text: str, written: str | None = None) -> float:
 
 
 def as_category(value: Value | None) -> str:
-    """A category as training wrote it: whole numbers without `.0`, True and False, absent ones as MISSING."""
+    """A category as training wrote it: whole numbers as integers are, True and False, absent ones as MISSING."""
     if value is None:
         return MISSING
-    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

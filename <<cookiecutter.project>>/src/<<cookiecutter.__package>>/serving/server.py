@@ -11,6 +11,7 @@ import uvicorn
 
 from ..errors import ProjectError
 from .app import create
+from .protocol import Protocol
 from .service import Service
 from .settings import Settings
 
@@ -27,6 +28,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 create(service),
+                http=Protocol,
                 lifespan="off",
                 ws="none",
                 log_level="warning",
@@ -43,9 +45,10 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A first SIGTERM begins the drain; another one, or Ctrl-C, ends it."""
-        if sig == signal.SIGTERM and not self.service.draining:
+        if sig == signal.SIGTERM:  # uvicorn would raise it again, and so end before the last predictions are written
+            patience = 0.0 if self.service.draining else self.service.settings.drain_seconds
             self.service.draining = True
-            self.ends_at = time.monotonic() + self.service.settings.drain_seconds
+            self.ends_at = time.monotonic() + patience
         else:
             super().handle_exit(sig, frame)
 
@@ -62,10 +65,11 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ProjectError(
-            f"{settings.host}:{settings.port} cannot be listened at ({error.strerror}): take another port"
+            f"{settings.host}:{settings.port} cannot be listened at ({reason}): take another port"
         ) from None
     return listener
 
@@ -86,5 +90,9 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         log.info("model %s is ready at http://%s:%s", service.version, host, port)
     try:
         Server(service).run([listener])
+    except KeyboardInterrupt:  # uvicorn ends as Ctrl-C asks, and then raises it
+        pass
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # once more would be in the way of the last predictions
         service.end()

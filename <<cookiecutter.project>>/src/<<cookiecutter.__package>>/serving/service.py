@@ -31,7 +31,7 @@ class Service:
         self.settings = settings
         self.max_rows, self.max_body_mb = settings.max_rows or MAX_ROWS, settings.max_body_mb or MAX_BODY_MB
         self.metrics = Metrics()
-        self.log = PredictionLog(settings.predictions) if settings.predictions else None
+        self.log = PredictionLog(settings.predictions, self.metrics.lost.inc) if settings.predictions else None
         self.served: Served | None = None
         self.why_not = STARTING
         self.draining = False
@@ -108,8 +108,6 @@ class Service:
 
     def figures(self) -> bytes:
         """The metrics, as Prometheus reads them."""
-        if self.log:
-            self.metrics.lost.set(self.log.lost)
         return self.metrics.text()
 
     def card(self) -> dict[str, Any]:
@@ -119,7 +117,10 @@ class Service:
         return {**served.release, **{name: served.card[name] for name in told}, "serving": served.serving}
 
 
-def reply_type(names: list[str]) -> Callable[..., msgspec.Struct]:
+def reply_type(names: list[str]) -> Callable[..., object]:
     """An answer to one row, which is sooner made and encoded than a dictionary."""
     fields = {"id": "id", **{f"a{place}": name for place, name in enumerate(names)}}
-    return msgspec.defstruct("Reply", list(fields), rename=fields.get, gc=False)
+    try:
+        return msgspec.defstruct("Reply", list(fields), rename=fields.get, gc=False)
+    except ValueError:  # a name with a quotation mark, a backslash or a control character
+        return lambda *values: dict(zip(fields.values(), values, strict=True))

@@ -32,7 +32,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         model_dir=Path(environment.get("MODEL_DIR") or found.model_dir),
         host=environment.get("HOST") or found.host,
-        port=whole(environment, "PORT", found.port, least=0),
+        port=whole(environment, "PORT", found.port, least=0, most=65535),
         workers=whole(environment, "WORKERS", found.workers, least=1),
         drain_seconds=number(environment, "DRAIN_SECONDS", found.drain_seconds),
         predictions=Path(environment["PREDICTIONS"]) if environment.get("PREDICTIONS") else None,
@@ -41,11 +41,12 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def whole(environment: Mapping[str, str], name: str, default: int, least: int) -> int:
-    """A whole number that is not less than another one."""
+def whole(environment: Mapping[str, str], name: str, default: int, least: int, most: int | None = None) -> int:
+    """A whole number that is not less than another one, nor more than a third where there is one."""
     text = environment.get(name) or str(default)
-    if not text.isdecimal() or int(text) < least:
-        raise ProjectError(f"{name} is {text!r}: give a whole number from {least} on, such as {name}={default}")
+    if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+        span = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise ProjectError(f"{name} is {text!r}: give a whole number {span}, such as {name}={default}")
     return int(text)
 
 

@@ -25,9 +25,9 @@ def supervise(settings: Settings, listener: socket.socket) -> None:
     told: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ[SHARED] = folder
-        processes = [start(settings, listener) for _ in range(settings.workers)]
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _: told.append(received))
+        processes = [start(settings, listener) for _ in range(settings.workers)]
         while not told:
             began = time.monotonic()
             wait([process.sentinel for process in processes], timeout=0.2)
@@ -44,17 +44,19 @@ def start(settings: Settings, listener: socket.socket) -> SpawnProcess:
     from .server import serve
 
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(settings, listener))
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C goes to all, also while they are loading
     process.start()
+    signal.signal(signal.SIGINT, handler)
     return process
 
 
 def end(processes: list[SpawnProcess], told: list[int]) -> None:
-    """Pass on every signal that comes, until all have ended."""
+    """Tell them to end as often as it comes, until all have."""
     passed = 0
     while any(process.exitcode is None for process in processes):
-        for number in told[passed:]:
+        for _ in told[passed:]:
             for process in processes:
                 if process.exitcode is None and process.pid is not None:
-                    os.kill(process.pid, number)
+                    os.kill(process.pid, signal.SIGTERM)
         passed = len(told)
         time.sleep(0.05)
