@@ -243,6 +243,7 @@ def test_a_full_disk_is_named(champion: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
     monkeypatch.setattr(pq.ParquetWriter, "close", full)
+    monkeypatch.setattr(pq.ParquetWriter, "__del__", lambda _: None)
     with pytest.raises(ProjectError, match=r"a\.parquet cannot be written \(No space left"):
         scored(champion, written(table().head(9), "rows.csv"), "a.parquet")
     assert sorted(file.name for file in Path().iterdir()) == ["rows.csv"]
