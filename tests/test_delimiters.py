@@ -39,6 +39,12 @@ def test_every_opening_delimiter_is_meant(path: Path) -> None:
             assert STATEMENT.match(line.lstrip()), f"line {number}: {line}"
 
 
+@pytest.mark.parametrize("path", [path for path in RENDERED if path.suffix == ".md"], ids=named)
+def test_no_paragraph_runs_into_the_next(path: Path) -> None:
+    """Jinja takes the empty lines behind a statement away with it; those before it stay."""
+    assert re.findall(r"^#\?.*\n\n", text_of(path), re.MULTILINE) == []
+
+
 @pytest.mark.parametrize("path", files(TEMPLATE / "src"), ids=named)
 def test_the_packages_source_is_no_template(path: Path) -> None:
     """It is linted, typed and tested where it lies."""
