@@ -237,6 +237,8 @@ def test_without_a_server_it_is_passed_over_with_the_setting_that_is_missing(wor
     assert said == "production: passed over, since deploy.environments.production.server in params.yaml names no server"
     only = Params.model_construct(deploy=world.params.deploy.model_copy(update={"target": "image"}))
     assert "deploy.target in params.yaml is image" in rollout.rollout(only, "staging", "2", NEW)
+    with pytest.raises(ProjectError, match=r"production runs nothing, since .* names no server"):
+        rollout.rollback(world.params, "production")
     with pytest.raises(ProjectError, match="no environment is named test: there are staging, production"):
         rollout.rollout(world.params, "test", "2", NEW)
     assert engine.calls == []

@@ -38,6 +38,13 @@ def engine(params: Params, name: str) -> Engine | None:
     return Kubernetes(name, environment.server)
 
 
+def why_no_engine(params: Params, name: str) -> str:
+    """The setting for which an environment has none."""
+    if params.deploy.target == "image":
+        return "deploy.target in params.yaml is image"
+    return f"deploy.environments.{name}.server in params.yaml names no server"
+
+
 def rollout(params: Params, name: str, version: str, image: str | None = None, unless_newer: bool = False) -> str:
     """Bring a champion to an environment. `image` is the published one of the champion if not given.
 
@@ -46,10 +53,8 @@ def rollout(params: Params, name: str, version: str, image: str | None = None, u
     there before answers again, as far as it can.
     """
     there = engine(params, name)
-    if params.deploy.target == "image":
-        return f"{name}: passed over, since deploy.target in params.yaml is image"
     if there is None:
-        return f"{name}: passed over, since deploy.environments.{name}.server in params.yaml names no server"
+        return f"{name}: passed over, since {why_no_engine(params, name)}"
     champion, _ = find_champion(version)
     newer = newest_at_origin() if unless_newer else None
     if newer and newer.digest != champion.digest:
@@ -61,8 +66,10 @@ def rollout(params: Params, name: str, version: str, image: str | None = None, u
 def rollback(params: Params, name: str) -> str:
     """Bring the image back that an environment ran before the one it runs; where that fails, the latter stays."""
     there = engine(params, name)
-    earlier = there.previous() if there else None
-    if there is None or earlier is None:
+    if there is None:
+        raise ProjectError(f"{name} runs nothing, since {why_no_engine(params, name)}")
+    earlier = there.previous()
+    if earlier is None:
         raise ProjectError(
             f"{name} knows no earlier image: `deploy rollout {name} --version 1` brings the champion of that number "
             "(`releases` lists them)"
