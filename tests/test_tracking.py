@@ -394,7 +394,7 @@ def test_a_store_that_cannot_be_read_is_named_and_left_alone(project_copy: Path,
 
 
 def test_ui_logs_the_history_and_opens_mlflow(project_copy: Path, tmp_path: Path) -> None:
-    """Also where MLflow's server is not installed yet."""
+    """Also where MLflow's server is not installed yet; what is installed stays as it is."""
     (project_copy / "mlflow.db").unlink()
     port = free_port()
     command = ["uv", "run", "--no-sync", "flight-delays", "ui", "--port", str(port)]
@@ -405,6 +405,8 @@ def test_ui_logs_the_history_and_opens_mlflow(project_copy: Path, tmp_path: Path
         assert cli(project_copy, "ui", "--port", str(port), check=False).startswith(f"error: port {port} is taken")
     assert "1 of 1 results of main logged, 1 champions registered" in (tmp_path / "log").read_text()
     assert len(results(found)) == 1 and found["aliases"] == {"champion": 1}
+    run("uv", "sync", "--quiet", cwd=project_copy)
+    assert "was there already" in cli(project_copy, "track")
 
 
 def test_ui_names_a_server_of_ones_own(project: Path) -> None:

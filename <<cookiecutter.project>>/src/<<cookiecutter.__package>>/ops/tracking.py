@@ -11,7 +11,6 @@ from shutil import which
 
 from .. import paths
 from ..errors import ProjectError
-from ..project import load_project
 from . import actions
 from .history import History, log_history
 from .registry import register_champion
@@ -88,14 +87,17 @@ def ui(port: int = 5000) -> None:
 
 
 def mlflow_command() -> list[str]:
-    """How to start MLflow with its server, a dependency group of its own: it is six times as large."""
+    """How to start MLflow with its server, a dependency group of its own: it is six times as large.
+
+    It shares files with the smaller `mlflow-skinny`, which would be gone with it: it gets an environment of its own.
+    """
     try:
         installed_version("mlflow")
     except PackageNotFoundError:
         if which("uv") is None:
             raise ProjectError(
-                "the MLflow server is not installed: `uv run --group ui "
-                f"{load_project().name} ui` brings it (https://docs.astral.sh/uv)"
+                "the MLflow server is not installed, nor is uv, which brings it: install that "
+                "(https://docs.astral.sh/uv)"
             ) from None
-        return ["uv", "run", "--group", "ui", "python", "-m", "mlflow"]
+        return ["uv", "run", "--isolated", "--no-default-groups", "--group", "ui", "python", "-m", "mlflow"]
     return [sys.executable, "-m", "mlflow"]
