@@ -112,7 +112,7 @@ service = Service(Settings(predictions=Path("missing/predictions.db")))
 """
     sources = Path(package.__file__ or "").parents[1]
     environment = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(sources)}
-    for last in (loses, loses, "print(service.figures().decode())"):
+    for last in (loses, loses, "print(service.metrics.text().decode())"):
         command = [sys.executable, "-c", code.replace("PACKAGE", package.__name__) + last]
         ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "predictions_lost 6.0" in ended.stdout

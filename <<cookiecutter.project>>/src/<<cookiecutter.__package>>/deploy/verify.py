@@ -160,23 +160,21 @@ def others(url: str, champion: Champion) -> str:
     return " and ".join(sorted(strange))
 
 
-def differences(
-    url: str, expected: Expected, scale: float, most_rows: int = BATCH
-) -> tuple[Expected, NDArray[np.float64]]:
+def differences(url: str, expected: Expected, scale: float, most_rows: int) -> tuple[Expected, NDArray[np.float64]]:
     """What was asked of the expected, and how far each answer is from it; infinitely, where it is of another kind.
 
     Rows of today's holdout that an earlier champion's service does not take are no fault of it.
     """
     try:
-        return expected, asked(url, [*expected.golden, *expected.holdout], scale, most_rows)
+        return expected, distances(url, [*expected.golden, *expected.holdout], scale, most_rows)
     except NoAnswer as refused:
         if refused.status != REFUSED or not expected.earlier:
             raise
         golden = replace(expected, holdout=[], lack=f"it takes other rows: {refused}")
-        return golden, asked(url, golden.golden, scale, most_rows)
+        return golden, distances(url, golden.golden, scale, most_rows)
 
 
-def asked(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.float64]:
+def distances(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.float64]:
     """How far the answers to some rows are from the known ones."""
     service, found, size = Service(url), list[float](), min(BATCH, most_rows)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -44,7 +44,7 @@ def application(service: Service, predict: Predict) -> Starlette:
         return answer(service.card())
 
     async def metrics(request: Request) -> Response:
-        return Response(service.figures(), headers={"content-type": CONTENT_TYPE})
+        return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     async def openapi(request: Request) -> Response:
         return answer(document(service.model(), service.max_rows))

@@ -106,10 +106,6 @@ class Service:
         for column, number in unseen.items():
             metrics.unseen_in[column].inc(number)
 
-    def figures(self) -> bytes:
-        """The metrics, as Prometheus reads them."""
-        return self.metrics.text()
-
     def card(self) -> dict[str, Any]:
         """The model that serves: which, from where, how good, and how it runs."""
         served = self.model()
