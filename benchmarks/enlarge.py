@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from flight_delays.data import sample
+from mlops_template.data import sample
 from ruamel.yaml import YAML
 
 NOISY = ["temperature", "dew_point", "pressure"]

@@ -33,7 +33,7 @@ SCORED = 5_000_000
 ALL_AT_ONCE = """
 import pandas as pd
 from pathlib import Path
-from flight_delays.model.artifact import load_model
+from mlops_template.training.artifact import load_model
 rows = pd.read_parquet("../feed/feed.parquet")
 answers = load_model(Path("models/champion")).predict(rows)
 answers.assign(flight_id=rows["flight_id"]).to_parquet("../answers.parquet", index=False)
@@ -150,7 +150,7 @@ def birth(folder: Path) -> list[Row]:
 
 def pipeline(project: Path) -> list[Row]:
     """The pipeline from nothing against the plain script."""
-    package = [python(project), "-m", "flight_delays.cli"]
+    package = [python(project), "-m", "mlops_template.cli"]
     nothing = [project / name for name in ("dvc.lock", ".dvc/cache/runs", "data/split", "models/challenger")]
     commands = {
         "plain": [python(project), str(ROOT / "benchmarks" / "plain.py")],
@@ -221,7 +221,7 @@ def scale(folder: Path) -> list[Row]:
         project = generate(place, setup=False)
         run(["uv", "sync"], project)
         run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
-        steps = {"ingest": run([python(project), "-m", "flight_delays.cli", "ingest"], project)}
+        steps = {"ingest": run([python(project), "-m", "mlops_template.cli", "ingest"], project)}
         steps |= {
             stage: run([python(project), "-m", "dvc", "repro", "--single-item", stage], project) for stage in STAGES
         }
@@ -252,7 +252,7 @@ def retrain(folder: Path) -> list[Row]:
     place = folder / "retrain"
     place.mkdir()
     project = generate(place, setup=False)
-    package, dvc = [python(project), "-m", "flight_delays.cli"], [python(project), "-m", "dvc"]
+    package, dvc = [python(project), "-m", "mlops_template.cli"], [python(project), "-m", "dvc"]
     run(["uv", "sync"], project)
     run([*dvc, "remote", "modify", "storage", "url", str(place / "bucket")], project)  # too large for a branch
     run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(RETRAINED), "december"], project)
@@ -282,7 +282,7 @@ def backtest(project: Path) -> list[Row]:
 
     What one worker of one thread would do, joblib does in the process of the command: it is as fast.
     """
-    command = [python(project), "-m", "flight_delays.cli", "backtest", "--all", "--cadence", "14d", "--window", "all"]
+    command = [python(project), "-m", "mlops_template.cli", "backtest", "--all", "--cadence", "14d", "--window", "all"]
     what = "backtest of the sample year, every 14 days on all data: 20 trainings"
     return [on_dask(project, what, command, project / ".dvc" / "tmp" / "backtest")]
 
@@ -294,9 +294,9 @@ def search(project: Path) -> list[Row]:
         params.read_text(encoding="utf-8").replace("  search: {", f"{SEARCH}  search: {{"), encoding="utf-8"
     )
     for _ in range(9):
-        run([python(project), "-m", "flight_delays.cli", "ingest"], project)
+        run([python(project), "-m", "mlops_template.cli", "ingest"], project)
     run([python(project), "-m", "dvc", "repro", "split"], project)
-    command = [python(project), "-m", "flight_delays.model.train"]
+    command = [python(project), "-m", "mlops_template.training.train"]
     what = "`train` on the sample year, a search of 8 settings on 3 folds: 24 fits"
     return [on_dask(project, what, command, project / "models" / "challenger")]
 
@@ -304,7 +304,7 @@ def search(project: Path) -> list[Row]:
 def score(project: Path) -> list[Row]:
     """The champion's answers to a large file, beside reading and answering it all at once with pandas."""
     run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(SCORED)], project)
-    command = [python(project), "-m", "flight_delays.cli", "score", "../feed/feed.parquet", "../answers.parquet"]
+    command = [python(project), "-m", "mlops_template.cli", "score", "../feed/feed.parquet", "../answers.parquet"]
     found: dict[str, list[Run]] = {"score": [], "pandas": []}
     for _ in range(REPEATS):
         found["score"].append(run(command, project))

@@ -50,7 +50,7 @@ class Bench:
         subprocess.run([self.cli, "deploy", "package"], cwd=project, check=True, stdout=subprocess.DEVNULL)
         self.package, self.champion = project / "build/model", project / "models/champion"
         code = (
-            "import pandas as pd; from flight_delays.model.artifact import load_card; from pathlib import Path;"
+            "import pandas as pd; from mlops_template.training.artifact import load_card; from pathlib import Path;"
             "names = [name for kind in load_card(Path('models/champion'))['features'].values() for name in kind];"
             "print(pd.read_parquet('data/split/holdout.parquet', columns=names)[names].sample(1000, random_state=0)"
             ".to_json(orient='records', lines=True, double_precision=15))"

@@ -61,6 +61,9 @@ def leave_out():
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
     with contextlib.suppress(OSError):
         Path("deploy").rmdir()
+    for caches in ("__pycache__", ".ruff_cache", ".mypy_cache"):  # of whoever works on the machinery
+        for folder in list(Path("machinery").rglob(caches)):
+            shutil.rmtree(folder)
 
 
 def create_repository():

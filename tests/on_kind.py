@@ -88,7 +88,7 @@ def test_it_is_rolled_out_broken_and_undone(deployed: Path, context: str) -> Non
     good = image(context)
     assert good.startswith(f"{REGISTRY}/my-org/flights@sha256:")
 
-    service = deployed / "src" / "flight_delays" / "serving" / "service.py"
+    service = deployed / "machinery" / "mlops_template" / "serving" / "service.py"
     honest = service.read_text(encoding="utf-8")
     manifest = deployed / "deploy" / "kubernetes" / "base" / "deployment.yaml"
     text = manifest.read_text(encoding="utf-8")

@@ -15,8 +15,9 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from flight_delays.ops import compact, dvc, storage
-from flight_delays.ops.git import git
+from mlops_template.integrations import dvc
+from mlops_template.integrations.git import git
+from mlops_template.storage import compact, storage
 
 FAKE_GIT = """\
 #!/bin/sh

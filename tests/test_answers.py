@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from conftest import Bake
 from local_extensions import markdown, one_line, quoted
-from support import ROOT, environment, files, git, run
+from support import ROOT, TEMPLATE, environment, files, git, run
 
 REFUSED = [
     ("project", "test"),
@@ -172,8 +172,11 @@ def test_what_the_project_depends_on_cannot_be_its_name(bake: Bake, capfd: pytes
     """Every direct dependency, also one that was added yesterday."""
     pyproject = tomllib.loads((bake() / "pyproject.toml").read_text(encoding="utf-8"))
     groups = pyproject["dependency-groups"].values()
+    machinery = tomllib.loads((TEMPLATE / "machinery" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     required = [
         *pyproject["project"]["dependencies"],
+        *machinery["dependencies"],
+        *(one for extra in machinery["optional-dependencies"].values() for one in extra),
         *(one for group in groups for one in group if isinstance(one, str)),
     ]
     for requirement in required:

@@ -12,7 +12,7 @@ from allpairspy import AllPairs
 
 import local_extensions
 from conftest import Bake
-from support import ROOT, git, run, uv_run
+from support import ROOT, TEMPLATE, git, run, uv_run
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 STORAGE_URLS = {
@@ -70,199 +70,7 @@ params.yaml
 pyproject.toml
 reports/.gitignore
 src/PACKAGE/__init__.py
-src/PACKAGE/backtest/__init__.py
-src/PACKAGE/backtest/advice.py
-src/PACKAGE/backtest/backtest.py
-src/PACKAGE/backtest/cells.py
-src/PACKAGE/backtest/history.py
-src/PACKAGE/backtest/plan.py
-src/PACKAGE/backtest/replay.py
-src/PACKAGE/backtest/show.py
-src/PACKAGE/cli.py
-src/PACKAGE/commands/__init__.py
-src/PACKAGE/commands/data.py
-src/PACKAGE/commands/deploy.py
-src/PACKAGE/commands/model.py
-src/PACKAGE/commands/notice.py
-src/PACKAGE/commands/ready.py
-src/PACKAGE/commands/retraining.py
-src/PACKAGE/commands/serving.py
-src/PACKAGE/commands/storage.py
-src/PACKAGE/commands/versions.py
-src/PACKAGE/data/__init__.py
-src/PACKAGE/data/adopt.py
-src/PACKAGE/data/contract.py
-src/PACKAGE/data/drift.py
-src/PACKAGE/data/infer.py
-src/PACKAGE/data/ingest.py
-src/PACKAGE/data/partitions.py
-src/PACKAGE/data/sample.py
-src/PACKAGE/data/sources.py
-src/PACKAGE/data/split.py
-src/PACKAGE/data/stream.py
-src/PACKAGE/data/validate.py
-src/PACKAGE/deploy/__init__.py
-src/PACKAGE/deploy/commands.py
-src/PACKAGE/deploy/convert.py
-src/PACKAGE/deploy/export.py
-src/PACKAGE/deploy/image.py
-src/PACKAGE/deploy/local.py
-src/PACKAGE/deploy/kubernetes.py
-src/PACKAGE/deploy/package.py
-src/PACKAGE/deploy/publish.py
-src/PACKAGE/deploy/record.py
-src/PACKAGE/deploy/releases.py
-src/PACKAGE/deploy/rollout.py
-src/PACKAGE/deploy/service.py
-src/PACKAGE/deploy/swarm.py
-src/PACKAGE/deploy/trial.py
-src/PACKAGE/deploy/verify.py
-src/PACKAGE/demo/__init__.py
-src/PACKAGE/demo/chart.py
-src/PACKAGE/demo/scratch.py
-src/PACKAGE/demo/story.py
-src/PACKAGE/errors.py
-src/PACKAGE/model/__init__.py
-src/PACKAGE/model/artifact.py
-src/PACKAGE/model/compare.py
-src/PACKAGE/model/encounter.py
-src/PACKAGE/model/evaluate.py
-src/PACKAGE/model/gates.py
-src/PACKAGE/model/intervals.py
-src/PACKAGE/model/metrics.py
-src/PACKAGE/model/pipeline.py
-src/PACKAGE/model/score.py
-src/PACKAGE/model/search.py
-src/PACKAGE/model/train.py
-src/PACKAGE/ops/__init__.py
-src/PACKAGE/ops/actions.py
-src/PACKAGE/ops/champion.py
-src/PACKAGE/ops/compact.py
-src/PACKAGE/ops/content.py
-src/PACKAGE/ops/doctor.py
-src/PACKAGE/ops/dvc.py
-src/PACKAGE/ops/figures.py
-src/PACKAGE/ops/findings.py
-src/PACKAGE/ops/git.py
-src/PACKAGE/ops/gh.py
-src/PACKAGE/ops/github.py
-src/PACKAGE/ops/handover.py
-src/PACKAGE/ops/history.py
-src/PACKAGE/ops/ingest.py
-src/PACKAGE/ops/lineage.py
-src/PACKAGE/ops/needed.py
-src/PACKAGE/ops/notice.py
-src/PACKAGE/ops/promote.py
-src/PACKAGE/ops/publish.py
-src/PACKAGE/ops/registry.py
-src/PACKAGE/ops/reproduce.py
-src/PACKAGE/ops/results.py
-src/PACKAGE/ops/revisions.py
-src/PACKAGE/ops/runs.py
-src/PACKAGE/ops/setup.py
-src/PACKAGE/ops/status.py
-src/PACKAGE/ops/storage.py
-src/PACKAGE/ops/storage_branch.py
-src/PACKAGE/ops/tracked_model.py
-src/PACKAGE/ops/tracking.py
-src/PACKAGE/ops/tracking_store.py
-src/PACKAGE/ops/train.py
-src/PACKAGE/params.py
-src/PACKAGE/params_operation.py
-src/PACKAGE/params_section.py
-src/PACKAGE/paths.py
-src/PACKAGE/progress.py
-src/PACKAGE/project.py
-src/PACKAGE/report/__init__.py
-src/PACKAGE/report/cells.py
-src/PACKAGE/report/changes.py
-src/PACKAGE/report/facts.py
-src/PACKAGE/report/failure.py
-src/PACKAGE/report/markdown.py
-src/PACKAGE/report/markup.py
-src/PACKAGE/report/mermaid.py
-src/PACKAGE/report/model_card.py
-src/PACKAGE/report/page.css
-src/PACKAGE/report/page.py
-src/PACKAGE/report/plots.py
-src/PACKAGE/report/report.py
-src/PACKAGE/report/summary.py
-src/PACKAGE/report/svg.py
-src/PACKAGE/report/tables.py
-src/PACKAGE/report/terminal.py
-src/PACKAGE/retrain/__init__.py
-src/PACKAGE/retrain/begin.py
-src/PACKAGE/retrain/decide.py
-src/PACKAGE/retrain/log.py
-src/PACKAGE/retrain/propose.py
-src/PACKAGE/retrain/publish.py
-src/PACKAGE/retrain/retrain.py
-src/PACKAGE/retrain/signals.py
-src/PACKAGE/retrain/watch.py
-src/PACKAGE/serving/__init__.py
-src/PACKAGE/serving/__main__.py
-src/PACKAGE/serving/app.py
-src/PACKAGE/serving/check.py
-src/PACKAGE/serving/docs.py
-src/PACKAGE/serving/metrics.py
-src/PACKAGE/serving/openapi.py
-src/PACKAGE/serving/package.py
-src/PACKAGE/serving/predict.py
-src/PACKAGE/serving/predictions.py
-src/PACKAGE/serving/protocol.py
-src/PACKAGE/serving/rows.py
-src/PACKAGE/serving/run.py
-src/PACKAGE/serving/runtime.py
-src/PACKAGE/serving/schema.py
-src/PACKAGE/serving/server.py
-src/PACKAGE/serving/service.py
-src/PACKAGE/serving/settings.py
-src/PACKAGE/serving/workers.py
-src/PACKAGE/stage.py
-src/PACKAGE/terminal.py
-tests/__init__.py
-tests/conftest.py
-tests/serving.py
-tests/data/flights.csv
-tests/test_actions.py
-tests/test_adopt.py
-tests/test_backtest.py
-tests/test_champion.py
-tests/test_changes.py
-tests/test_compact.py
-tests/test_compare.py
 tests/test_contract.py
-tests/test_decide.py
-tests/test_demo.py
-tests/test_doctor.py
-tests/test_drift.py
-tests/test_encounter.py
-tests/test_git.py
-tests/test_export.py
-tests/test_handover.py
-tests/test_image.py
-tests/test_ingest.py
-tests/test_metrics.py
-tests/test_model.py
-tests/test_package.py
-tests/test_page.py
-tests/test_policies.py
-tests/test_predictions.py
-tests/test_promote.py
-tests/test_propose.py
-tests/test_publish.py
-tests/test_releases.py
-tests/test_report.py
-tests/test_rollout.py
-tests/test_score.py
-tests/test_serving.py
-tests/test_serving_process.py
-tests/test_setup.py
-tests/test_signals.py
-tests/test_sources.py
-tests/test_split.py
-tests/test_storage.py
-tests/test_verify.py
 """.split()
 """What a project holds, with every answer, before its first data and model."""
 
@@ -291,6 +99,13 @@ def baked(request: pytest.FixtureRequest, bake: Bake) -> Path:
     return bake(**request.param, storage_url=STORAGE_URLS[request.param["storage"]])
 
 
+def machinery() -> list[Path]:
+    """The files of the machinery, which is the same whatever the answers."""
+    names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard", TEMPLATE.name).split("\0")
+    found = [ROOT / name for name in names if name.startswith(f"{TEMPLATE.name}/machinery/")]
+    return [path for path in found if path.is_file()]
+
+
 def committed(project: Path) -> list[Path]:
     """What is in git: a maintainer's caches may lie about in the template, and git ignores them."""
     return [project / name for name in git(project, "ls-files").splitlines()]
@@ -303,6 +118,7 @@ def test_exactly_these_files(baked: Path) -> None:
     expected = {name.replace("PACKAGE", package) for name in FILES}
     params = yaml.safe_load((baked / "params.yaml").read_text(encoding="utf-8"))
     expected |= set(ROLLED_OUT[params["deploy"]["target"]])
+    expected |= {path.relative_to(TEMPLATE).as_posix() for path in machinery()}
     if params["retrain"]["automation"] == "manual":
         expected.remove(".github/workflows/monitor.yml")
     assert names - expected == set(), "not in the list"
@@ -346,8 +162,8 @@ def test_the_storage_stands_in_the_settings_of_dvc(bake: Bake) -> None:
         project = bake(storage=storage, storage_url=url)
         assert f"url = {url or '../.storage'}\n" in (project / ".dvc" / "config").read_text(encoding="utf-8")
         pyproject = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
-        (dvc,) = [one for one in pyproject["project"]["dependencies"] if one.startswith("dvc")]
-        assert ("[" in dvc) == (storage != "github")
+        (machinery,) = [one for one in pyproject["project"]["dependencies"] if one.startswith("mlops-template")]
+        assert ("," in machinery) == (storage != "github")
 
 
 def test_an_existing_repository_is_not_touched(bake: Bake, cookiecutter_config: Path) -> None:
@@ -392,8 +208,18 @@ def test_ruff_is_content(bake: Bake, project: str) -> None:
     run("ruff", "check", "--no-cache", "--quiet", ".", cwd=bake(project=project))
 
 
-def test_ruff_is_content_with_the_template_itself() -> None:
+def test_the_machinery_is_the_same_in_every_project(baked: Path) -> None:
+    """Copied, not rendered."""
+    assert not [path for path in (baked / "machinery").rglob("*cache*") if path.is_dir()]
+    for path in machinery():
+        assert (baked / path.relative_to(TEMPLATE)).read_bytes() == path.read_bytes(), path
+
+
+def test_linters_are_content_with_the_template_itself() -> None:
+    """And with the machinery, by its own settings: ruff, and mypy, strict."""
     run("ruff", "check", "--no-cache", "--quiet", ".", cwd=ROOT)
+    run("ruff", "check", "--no-cache", "--quiet", "machinery", cwd=ROOT)
+    run("mypy", "--config-file", "machinery/pyproject.toml", cwd=ROOT)
 
 
 @pytest.mark.slow

@@ -12,7 +12,13 @@ from support import ROOT, TEMPLATE, files
 WELL_FORMED = re.compile(r"<<(?= cookiecutter\.(?!_[a-z]|__started_in)|% |# )")
 IN_HOOKS = re.compile(r"<<(?= (cookiecutter|supported_pythons) \| tojson >>)")
 STATEMENT = re.compile(r"#\? (if|elif|else|endif|for|endfor)\b")
-RENDERED = [*files(TEMPLATE), *files(ROOT / "hooks"), *files(ROOT / "templates")]
+COPIED = TEMPLATE / "machinery"
+RENDERED = [
+    path
+    for folder in (TEMPLATE, ROOT / "hooks", ROOT / "templates")
+    for path in files(folder)
+    if COPIED not in path.parents
+]
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 ASKED = {name: default for name, default in QUESTIONS.items() if not name.startswith("_")}
 
@@ -45,11 +51,12 @@ def test_no_paragraph_runs_into_the_next(path: Path) -> None:
     assert re.findall(r"^#\?.*\n\n", text_of(path), re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("path", files(TEMPLATE / "src"), ids=named)
-def test_the_packages_source_is_no_template(path: Path) -> None:
-    """It is linted, typed and tested where it lies."""
-    assert "<<" not in text_of(path)
-    assert "#?" not in text_of(path)
+def test_python_is_no_template() -> None:
+    """It is linted, typed and tested where it lies. The machinery is copied as it is, whatever it holds."""
+    assert "machinery/*" in QUESTIONS["_copy_without_render"]
+    for path in files(TEMPLATE / "src"):
+        assert "<<" not in text_of(path)
+        assert "#?" not in text_of(path)
 
 
 def test_only_the_project_and_its_package_are_named_by_an_answer() -> None:

@@ -18,8 +18,8 @@ MADE_BY_RUNNING = {".venv", "__pycache__"}
 
 FIGURE = """
 import sys, pandas as pd
-from flight_delays.data import sample
-from flight_delays.model.artifact import load_model
+from mlops_template.data import sample
+from mlops_template.training.artifact import load_model
 from sklearn.metrics import roc_auc_score
 from pathlib import Path
 rows = sample.year("late")

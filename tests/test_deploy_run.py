@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.engines]
 WORKFLOW = "deploy.yml"
 WHOLE = ("image", "attest", "rollout", "release", "tell")
 PORTS = {"staging": 8081, "production": 8082}
-SERVICE = "src/flight_delays/serving/service.py"
+SERVICE = "machinery/mlops_template/serving/service.py"
 FAULTS = {
     "crashes": "raise SystemExit('out of luck')",
     "is wrong": """return honest(self, body).replace(b'"probability_1":0.', b'"probability_1":0.9')""",

@@ -26,7 +26,7 @@ def docs(project: Path) -> dict[str, str]:
 
 
 def source(project: Path, module: str) -> str:
-    return (project / "src" / "flight_delays" / module).read_text(encoding="utf-8")
+    return (project / "machinery" / "mlops_template" / module).read_text(encoding="utf-8")
 
 
 def test_every_workflow_is_told(project: Path, docs: dict[str, str]) -> None:
@@ -39,7 +39,7 @@ def test_every_variable_is_told(project: Path, docs: dict[str, str]) -> None:
     table = set(re.findall(r"`([A-Z][A-Z_]{5,})`", "".join(re.findall(r"^\| .*", docs["storage"], re.MULTILINE))))
     setup = (project / ".github" / "actions" / "setup" / "action.yml").read_text(encoding="utf-8")
     assert table - {"STORAGE_SSH_KEY"} == set(re.findall(r"fromJSON\(inputs\.variables\)\.(\w+)", setup))
-    asked = set(re.findall(r'"([A-Z_]+)": "(?:gh|ssh-keyscan) ', source(project, "ops/github.py")))
+    asked = set(re.findall(r'"([A-Z_]+)": "(?:gh|ssh-keyscan) ', source(project, "doctor/github.py")))
     assert table - asked == {"GCP_SERVICE_ACCOUNT"}
     assert asked <= table
 
@@ -50,12 +50,12 @@ def test_the_rule_requires_the_two_checks(project: Path) -> None:
     required = {check["context"] for check in rule["parameters"]["required_status_checks"]}
     jobs = {name for path in pins.workflows(project / ".github") for name in load(path).get("jobs", {})}
     assert required == {"tests", "model"} <= jobs
-    assert 'REQUIRED = {"tests", "model"}' in source(project, "ops/github.py")
+    assert 'REQUIRED = {"tests", "model"}' in source(project, "doctor/github.py")
 
 
 def test_the_label_has_one_name(project: Path, docs: dict[str, str]) -> None:
     pull_request = (project / ".github" / "workflows" / "pull-request.yml").read_text(encoding="utf-8")
-    (label,) = re.findall(r'^LABEL = "(.*)"$', source(project, "ops/github.py"), re.MULTILINE)
+    (label,) = re.findall(r'^LABEL = "(.*)"$', source(project, "doctor/github.py"), re.MULTILINE)
     (command,) = re.findall(r"^gh label create (\S+)", docs["github"], re.MULTILINE)
     assert command == label
     assert f"'{label}'" in pull_request

@@ -158,7 +158,7 @@ def test_production_is_never_a_single_pod(project: Path) -> None:
 def test_the_image_is_set_by_its_digest(project: Path, environment: str) -> None:
     """As `deploy rollout` applies it."""
     asked = (
-        f"from flight_delays_v2.deploy.kubernetes import overlay_with; print(overlay_with({environment!r}, {IMAGE!r}))"
+        f"from mlops_template.deploy.kubernetes import overlay_with; print(overlay_with({environment!r}, {IMAGE!r}))"
     )
     folder = run("uv", "run", "python", "-c", asked, cwd=project).splitlines()[-1]
     (container,) = render(project, folder)["Deployment"]["spec"]["template"]["spec"]["containers"]

@@ -62,7 +62,7 @@ def test_a_version_has_many_names(clone: Path) -> None:
         third: ["3", "champion", "HEAD", digest(clone, third)[:10]],
     }
     asked = [name for known in names.values() for name in known]
-    code = "import sys; from flight_delays.ops.lineage import lineage; "
+    code = "import sys; from mlops_template.champion.lineage import lineage; "
     code += "print(*[lineage(name).champion.digest for name in sys.argv[1:]])"
     expected = [digest(clone, promoted) for promoted, known in names.items() for _ in known]
     assert uv_run(clone, "python", "-c", code, *asked).split() == expected
@@ -93,7 +93,7 @@ def test_an_older_champion_is_reproduced_byte_for_byte(clone: Path) -> None:
 
 def test_other_bytes_are_an_error_that_names_the_files(project_copy: Path) -> None:
     """Here the commit holds other code than the one that trained its champion."""
-    code = project_copy / "src" / "flight_delays" / "model" / "pipeline.py"
+    code = project_copy / "machinery" / "mlops_template" / "training" / "pipeline.py"
     text, call = code.read_text(encoding="utf-8"), "kind(**params)"
     assert call in text
     code.write_text(text.replace(call, 'kind(**{**params, "max_iter": 3})'), encoding="utf-8")

@@ -58,8 +58,8 @@ def test_the_same_inputs_give_the_same_bytes_in_another_directory(project: Path,
 
 
 def test_no_stage_imports_mlflow_and_only_the_contract_needs_pandera(project: Path) -> None:
-    for stage in ("data.validate", "data.split", "model.train", "model.evaluate"):
-        code = f"import sys, flight_delays.{stage}; print(sorted({{name.partition('.')[0] for name in sys.modules}}))"
+    for stage in ("data.validate", "data.split", "training.train", "evaluation.evaluate"):
+        code = f"import sys, mlops_template.{stage}; print(sorted({{name.partition('.')[0] for name in sys.modules}}))"
         imported = uv_run(project, "python", "-c", code)
         assert "'mlflow'" not in imported
         assert "'dvc'" not in imported
@@ -72,7 +72,7 @@ def test_a_dask_cluster_finds_the_same_winner(project_copy: Path) -> None:
     text = params.read_text(encoding="utf-8")
     before, after = text.index("    - estimator: sklearn.ensemble"), text.index("evaluate:\n") + len("evaluate:\n")
     params.write_text(text[:before] + SEARCH.lstrip("\n") + text[after:], encoding="utf-8")
-    train = ("python", "-m", "flight_delays.model.train")
+    train = ("python", "-m", "mlops_template.training.train")
     card = project_copy / "models" / "challenger" / "card.json"
 
     local = uv_run(project_copy, *train)
@@ -113,7 +113,7 @@ def test_an_absent_cluster_is_named(project_copy: Path) -> None:
     run("uv", "sync", "--quiet", "--group", "dask", cwd=project_copy)
     address = f"tcp://127.0.0.1:{free_port()}"
     said = uv_run(
-        project_copy, "python", "-m", "flight_delays.model.train", check=False, DASK_SCHEDULER_ADDRESS=address
+        project_copy, "python", "-m", "mlops_template.training.train", check=False, DASK_SCHEDULER_ADDRESS=address
     )
     assert said.strip().splitlines()[-1].startswith(f"no Dask scheduler answers at {address}")
 

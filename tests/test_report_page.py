@@ -137,7 +137,7 @@ def test_where_nothing_changed_it_says_so_in_a_few_lines(project: Path) -> None:
 
 
 def test_a_model_that_cannot_even_be_imported_is_reported(work: Path) -> None:
-    code = work / "src" / "flight_delays" / "model" / "pipeline.py"
+    code = work / "machinery" / "mlops_template" / "training" / "pipeline.py"
     text = code.read_text(encoding="utf-8")
     code.write_text("def broken(:\n", encoding="utf-8")
     try:

@@ -20,7 +20,7 @@ BOT = "github-actions[bot]"
 RESULTS = {"dvc.lock", "models/champion.dvc", "reports/"}
 """What a robot's commit may touch."""
 
-PARAMS, PIPELINE = "params.yaml", "src/flight_delays/model/pipeline.py"
+PARAMS, PIPELINE = "params.yaml", "machinery/mlops_template/training/pipeline.py"
 BETTER = (PARAMS, "max_iter: 150", "max_iter: 40")
 WORSE = (PARAMS, "max_iter: 150", "max_iter: 1")
 Change = tuple[str, str, str]

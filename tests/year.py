@@ -18,7 +18,7 @@ BROKEN = 5
 
 WRITE_FEED = f"""
 import sys
-from flight_delays.data.sample import year
+from mlops_template.data.sample import year
 rows = year("late")
 month = rows["departure"].dt.month
 for number in range({MONTHS.start}, {MONTHS.stop}):
@@ -31,8 +31,8 @@ SCORE = f"""
 import json, sys
 from pathlib import Path
 from sklearn.metrics import roc_auc_score
-from flight_delays.data.sample import year
-from flight_delays.model.artifact import load_model
+from mlops_template.data.sample import year
+from mlops_template.training.artifact import load_model
 rows = year("late")
 month = rows["departure"].dt.month
 def auc(model, number):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from flight_delays.serving.service import Service
-from flight_delays.serving.settings import from_environment
+from mlops_template.serving.environment import from_environment
+from mlops_template.serving.service import Service
 
 lines = Path(sys.argv[1]).read_bytes().splitlines()
 service = Service(from_environment())

@@ -8,8 +8,8 @@ import os
 from typing import Any
 
 from fastapi import FastAPI
-from flight_delays.serving.service import Service
-from flight_delays.serving.settings import from_environment
+from mlops_template.serving.environment import from_environment
+from mlops_template.serving.service import Service
 from pydantic import ConfigDict, create_model
 from starlette.applications import Starlette
 from starlette.requests import Request

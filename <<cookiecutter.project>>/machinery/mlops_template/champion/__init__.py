@@ -1,0 +1,1 @@
+"""The life of a model: trained, compared, promoted, traced, reproduced."""

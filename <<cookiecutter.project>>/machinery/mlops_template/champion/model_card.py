@@ -1,0 +1,71 @@
+"""The model card: what the champion is, how good it is and where, and why it was promoted."""
+
+import json
+from typing import Any
+
+from ..evaluation.compare import load_comparison
+from ..integrations.dvc import output_digest
+from ..render.cells import Code, Table
+from ..render.markdown import code, table, words
+from ..render.numbers import ends, figure, period
+from ..settings import paths
+from ..settings.params import Params
+from ..settings.project import Project
+from ..training.artifact import load_card
+
+
+def write_model_card(params: Params, project: Project) -> None:
+    """`reports/model_card.md`: the champion's card joined with its metrics and the comparison that promoted it."""
+    card = load_card(paths.CHAMPION)
+    measured = json.loads(paths.METRICS.read_text(encoding="utf-8"))
+    comparison = load_comparison()
+    training, features = card["training"], card["features"]
+    lines = [f"# Model card: {project.name}", "", words(project.description), ""]
+    known: list[list[str]] = [
+        ["predicts", Code(f"{card['target']} ({card['task']})")],
+        ["model", Code(card["estimator"])],
+        ["parameters", parameters(card["params"]) or "none set"],
+        ["trained on", f"{training['rows']:,} rows{period(training)}"],
+        ["evaluated on", f"{measured['rows']:,} newer rows{period(measured['window'])}"],
+        ["digest of the model", Code(output_digest(paths.CHAMPION_POINTER) or "")],
+        ["digest of the data", Code(output_digest(paths.RAW_POINTER) or "")],
+        ["libraries", ", ".join(f"{name} {number}" for name, number in card["versions"].items())],
+        ["commit", Code(f"git log -1 {paths.CHAMPION_POINTER.as_posix()}")],
+    ]
+    lines += table(Table(["", ""], known))
+    lines += ["", "## How good it is", ""]
+    figures = [
+        [name, figure(m["value"]), ends(m), figure(measured["baseline"].get(name, {}).get("value"))]
+        for name, m in measured["model"].items()
+    ]
+    lines += table(Table(["metric", "value", "95 % interval", "trivial baseline"], figures, (1, 2, 3)))
+    lines += ["", "## Where it is weakest and strongest", ""]
+    lines += slice_lines(params)
+    if comparison:
+        lines += ["## Why it was promoted", "", *(f"- {words(reason)}" for reason in comparison.reasons)]
+        if comparison.forced:
+            lines += [f"- against the verdict `{comparison.verdict}`: {words(comparison.forced['why'])}"]
+    lines += ["", "## What it looks at", ""]
+    lines += [f"- {kind}: {', '.join(map(code, names))}" for kind, names in features.items() if names]
+    paths.MODEL_CARD.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def slice_lines(params: Params) -> list[str]:
+    """The primary metric on the extreme slices of each slicing column."""
+    slices = json.loads(paths.SLICES.read_text(encoding="utf-8"))
+    primary = params.gates.primary
+    rows: list[list[str]] = []
+    for column, values in slices.items():
+        known = [(name, found) for name, found in values.items() if found[primary]["value"] is not None]
+        known.sort(key=lambda item: item[1][primary]["value"])
+        for name, found in known if len(known) <= 4 else [*known[:2], *known[-2:]]:
+            measured = found[primary]
+            rows.append([Code(f"{column} = {name}"), f"{found['rows']:,}", figure(measured["value"]), ends(measured)])
+    if not rows:
+        return ["No slice has rows enough (`evaluate` in `params.yaml`).", ""]
+    return [*table(Table(["slice", "rows", primary, "95 % interval"], rows, (1, 2, 3))), ""]
+
+
+def parameters(params: dict[str, Any]) -> str:
+    """`max_iter = 150, learning_rate = 0.1`."""
+    return ", ".join(f"{name} = {value}" for name, value in params.items())

@@ -1,0 +1,37 @@
+"""Data: fresh rows, and a table of your own in the place of the sample."""
+
+from typing import Annotated
+
+import typer
+
+from ..console.terminal import STARTED_IN, say
+
+
+def ingest() -> None:
+    """Take in the rows that are newer than the newest held, or refuse the batch as a whole."""
+    from ..champion.ingestion import ingest
+
+    taken = ingest()
+    say(taken)
+    if taken.rows:
+        say("next: `run` trains on it")
+
+
+def adopt(
+    table: Annotated[str, typer.Argument(help="A CSV or Parquet file, a glob, a URL, or DATABASE-URL::TABLE.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    time: Annotated[str | None, typer.Option(help="When a row came to be; the newest are held out.")] = None,
+    id: Annotated[str | None, typer.Option(help="What names a row; made from its content if not given.")] = None,
+) -> None:
+    """Make the project about your own table: infers the task, the features and the contract.
+
+    Example: `adopt ../sales.csv --target revenue --time day`
+    """
+    from ..integrations import dvc
+    from ..settings.paths import RAW
+    from ..starter.adopt import adopt
+
+    adopted = adopt(table if "::" in table or "://" in table else str(STARTED_IN / table), target, time, id)
+    dvc.add(RAW)
+    say(adopted)
+    say("next: look through params.yaml and contract.yaml, set the description in pyproject.toml, then `run`")

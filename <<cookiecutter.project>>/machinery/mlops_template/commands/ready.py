@@ -1,0 +1,43 @@
+"""Getting ready: a project made alive, shown, and looked over."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..console.terminal import absolute, say
+
+
+def setup() -> None:
+    """Make a fresh project alive: storage, sample data, first model, first champion.
+
+    Safe to repeat and to interrupt: it goes on where it stopped.
+    """
+    from ..starter import setup
+
+    setup.setup()
+
+
+def demo(
+    months: Annotated[int, typer.Option(min=3, max=9, help="How many to live through after the first three.")] = 4,
+    keep: Annotated[Path | None, typer.Option(help="Leave the copy in this new folder, to look round in.")] = None,
+) -> None:
+    """See the whole in two minutes, in a copy: fresh months, drift, a broken batch, retraining, a way back.
+
+    Example: `demo --keep ../demo`
+    """
+    from ..starter.demo import demo
+
+    demo(months, absolute(keep), say)
+
+
+def doctor() -> None:
+    """Look at what must be right outside the code, here and on GitHub; say what mends it."""
+    from ..doctor.doctor import doctor
+    from ..integrations.checks import WRONG
+
+    found = doctor()
+    for finding in found:
+        say(finding)
+    if any(finding.mark == WRONG for finding in found):
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""How commands and stages talk to the terminal."""

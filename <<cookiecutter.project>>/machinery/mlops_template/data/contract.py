@@ -1,0 +1,226 @@
+"""`contract.yaml`: what every row must satisfy, checked with pandera. Yours to change."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pandera.errors
+import pandera.pandas as pa
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ..errors import ProjectError
+from ..settings.params import Columns, describe
+from ..settings.paths import CONTRACT, PARAMS
+
+EXAMPLES = 5
+
+TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
+TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
+
+ABSENT = ["", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "null", "NULL", "nan", "NaN", "-nan", "-NaN"]
+ABSENT += ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
+"""How programs write that a number, date or truth is missing. As a text only the first is: `NA` is also Namibia."""
+
+
+class Rule(BaseModel):
+    """What the values of one column must satisfy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["number", "integer", "string", "boolean", "datetime"]
+    min: float | None = None
+    max: float | None = None
+    allowed: list[bool | int | float | str] | None = None
+    nullable: bool = False
+    unique: bool = False
+    format: str | None = None
+    """How a datetime is written as text, such as %d/%m/%Y; ISO 8601 by default."""
+
+    @model_validator(mode="after")
+    def _fits_the_type(self) -> "Rule":
+        if self.type not in ("number", "integer") and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max are for numbers, not for a {self.type}")
+        if self.type != "datetime" and self.format is not None:
+            raise ValueError(f"format is for a datetime, not for a {self.type}")
+        return self
+
+
+class Contract(BaseModel):
+    """The rules of all columns; a column without one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: dict[str, Rule]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that some rows break, with the first few of them."""
+
+    column: str
+    rule: str
+    rows: int
+    examples: list[str]
+
+
+def load_contract(path: Path = CONTRACT) -> Contract:
+    """Read `contract.yaml`. Raises ProjectError that names the rule which is wrong."""
+    try:
+        return Contract.model_validate(YAML(typ="safe").load(path))
+    except FileNotFoundError:
+        raise ProjectError(f"{path} is missing: restore it with `git checkout {path}`") from None
+    except YAMLError as error:
+        raise ProjectError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ProjectError(f"{path}: {describe(error)}") from None
+
+
+def refuse_gaps(columns: Columns, contract: Contract) -> None:
+    """Raise ProjectError when the settings name columns that the contract does not have."""
+    named = [columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])]
+    unknown = [name for name in named if name not in contract.columns]
+    if unknown:
+        raise ProjectError(
+            f"{PARAMS} names {', '.join(unknown)}, but {CONTRACT} has no such column: correct one of them"
+        )
+
+
+def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """The rows in the contract's order of columns and with its types, as far as their values have them.
+
+    A column with a value of another type is left as it came; `check` then names the value.
+    """
+    known = [name for name in contract.columns if name in rows]
+    columns: dict[Any, pd.Series] = {}
+    for name in known:
+        column, wrong = convert(rows[name], contract.columns[name])
+        columns[name] = rows[name] if wrong.any() else column
+    columns |= {name: rows[name] for name in rows if name not in contract.columns}
+    return pd.DataFrame(columns, index=rows.index, copy=False)
+
+
+def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violation]:
+    """Every rule that the rows break; columns are expected as `conform` leaves them."""
+    found = [Violation(name, "is missing", len(rows), []) for name in contract.columns if name not in rows] + [
+        Violation(
+            str(name), "is not in the contract", len(rows), examples(rows, rows[name].notna(), id_column, str(name))
+        )
+        for name in rows
+        if name not in contract.columns
+    ]
+    schema = {}
+    for name, rule in contract.columns.items():
+        if name not in rows:
+            continue
+        wrong = convert(rows[name], rule)[1]
+        if wrong.any():
+            found.append(violation(rows, wrong, id_column, name, f"type is {rule.type}"))
+        else:
+            schema[name] = pa.Column(None, checks_of(rule), nullable=rule.nullable, unique=rule.unique)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pa.DataFrameSchema(schema).validate(rows, lazy=True, inplace=True)
+    except pandera.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        for (name, rule_name), group in cases.groupby(["column", "check"], sort=False):
+            broken = rows.index.isin(group["index"].dropna())
+            label = {"not_nullable": "is not null", "field_uniqueness": "is unique"}.get(str(rule_name), str(rule_name))
+            found.append(violation(rows, pd.Series(broken, index=rows.index), id_column, str(name), label))
+    return found
+
+
+def checks_of(rule: Rule) -> list[pa.Check]:
+    """The rule's range and set of values as pandera checks, named as the contract names them."""
+    found = []
+    if rule.min is not None:
+        found.append(pa.Check.ge(rule.min, error=f"min is {rule.min:g}"))
+    if rule.max is not None:
+        found.append(pa.Check.le(rule.max, error=f"max is {rule.max:g}"))
+    if rule.allowed is not None:
+        found.append(pa.Check.isin(rule.allowed, error=f"allowed are {', '.join(map(str, rule.allowed))}"))
+    return found
+
+
+def violation(rows: pd.DataFrame, broken: pd.Series, id_column: str, column: str, rule: str) -> Violation:
+    """The rows of a mask, as what they break."""
+    return Violation(column, rule, int(broken.sum()), examples(rows, broken, id_column, column))
+
+
+def examples(rows: pd.DataFrame, chosen: pd.Series, id_column: str, column: str) -> list[str]:
+    """The first few rows of a mask: `id: value`."""
+    first = rows[chosen.to_numpy()].head(EXAMPLES)
+    ids = first.get(id_column, first.index)
+    return [f"{name}: {value!s:.60}" for name, value in zip(ids, first[column], strict=True)]
+
+
+def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
+    """(the column with the rule's type, mask of the values that do not have it)."""
+    converters: dict[str, Callable[[pd.Series], pd.Series]] = {
+        "number": to_number,
+        "integer": to_integer,
+        "string": to_string,
+        "boolean": to_boolean,
+        "datetime": lambda texts: to_datetime(texts, rule.format),
+    }
+    column = column if rule.type == "string" else with_gaps(column)
+    found = converters[rule.type](column)
+    return found, found.isna() & column.notna()
+
+
+def with_gaps(column: pd.Series) -> pd.Series:
+    """Numbers, dates or truths, missing where a text says so."""
+    return column.mask(column.isin(ABSENT)) if column.dtype == "str" else column
+
+
+def to_number(column: pd.Series) -> pd.Series:
+    """float64; a date is no number."""
+    if column.dtype == "float64":
+        return column
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return pd.Series(float("nan"), index=column.index)
+    numbers: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
+    return numbers.astype("float64")
+
+
+def to_integer(column: pd.Series) -> pd.Series:
+    """int64, or float64 where values are missing; 1.5 is none."""
+    if pd.api.types.is_integer_dtype(column) and not column.hasnans:
+        return column.astype("int64")
+    numbers = to_number(column)
+    whole = numbers.where(numbers % 1 == 0)
+    return whole if whole.hasnans else whole.astype("int64")
+
+
+def to_string(column: pd.Series) -> pd.Series:
+    """Text; whole numbers that a missing value made into floats are written without `.0`."""
+    if column.dtype == "str":
+        return column
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.astype("str").where(column.notna())
+
+
+def to_boolean(column: pd.Series) -> pd.Series:
+    """True and False, also from yes and no or 1 and 0; pandas' `boolean` where a value is missing."""
+    if not pd.api.types.is_bool_dtype(column):
+        column = column.astype("str").str.lower().map(TRUTHS).where(column.notna()).astype("boolean")
+    return column if column.hasnans else column.astype("bool")
+
+
+def to_datetime(column: pd.Series, written: str | None = None) -> pd.Series:
+    """Moments without a time zone, those with one in UTC; a bare number is none. `written`: the format of text."""
+    if pd.api.types.is_numeric_dtype(column):
+        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        texts = column.astype("str")
+        zoned = bool(texts.str.contains(r"\d(?:Z|[+-]\d\d:?\d\d)\s*$", regex=True, na=False).any())
+        column = pd.to_datetime(texts.where(column.notna()), errors="coerce", utc=zoned, format=written or "ISO8601")
+    if column.dt.tz is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return column.astype("datetime64[us]")

@@ -1,0 +1,289 @@
+"""Where fresh rows come from. A source answers one question: which rows are newer than the newest held?"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ProjectError
+from ..settings.params import Columns, Files, Params, Sql
+from . import sample
+from .contract import ABSENT, Contract, conform
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import sqlalchemy as sa
+
+GENERATED_ID = "row_id"
+"""A project whose `columns.id` is this gets ids made from the content of the rows."""
+
+DELIMITERS = ",;\t|"
+
+CHUNK = 500_000
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the project has: its newest moment, None without data or time column, and the ids, when asked for."""
+
+    newest: pd.Timestamp | None
+    ids: Callable[[], pd.Index]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Fresh rows, and how many came late: no newer than the newest held, yet not held. Late rows are not taken."""
+
+    rows: pd.DataFrame
+    late: int
+
+
+def fresh(params: Params, contract: Contract, held: Held) -> Batch:
+    """What the source of `params.yaml` has that the project has not, with the contract's types.
+
+    Raises ProjectError when the source cannot be read.
+    """
+    data, columns = params.data, params.columns
+    if data.source == "files" and data.files:
+        texts = [name for name, rule in contract.columns.items() if rule.type == "string"]
+        tables = read_files(data.files, texts)
+    elif data.source == "sql" and data.sql:
+        # The database can compare moments, but not texts that do not sort as such.
+        sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
+        tables = read_sql(data.sql, columns.time, held.newest if sorts else None)
+    else:
+        return Batch(sample.fresh(columns.target, held.newest), 0)
+    typed = (with_ids(conform(table, contract), columns.id) for table in tables)
+    batches = [only_newer(rows, columns, held) for rows in typed]
+    return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
+
+
+def only_newer(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
+    """The rows newer than the newest held. One whose time cannot be read stays: the contract is to judge it."""
+    if held.newest is None or columns.time not in rows or columns.id not in rows:
+        return Batch(rows, 0)
+    old = pd.to_datetime(rows[columns.time], errors="coerce") <= held.newest
+    late = ~rows.loc[old, columns.id].isin(held.ids()) if old.any() else old[:0]
+    return Batch(rows[~old], int(late.sum()))
+
+
+def only_unknown(batch: Batch, columns: Columns, held: Held) -> Batch:
+    """Equal rows numbered where ids are made of content; without a time column, only rows whose id is not held."""
+    rows = batch.rows
+    if columns.id == GENERATED_ID:
+        rows = number_equal(rows)
+    if columns.time is None and columns.id in rows:
+        rows = rows[~rows[columns.id].isin(held.ids())]
+    return Batch(rows, batch.late)
+
+
+def together(batches: list[Batch], contract: Contract) -> pd.DataFrame:
+    """The rows of all tables; a column of the contract that one of them lacks is missing as a whole."""
+    tables = [batch.rows for batch in batches if len(batch.rows)] or [batches[0].rows]
+    lacking = {name for table in tables for name in contract.columns if name not in table}
+    rows = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
+    return rows.drop(columns=sorted(lacking), errors="ignore")
+
+
+def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:
+    """The rows, with a hash of their content as id where the project has no other.
+
+    They are expected as `conform` leaves them, or the same row would have other ids in other batches.
+    """
+    if id_column in rows or id_column != GENERATED_ID or rows.empty:
+        return rows
+    content = pd.util.hash_pandas_object(rows, index=False).to_numpy()
+    digits = np.frombuffer(content.astype(">u8").tobytes().hex().encode(), dtype="S16")
+    return rows.assign(**{GENERATED_ID: pd.Series(digits.astype("U16"), index=rows.index, dtype="str")})
+
+
+def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, with `-1`, `-2` … behind the id of those equal to one above."""
+    if GENERATED_ID not in rows:
+        return rows
+    ids = rows[GENERATED_ID]
+    number = ids.groupby(ids).cumcount().astype("str")
+    return rows.assign(**{GENERATED_ID: ids.where(number == "0", ids + "-" + number)})
+
+
+def read_files(files: Files, texts: list[str]) -> Iterator[pd.DataFrame]:
+    """The files that the patterns name; the columns in `texts` are read as text, zeros in front kept."""
+    found = list(expand(files.paths))
+    if not found:
+        raise ProjectError(f"data.files: no file matches {', '.join(files.paths)}")
+    return (read_file(path, texts) for path in found)
+
+
+def expand(patterns: list[str]) -> Iterator[str]:
+    """The files that patterns name, in order of name, each once: on this machine or behind any fsspec URL."""
+    import fsspec
+
+    seen = set()
+    for pattern in patterns:
+        try:
+            # fsspec takes `?` and `[…]` for signs of a glob only within a list, from which it takes folders, too.
+            globbed = is_glob(pattern)
+            files = fsspec.open_files([pattern] if globbed else pattern)
+            matches = [file.full_name for file in files if not (globbed and file.fs.isdir(file.path))]
+        except (ImportError, ValueError) as error:
+            raise ProjectError(
+                f"data.files: {pattern} cannot be opened ({error}): add its library with `uv add`"
+            ) from None
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ProjectError(f"data.files: {pattern} cannot be reached: {first_line(error)}") from None
+        yield from (name for name in sorted(matches) if name not in seen)
+        seen.update(matches)
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether `?` or `[…]` in it stand for other signs: not in the query of a URL, nor where a file is called so."""
+    import fsspec
+
+    here = "://" not in pattern or pattern.startswith(("file://", "local://"))
+    if pattern.startswith(("http://", "https://")) or not re.search(r"[?\[]" if here else r"^[^?]*\[", pattern):
+        return False
+    files, path = fsspec.url_to_fs(pattern)
+    return not files.exists(path)
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file is Parquet, by its name; else it is CSV."""
+    return path.partition("?")[0].endswith((".parquet", ".pq"))
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Any]:
+    """A file of this machine or behind any fsspec URL. Raises ProjectError that names it, whatever goes wrong."""
+    import fsspec
+    import pyarrow as pa
+
+    try:
+        with fsspec.open(path, "rb", compression=None if is_parquet(path) else "infer") as file:
+            yield file
+    except UnicodeDecodeError:
+        raise ProjectError(f"{path} is not UTF-8: save it again in that encoding") from None
+    except FileNotFoundError:
+        raise ProjectError(f"{path} does not exist") from None
+    except (pa.ArrowException, ImportError, EOFError, ValueError, OSError) as error:
+        raise ProjectError(f"{path} cannot be read, it may be half written: {first_line(error)}") from None
+
+
+def read_file(path: str, texts: list[str]) -> pd.DataFrame:
+    """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
+    import pyarrow.parquet as pq
+
+    with opened(path) as file:
+        # Where a file is damaged, threads of `read_table` would wait for Python at its end, for ever.
+        table = pq.ParquetFile(file).read() if is_parquet(path) else read_csv(file.read(), texts)
+        names = [str(name) for name in table.column_names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
+    # Without pandas' metadata an index is a column like the others, unless it only numbers the rows.
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+    return frame.drop(columns="__index_level_0__", errors="ignore").set_axis(
+        [name for name in names if name != "__index_level_0__"], axis="columns"
+    )
+
+
+def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
+    """Text as a table, see `empty_is_missing`. A line with too many or too few fields is an error, unlike in pandas.
+
+    Raises UnicodeDecodeError when it is not UTF-8, ArrowInvalid and ValueError for other faults.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    header = content[: content.find(b"\n") + 1 or None].decode("utf-8-sig")
+    if not header.strip():
+        raise ValueError("it is empty, without even a line of column names")
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(content),
+            parse_options=csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), null_values=ABSENT),
+        )
+    except pa.ArrowInvalid as error:
+        if "invalid UTF8" in str(error):
+            content.decode("utf-8")
+        raise
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        content.decode("utf-8")
+    return empty_is_missing(table)
+
+
+def empty_is_missing(table: Any) -> Any:
+    """A table or batch of a CSV file, in whose columns of text the empty fields, and only they, are missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = table.column(place)
+            table = table.set_column(place, field, pc.if_else(pc.equal(texts, ""), None, texts))
+    return table
+
+
+def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> Iterator[pd.DataFrame]:
+    """The rows of the query in chunks, only those newer than the newest held where that is known."""
+    import sqlalchemy as sa
+
+    url = database(sql.url)
+    # A colon before a word, as in a time of day, would be taken for a parameter.
+    query = sa.text(re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql.query.strip().rstrip(";")))
+    source = query.columns(*([sa.column(time_column)] if time_column else [])).subquery("source")
+    statement: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(source)
+    if time_column and newest is not None:
+        moment = sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime())
+        statement = statement.where(source.c[time_column] > moment)
+    try:
+        # Moments without a time zone, as the project holds them, are UTC.
+        zone = {"options": "-c timezone=utc"} if url.get_backend_name() == "postgresql" else {}
+        engine = sa.create_engine(url, connect_args=zone)
+        with engine.connect().execution_options(stream_results=True) as connection:
+            yield from pd.read_sql(statement, connection, chunksize=CHUNK)
+        engine.dispose()
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
+        raise ProjectError(f"data.sql: no driver for this database ({error}): add it, as in `uv add psycopg`") from None
+    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
+        cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
+        reason = first_line(getattr(cause, "orig", None) or cause or error)
+        reason = reason.replace(str(url.password), "***") if url.password else reason
+        raise ProjectError(f"data.sql: {url.render_as_string()} cannot be read: {reason}") from None
+
+
+def database(text: str) -> "sa.URL":
+    """The URL of a database. Raises ProjectError, which never shows a password."""
+    import sqlalchemy as sa
+
+    try:
+        url = sa.make_url(resolve_url(text))
+    except sa.exc.ArgumentError:
+        raise ProjectError("data.sql.url is no database URL such as postgresql+psycopg://user@host/name") from None
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    if file and not file.startswith((":", "file:")) and not Path(file).exists():
+        raise ProjectError(f"data.sql.url: the database {file} does not exist")
+    return url
+
+
+def resolve_url(url: str) -> str:
+    """The URL, taken from an environment variable where it is `env:NAME`, so that no secret is in git."""
+    if not url.startswith("env:"):
+        return url
+    name = url.removeprefix("env:")
+    if not os.environ.get(name):
+        raise ProjectError(f"data.sql.url is {url}, but the environment variable {name} is not set")
+    return os.environ[name]
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, as far as its first line goes."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

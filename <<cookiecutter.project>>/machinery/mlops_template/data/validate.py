@@ -1,0 +1,64 @@
+"""The stage `validate`: every partition against the contract as it is now, ids unique over all of them."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from ..console.stage import run_stage
+from ..errors import ProjectError
+from ..settings import paths
+from ..settings.params import load_params
+from . import partitions
+from .contract import Violation, check, conform, load_contract, refuse_gaps
+
+
+def main() -> None:
+    """Check `data/raw` and write `reports/validation.json`. Raises ProjectError when a rule is broken."""
+    params, contract = load_params(), load_contract()
+    columns = params.columns
+    refuse_gaps(columns, contract)
+    parts: list[dict[str, Any]] = []
+    violations: list[dict[str, Any]] = []
+    for part in partitions.files():
+        rows = conform(partitions.read(only=[part]), contract)
+        violations += [{"partition": part.name, **asdict(found)} for found in check(rows, contract, columns.id)]
+        parts.append({"name": part.name, "rows": len(rows), **window(rows, columns.time)})
+        del rows
+    if not parts:
+        raise ProjectError(f"{paths.RAW} holds no data: `ingest` brings it, `pull` fetches what this commit points to")
+    total = sum(part["rows"] for part in parts)
+    if len(parts) > 1 and not violations:
+        repeated = total - pc.count_distinct(partitions.table([columns.id])[columns.id]).as_py()
+        if repeated:
+            found = Violation(columns.id, "is unique over all partitions", repeated, [])
+            violations.append({"partition": None, **asdict(found)})
+    report = {"rows": total, "partitions": parts, "violations": violations}
+    paths.REPORTS.mkdir(exist_ok=True)
+    text = json.dumps(report, indent=2, ensure_ascii=False, default=str)
+    paths.VALIDATION.write_text(text + "\n", encoding="utf-8", newline="\n")
+    if violations:
+        raise ProjectError(f"the data breaks {paths.CONTRACT}: {summary(violations)}. Mend the rule, or the data")
+    print(f"validated {total:,} rows in {len(parts)} partition{'' if len(parts) == 1 else 's'}")
+
+
+def window(rows: pd.DataFrame, time: str | None) -> dict[str, str | None]:
+    """The first and the last moment, where there is a time column and it can be read."""
+    if time not in rows or not pd.api.types.is_datetime64_any_dtype(rows[time]) or rows[time].isna().all():
+        return {"first": None, "last": None}
+    return {"first": rows[time].min().isoformat(), "last": rows[time].max().isoformat()}
+
+
+def summary(violations: list[dict[str, Any]]) -> str:
+    """The first broken rule and where to read of the others."""
+    first = violations[0]
+    where = f" in {first['partition']}" if first["partition"] else ""
+    example = f", such as {first['examples'][0]}" if first["examples"] else ""
+    more = f"; {len(violations) - 1} more in {paths.VALIDATION.as_posix()}" if len(violations) > 1 else ""
+    return f"{first['column']} {first['rule']} ({first['rows']:,} rows{where}{example}){more}"
+
+
+if __name__ == "__main__":
+    run_stage(main)

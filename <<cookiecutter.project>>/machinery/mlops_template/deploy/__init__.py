@@ -1,0 +1,1 @@
+"""From the champion to the services that run it."""

@@ -1,0 +1,84 @@
+"""The image of the champion: its package, the service and the locked libraries, labelled with where it is from."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..integrations import git
+from ..integrations.process import lines_of_json, run, watch
+from ..serving.files import RELEASE_FILE, SERVING_FILE, read
+from ..settings import paths
+from ..settings.params import Params
+from ..settings.project import load_project
+from .push import MODEL_LABEL, REVISION_LABEL, built_image
+
+REQUIREMENTS = paths.PACKAGE.with_name("requirements.txt")
+"""The libraries of the image, each with the digests that `uv.lock` has."""
+GROUPS = {"onnx": "serving", "sklearn": "serving-sklearn"}
+"""The dependency group that holds them, for each way to serve."""
+MB = 1_000_000
+
+
+def build(params: Params, tag: str = "", base: str = "") -> str:
+    """Build the image from the package; its tag is that which `deploy publish` pushes if not given. Returns what it is.
+
+    `base` takes the place of the image that the Dockerfile starts from, such as that one with a digest. Raises
+    ProjectError when there is no package, or when uv or Docker fails.
+    """
+    release, runtime = read(paths.PACKAGE / RELEASE_FILE), read(paths.PACKAGE / SERVING_FILE)["runtime"]
+    tag = tag or built_image(params)
+    lock_requirements(GROUPS[runtime])
+    options = ["--tag", tag]
+    if base:
+        options += ["--build-arg", f"BASE={base}"]
+    for name, value in labels(release, runtime).items():
+        options += ["--label", f"{name}={value}"]
+    # BuildKit then dates the image as the commit, and adds no record of this very build.
+    when = git.git("show", "--no-patch", "--format=%ct", "HEAD")
+    watch("docker", "build", *options, ".", SOURCE_DATE_EPOCH=when, BUILDX_NO_DEFAULT_ATTESTATIONS="1")
+    size = int(run("docker", "image", "inspect", "--format", "{{.Size}}", tag))
+    named = ", ".join(f"{name} {part / MB:.1f}" for name, part in layers(tag).items())
+    told = f"{tag}: champion {release['version']}, served by {runtime}, {size / MB:.1f} MB"
+    return f"{told} ({named})" if named else told
+
+
+def layers(tag: str) -> dict[str, int]:
+    """The bytes of each layer, by the stage of the Dockerfile that it is copied from, lowest first.
+
+    Empty where the Dockerfile was changed so that they do not match.
+    """
+    stages = re.findall(r"^COPY --from=(\w+)", Path("Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    history = lines_of_json(run("docker", "history", "--no-trunc", "--human=false", "--format", "{{json .}}", tag))
+    sizes = [int(step["Size"]) for step in reversed(history) if re.search(r"\bCOPY ", step["CreatedBy"])]
+    return dict(zip(stages, sizes, strict=True)) if len(stages) == len(sizes) else {}
+
+
+def lock_requirements(group: str) -> None:
+    """Write down what `uv.lock` has for a dependency group. Raises ProjectError where the lock is out of date."""
+    options = ("--locked", "--only-group", group, "--no-emit-project", "--no-annotate", "--no-header", "--quiet")
+    watch("uv", "export", *options, "--output-file", str(REQUIREMENTS))
+
+
+def labels(release: dict[str, Any], runtime: str) -> dict[str, str]:
+    """Where the image is from, in the words of the Open Container Initiative where it has any.
+
+    The commit determines all of them, or building it again would give another image.
+    """
+    project = load_project()
+    standard = {
+        "title": project.name,
+        "description": project.description,
+        "authors": project.author,
+        "source": f"https://github.com/{project.repository}",
+        "created": git.git("show", "--no-patch", "--format=%cI", "HEAD"),
+        "version": release["version"],
+    }
+    own = {
+        REVISION_LABEL: f"{git.head()}{' and more' if git.is_dirty() else ''}",
+        "model.commit": release["commit"] or "",
+        MODEL_LABEL: release["digest"],
+        "model.runtime": runtime,
+        "data.first": release["window"]["first"],
+        "data.last": release["window"]["last"],
+    }
+    return {f"org.opencontainers.image.{name}": str(value) for name, value in standard.items()} | own

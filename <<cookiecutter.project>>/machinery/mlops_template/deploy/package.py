@@ -1,0 +1,146 @@
+"""The champion as a directory that the service reads: nothing else of the project goes into the image.
+
+The same commit gives the same bytes.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..champion.lineage import find_champion, read_json, trained_in
+from ..champion.opponent import champion_directory
+from ..data.contract import load_contract
+from ..errors import ProjectError
+from ..evaluation.convert import answer, feeds, load, parts_of
+from ..evaluation.export import Export, export
+from ..integrations.revisions import Champion
+from ..serving.files import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
+from ..serving.runtime import load as load_served
+from ..settings import paths
+from ..settings.params import Params
+from ..storage import storage
+from ..training.artifact import CARD_FILE, GOLDEN_FILE, PIPELINE_FILE, Model, load_card, load_model, write_json
+from ..training.pipeline import MISSING, inputs
+
+
+@dataclass(frozen=True)
+class Package:
+    """What was made, and of which champion."""
+
+    directory: Path
+    champion: Champion
+    export: Export
+    size: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.directory}: champion {self.champion.number} ({self.champion.short}), {self.size / 1024**2:.1f} MB, "
+            f"served by {self.export}"
+        )
+
+
+def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
+    """Make the directory from the champion of this commit, in place of an earlier one.
+
+    What is not here is fetched from the storage. Raises ProjectError when there is no champion, or when what was made
+    cannot be served.
+    """
+    champion, _ = find_champion("champion")
+    if directory.exists() and not (directory / RELEASE_FILE).is_file() and any(directory.iterdir()):
+        raise ProjectError(f"{directory} holds something else than a package: name another directory")
+    if not paths.HOLDOUT.exists():
+        storage.pull(paths.HOLDOUT)
+    fresh, old = (directory.with_name(f"{directory.name}.{os.getpid()}.{state}") for state in ("new", "old"))
+    fresh.mkdir(parents=True)
+    try:
+        with champion_directory(champion.digest, "HEAD") as source:
+            exported = fill(fresh, source, params)
+        write_json(fresh / RELEASE_FILE, release(champion, fresh))
+        load_served(fresh)
+        size = sum(file.stat().st_size for file in fresh.iterdir())
+        if directory.exists():
+            directory.rename(old)
+        fresh.rename(directory)
+    finally:
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
+    return Package(directory, champion, exported, size)
+
+
+def fill(directory: Path, source: Path, params: Params) -> Export:
+    """Write all that is made of the model alone, and tell what serves it."""
+    model, holdout = load_model(source), pd.read_parquet(paths.HOLDOUT)
+    names = [name for kind in model.card["features"].values() for name in kind]
+    missing = [name for name in names if name not in holdout]
+    if missing:
+        raise ProjectError(
+            f"{paths.HOLDOUT} has no {', '.join(missing)}, which the champion takes: promote a model of these "
+            "columns, or bring the column back and `run`"
+        )
+    exported = export(model, holdout, params.serving.parity)
+    shutil.copyfile(source / CARD_FILE, directory / CARD_FILE)
+    golden = json.loads((source / GOLDEN_FILE).read_text(encoding="utf-8"))
+    if exported.onnx is None:
+        shutil.copyfile(source / PIPELINE_FILE, directory / PIPELINE_FILE)
+    else:
+        (directory / ONNX_FILE).write_bytes(exported.onnx)
+        golden = answered_alike(golden, model, exported.onnx, exported.tolerance)
+    write_json(directory / GOLDEN_FILE, golden)
+    write_json(directory / SCHEMA_FILE, schema(model, golden["rows"]))
+    limits = {"max_rows": params.serving.max_rows, "max_body_mb": params.serving.max_body_mb}
+    write_json(directory / SERVING_FILE, exported.facts() | {"limits": limits})
+    return exported
+
+
+def answered_alike(golden: dict[str, Any], model: Model, onnx: bytes, tolerance: float) -> dict[str, Any]:
+    """The golden rows that the ONNX model answers as the pipeline did; a few may be beyond the tolerance."""
+    kinds = model.card["features"]
+    rows = pd.DataFrame(golden["rows"], columns=[name for names in kinds.values() for name in names])
+    answered = answer(load(onnx), feeds(inputs(rows, kinds), kinds))
+    alike = np.abs(answered - pd.DataFrame(golden["answers"]).to_numpy()).max(axis=1) <= tolerance
+    return {part: [row for row, same in zip(found, alike, strict=True) if same] for part, found in golden.items()}
+
+
+def schema(model: Model, golden: list[dict[str, Any]]) -> dict[str, Any]:
+    """The columns of a row that is asked for, in the order of the card, each with its rule and an example."""
+    rules, known = load_contract().columns, known_categories(model.pipeline)
+    columns = []
+    for kind, names in model.card["features"].items():
+        for name in names:
+            if name not in rules:
+                raise ProjectError(f"{paths.CONTRACT} has no {name}, which the champion takes: write its rule there")
+            rule = rules[name].model_dump(mode="json", exclude={"unique"})
+            example = next((row[name] for row in golden if row[name] is not None), None)
+            singular = {"dates": "date"}.get(kind, kind)
+            columns.append({"name": name, "kind": singular, **rule, "example": example, "known": known.get(name)})
+    return {"columns": columns, "task": model.card["task"]}
+
+
+def known_categories(pipeline: Any) -> dict[str, list[str]]:
+    """The categories that the pipeline was trained on, of each column whose encoder tells."""
+    found: dict[str, list[str]] = {}
+    for part in parts_of(pipeline):
+        names, categories = getattr(part, "feature_names_in_", ()), getattr(part, "categories_", ())
+        if len(names) == len(categories):
+            for name, values in zip(names, categories, strict=True):
+                found[str(name)] = [str(value) for value in values if value != MISSING]
+    return found
+
+
+def release(champion: Champion, directory: Path) -> dict[str, Any]:
+    """What a running service tells of its model: which champion it is, from when its data are, how good it was."""
+    training = load_card(directory)["training"]
+    measured = read_json(paths.METRICS, trained_in(champion))
+    return {
+        "version": champion.number,
+        "commit": champion.commit,
+        "digest": champion.digest,
+        "window": {"first": training["first"], "last": training["last"]},
+        "metrics": {name: found["value"] for name, found in measured.get("model", {}).items()},
+    }

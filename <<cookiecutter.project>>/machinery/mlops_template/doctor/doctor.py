@@ -1,0 +1,119 @@
+"""Looks at what must be right outside the code, on this machine and on GitHub, and says what mends it.
+
+It mends nothing by itself, and needs neither network nor `gh`: of what it cannot see, it says so.
+"""
+
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ..errors import ProjectError
+from ..integrations import dvc
+from ..integrations.checks import Finding, NotSeen, find
+from ..integrations.git import answers, git
+from ..settings.operation import Environments
+from ..settings.params import load_params
+from ..settings.project import load_project
+from ..storage import storage
+from ..tracking.store import PROBE, QUIET, defaults, environment, explained, server_uri
+from . import github
+
+
+def doctor() -> list[Finding]:
+    """Everything, what lies elsewhere at the same time."""
+    with ThreadPoolExecutor() as elsewhere:
+        on_github = elsewhere.submit(github.findings, storage_url())
+        lock = elsewhere.submit(find, "lock file", lock_file)
+        tracking = elsewhere.submit(find, "tracking", tracking_server)
+        here = [
+            find("git identity", identity),
+            find("origin", origin),
+            find("git push", hook),
+            find("storage", storage.check),
+            find("deployment", deployment),
+        ]
+        return [*here, lock.result(), tracking.result(), *on_github.result()]
+
+
+def storage_url() -> str:
+    """The storage as `.dvc/config` names it; where that names none, the check of the storage says so."""
+    try:
+        return dvc.storage_url()
+    except ProjectError:
+        return ""
+
+
+def identity() -> str:
+    """Whose name commits bear."""
+    examples = {"user.name": '"Your Name"', "user.email": "you@example.com"}
+    missing = [
+        f"`git config --global {key} {example}`" for key, example in examples.items() if not answers("config", key)
+    ]
+    if missing:
+        raise ProjectError(f"git does not know who you are: {' and '.join(missing)}")
+    return f"{answers('config', 'user.name')} <{answers('config', 'user.email')}>"
+
+
+def origin() -> str:
+    """Where the project is shared."""
+    url = answers("remote", "get-url", "origin")
+    if url is None:
+        raise ProjectError(f"there is none: `gh repo create {load_project().repository} --private --source . --push`")
+    return without_credentials(url)
+
+
+def without_credentials(url: str) -> str:
+    """A URL to be shown."""
+    shown = urlsplit(url)
+    return shown._replace(netloc=shown.netloc.rpartition("@")[2]).geturl() if shown.scheme.startswith("http") else url
+
+
+def hook() -> str:
+    """Whether `git push` carries data and models."""
+    name = load_project().name
+    command = f"uv run --no-sync {name} push"
+    path = Path(git("rev-parse", "--git-path", "hooks")) / "pre-push"
+    if path.exists() and command in path.read_text(encoding="utf-8", errors="replace"):
+        return "carries data and models"
+    if path.exists() or answers("config", "core.hooksPath"):
+        raise ProjectError(f"leaves data and models behind: add `{command}` to your own hook {path}")
+    raise ProjectError(f"leaves data and models behind: `uv run {name} pull` installs the hook")
+
+
+def lock_file() -> str:
+    """Whether `uv.lock` is that of `pyproject.toml`."""
+    if shutil.which("uv") is None:
+        raise NotSeen("uv was not found (https://docs.astral.sh/uv)")
+    # Offline: a lock file that fits needs nothing, one that does not is out of step whatever it needs.
+    done = subprocess.run(["uv", "lock", "--check", "--offline"], stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode:
+        raise ProjectError("uv.lock is not that of pyproject.toml: `uv lock`, then commit it")
+    return "uv.lock is that of pyproject.toml"
+
+
+def deployment() -> str:
+    """Where the champion goes, and which environments have no server yet."""
+    deploy = load_params().deploy
+    if deploy.target == "image":
+        return f"the image is published as {deploy.repository}"
+    servers = {name: deploy.environment(name).server for name in Environments.model_fields}
+    if not any(servers.values()):
+        raise NotSeen("no environment has a server: name them in deploy.environments of params.yaml")
+    told = [f"{name} at {server}" if server else f"{name} is passed over" for name, server in servers.items()]
+    return f"{deploy.target}: {', '.join(told)}"
+
+
+def tracking_server() -> str:
+    """Whether the server of MLFLOW_TRACKING_URI answers."""
+    uri = server_uri()
+    if not uri:
+        raise NotSeen("MLFLOW_TRACKING_URI is not set, so runs are logged to mlflow.db, which needs nothing")
+    if not uri.startswith("http"):
+        raise NotSeen("MLFLOW_TRACKING_URI names no server")
+    from mlflow import MlflowClient
+
+    with defaults(QUIET), environment(PROBE), explained(uri):
+        MlflowClient(uri).get_experiment_by_name(load_project().name)
+    return f"{without_credentials(uri)} answers"

@@ -1,0 +1,1 @@
+"""How good a model is: metrics on the holdout, comparison with the champion, gates, serving parity."""

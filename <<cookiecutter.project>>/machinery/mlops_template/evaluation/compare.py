@@ -1,0 +1,227 @@
+"""Champion against challenger on the same unseen rows: the differences, the gates, the verdict.
+
+A command and not a stage: its opponent is the champion of a git revision, not a file of this one, and
+promoting must not make the pipeline stale.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from ..settings import paths
+from ..settings.params import Params
+from ..training.artifact import window, write_json
+from ..training.metrics import Array, metric_named, metrics_for, number
+from .gates import (
+    Cost,
+    Difference,
+    Gate,
+    SliceDifference,
+    baseline_gate,
+    champion_gate,
+    difference,
+    enough_gate,
+    latencies,
+    latency_gate,
+    limit_gate,
+    metrics_gate,
+    seen_gate,
+    size_gate,
+    size_of,
+    slice_differences,
+    slices_gate,
+)
+from .intervals import blocks, resamples
+from .matchup import FEWEST_ROWS, Encounter, Evaluation, Kept, Met, meet
+
+
+@dataclass(frozen=True)
+class MetricPair:
+    """One metric of both models."""
+
+    champion: float | None
+    challenger: float | None
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `reports/comparison.json` holds. `champion` is None where the baseline took its place."""
+
+    verdict: Literal["promote", "keep", "fail"]
+    reasons: list[str]
+    challenger: str
+    champion: str | None
+    rows: int
+    window: dict[str, str | None]
+    metrics: dict[str, MetricPair]
+    gates: list[Gate]
+    slices: list[SliceDifference]
+    inputs: str
+    """Digest of what was compared: the models, the rows, the settings."""
+    cost: Cost | None = None
+    champion_cost: Cost | None = None
+    forced: dict[str, str] | None = None
+    """Why it was promoted against the verdict."""
+    met: Met = "model"
+    """By what the champion was met."""
+
+
+def load_comparison() -> Comparison | None:
+    """The record of the last comparison, None where there is none."""
+    if not paths.COMPARISON.exists():
+        return None
+    return TypeAdapter(Comparison).validate_json(paths.COMPARISON.read_bytes())
+
+
+def save_comparison(comparison: Comparison) -> None:
+    """Write the record, which git keeps."""
+    write_json(paths.COMPARISON, asdict(comparison))
+
+
+def compare(
+    params: Params,
+    challenger: str,
+    champion: str | None,
+    champion_directory: Path | None,
+    record: bool = True,
+    kept: Kept = Evaluation,
+) -> Comparison:
+    """Compare the challenger with the champion that lies in a directory and, with `record`, write the record.
+
+    `challenger` and `champion` are the digests of the models. Without a champion the trivial baseline takes its
+    place; for one that no longer answers `kept` gives what is known of its evaluation. Where the same models met
+    on the same rows under the same settings before, and by no less than now, their record stands.
+    """
+    inputs = digest_of(challenger, champion, params)
+    known = load_comparison()
+    if known and known.inputs == inputs and known.met == "model":
+        return known
+    encounter = meet(params, champion_directory, kept)
+    best = get_args(Met).index
+    if known and known.inputs == inputs and best(known.met) <= best(encounter.met):
+        return known
+
+    cost, champion_cost = costs(encounter)
+    rows, held_out, seen = encounter.rows, len(encounter.holdout), int(encounter.seen.sum())
+    gates = [seen_gate("challenger", seen, held_out, not seen)]
+    if encounter.seen_by_champion is not None:
+        gates.append(seen_gate("champion", int(encounter.seen_by_champion.sum()), held_out, passed=True))
+    metrics, slices, judged = judge(encounter)
+    gates += judged
+    if cost.latency_ms is not None:
+        gates.append(latency_gate(cost.latency_ms, params.gates))
+    gates.append(size_gate(cost.size_mb, params.gates))
+    comparison = Comparison(
+        verdict=verdict(gates),
+        reasons=[*([encounter.note] if encounter.note else []), *reasons(gates)],
+        challenger=challenger,
+        champion=champion if encounter.directory else None,
+        rows=len(rows),
+        window=window(rows[params.columns.time] if params.columns.time and len(rows) else None),
+        metrics=metrics,
+        gates=gates,
+        slices=slices,
+        inputs=inputs,
+        cost=cost,
+        champion_cost=champion_cost,
+        met=encounter.met,
+    )
+    if record:
+        save_comparison(comparison)
+    return comparison
+
+
+def judge(encounter: Encounter) -> tuple[dict[str, MetricPair], list[SliceDifference], list[Gate]]:
+    """The metrics of both, the slices, and the gates that follow from them.
+
+    What is asked of the challenger by itself is asked on all rows that it has not seen, not only on those that
+    the champion has not seen either: it cannot help what the champion was trained on.
+    """
+    if len(encounter.own) < FEWEST_ROWS:
+        return {}, [], [enough_gate(len(encounter.own), FEWEST_ROWS)]
+    params, asked, ours = encounter.params, encounter.params.gates, encounter.ours
+    primary = metric_named(asked.primary, ours)
+    block, weights = resampling(encounter.own, params)
+    limits = {name: metric_named(name, ours) for name in asked.limits}
+    gates = [limit_gate(name, number(limits[name].value(ours)), asked.limits[name], limits[name]) for name in limits]
+    against_trivial = difference(primary, ours, encounter.trivial, block, weights)
+    gates.append(baseline_gate(against_trivial, primary, asked.primary))
+    if encounter.met == "metrics only":
+        return beside_metrics(encounter), [], [*gates, metrics_gate(encounter.metrics, asked)]
+    answers = encounter.answers()
+    if answers is None:
+        return {}, [], [*gates, enough_gate(int(encounter.compared.sum()), FEWEST_ROWS)]
+    rows = encounter.rows
+    block, weights = resampling(rows, params)
+    metrics = {
+        name: MetricPair(
+            number(metric.value(answers[1])),
+            number(metric.value(answers[0])),
+            difference(metric, *answers, block, weights),
+        )
+        for name, metric in metrics_for(answers[0]).items()
+    }
+    slices: list[SliceDifference] = []
+    if encounter.directory:
+        gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
+        slices = slice_differences(rows, params, *answers, primary, block, weights)
+        if slices:
+            gates.append(slices_gate(slices, asked))
+    return metrics, slices, gates
+
+
+def resampling(rows: pd.DataFrame, params: Params) -> tuple[Array, Array]:
+    """The block of each row, and how often each resample draws each block."""
+    columns = params.columns
+    block = blocks(rows[columns.id], rows[columns.time] if columns.time else None)
+    return block, resamples(block, params.evaluate.resamples)
+
+
+def beside_metrics(encounter: Encounter) -> dict[str, MetricPair]:
+    """The challenger's metrics beside those of the champion's own evaluation: of other rows, so without difference."""
+    known = (encounter.metrics or {}).get("model", {})
+    unknown = Difference(None, None, None)
+    return {
+        name: MetricPair(known.get(name, {}).get("value"), number(metric.value(encounter.ours)), unknown)
+        for name, metric in metrics_for(encounter.ours).items()
+    }
+
+
+def costs(encounter: Encounter) -> tuple[Cost, Cost | None]:
+    """Size and latency of the challenger and of the champion, as far as it is here and answers."""
+    models = [model for model in (encounter.challenger, encounter.champion) if model]
+    enough = len(encounter.own) >= FEWEST_ROWS
+    taken = [*latencies(models, encounter.own.head(1)), None] if enough else [None, None]
+    ours = Cost(size_of(paths.CHALLENGER), taken[0])
+    return ours, Cost(size_of(encounter.directory), taken[1]) if encounter.directory else None
+
+
+def verdict(gates: list[Gate]) -> Literal["promote", "keep", "fail"]:
+    """`fail` where an absolute gate is broken, `keep` where another one is, else `promote`."""
+    broken = [gate for gate in gates if not gate.passed]
+    if any(gate.absolute for gate in broken):
+        return "fail"
+    return "keep" if broken else "promote"
+
+
+def reasons(gates: list[Gate]) -> list[str]:
+    """The broken gates; where none is, what speaks for the challenger."""
+    broken = [gate.detail for gate in gates if not gate.passed]
+    return (
+        broken
+        or [gate.detail for gate in gates if gate.gate in ("champion", "slices")]
+        or [gate.detail for gate in gates if gate.gate == "baseline"]
+    )
+
+
+def digest_of(challenger: str, champion: str | None, params: Params) -> str:
+    """What a comparison depends on, as one short digest."""
+    settings = params.model_dump(mode="json", include={"task", "columns", "split", "evaluate", "gates"})
+    rows = hashlib.sha256(paths.HOLDOUT.read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps([challenger, champion, rows, settings]).encode()).hexdigest()[:16]

@@ -1,0 +1,130 @@
+"""The stage `evaluate`: the challenger on the holdout, with intervals and slices, beside the trivial baseline.
+
+What is to serve it is found out here as well, so that a reviewer knows before it goes live.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from ..console.stage import run_stage
+from ..settings import paths
+from ..settings.params import Params, load_params
+from ..training.artifact import load_model, window, write_json
+from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for, number
+from .export import export
+from .intervals import blocks, interval, resamples
+
+CURVE_POINTS = 200
+BINS = 10
+
+
+def main() -> None:
+    """Score `data/split/holdout.parquet` into `reports/`."""
+    params = load_params()
+    columns = params.columns
+    holdout = pd.read_parquet(paths.HOLDOUT)
+    model = load_model(paths.CHALLENGER)
+    answers = model.predict(holdout)
+    paths.PLOTS.mkdir(parents=True, exist_ok=True)
+    kept = [columns.id, *([columns.time] if columns.time else []), columns.target]
+    holdout[kept].join(answers).to_parquet(paths.PREDICTIONS, index=False)
+
+    positive = model.card["positive"]
+    challenger = as_scored(holdout[columns.target], answers, model.classes, positive)
+    trivial = as_scored(holdout[columns.target], baseline(holdout, model.classes, params), model.classes, positive)
+    times = holdout[columns.time] if columns.time else None
+    block = blocks(holdout[columns.id], times)
+    weights = resamples(block, params.evaluate.resamples)
+    metrics: dict[str, Any] = {
+        "rows": len(holdout),
+        "window": window(times),
+        "model": {
+            name: with_interval(metric, challenger, block, weights) for name, metric in metrics_for(challenger).items()
+        },
+        "baseline": {name: {"value": number(metric.value(trivial))} for name, metric in metrics_for(trivial).items()},
+    }
+    write_json(paths.METRICS, metrics)
+    exported = export(model, holdout, params.serving.parity, answers)
+    write_json(paths.SERVING, exported.facts())
+    primary = metric_named(params.gates.primary, challenger)
+    write_json(paths.SLICES, slices(holdout, params, challenger, primary, block, weights))
+    for name, points in curves(challenger).items():
+        points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
+    print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")
+    print(f"to be served by {exported}")
+
+
+def baseline(rows: pd.DataFrame, classes: list[Any] | None, params: Params) -> pd.DataFrame:
+    """What one would answer knowing only the training target: its mean, or the share of each class."""
+    target = pd.read_parquet(paths.TRAIN, columns=[params.columns.target])[params.columns.target]
+    if classes is None:
+        return pd.DataFrame({"prediction": target.mean()}, index=rows.index)
+    shares = {f"probability_{name}": float((target == name).mean()) for name in classes}
+    return pd.DataFrame(shares, index=rows.index)
+
+
+def with_interval(metric: Metric, scored: Scored, block: Array, weights: Array) -> dict[str, float | None]:
+    """A metric with its 95 % bootstrap interval."""
+    low, high = interval(metric.resampled(scored, block, weights), weights.shape[1])
+    return {"value": number(metric.value(scored)), "low": number(low), "high": number(high)}
+
+
+def slices(
+    rows: pd.DataFrame, params: Params, scored: Scored, metric: Metric, block: Array, weights: Array
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The primary metric for each value of each slicing column that has rows enough."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for column, name, chosen in each_slice(rows, params):
+        measured = with_interval(metric, scored[chosen], block[chosen], weights)
+        found.setdefault(column, {})[name] = {"rows": int(chosen.sum()), params.gates.primary: measured}
+    return found
+
+
+def each_slice(rows: pd.DataFrame, params: Params) -> list[tuple[str, str, Array]]:
+    """(column, value, mask of its rows) of every slice with at least `min_slice_rows`."""
+    found = []
+    for column in params.evaluate.slices:
+        values = rows[column].astype("str")
+        for name, count in values.value_counts().sort_index().items():
+            if count >= params.evaluate.min_slice_rows:
+                found.append((column, str(name), (values == name).to_numpy(dtype=bool)))
+    return found
+
+
+def curves(scored: Scored) -> dict[str, pd.DataFrame]:
+    """The curves worth looking at, as points (x, y)."""
+    if scored.kind == "regression":
+        order = np.array_split(np.argsort(scored.answer, kind="stable"), BINS)
+        bins = [part for part in order if len(part)]
+        means = {"x": [scored.answer[part].mean() for part in bins], "y": [scored.truth[part].mean() for part in bins]}
+        quantiles = np.linspace(0, 1, 101)
+        errors = {"x": quantiles, "y": np.quantile(scored.answer - scored.truth, quantiles)}
+        return {"predicted_and_actual": pd.DataFrame(means), "error_quantiles": pd.DataFrame(errors)}
+    found = {"calibration": reliability(scored)[["x", "y"]]}
+    if scored.kind == "binary" and 0 < scored.truth.sum() < len(scored.truth):
+        false_alarms, hits, _ = roc_curve(scored.truth, scored.answer)
+        precision, recall, _ = precision_recall_curve(scored.truth, scored.answer)
+        found["roc"] = thinned(pd.DataFrame({"x": false_alarms, "y": hits}))
+        found["precision_recall"] = thinned(pd.DataFrame({"x": recall, "y": precision}))
+    return found
+
+
+def reliability(scored: Scored) -> pd.DataFrame:
+    """In each bin of probability that holds a row: the mean probability x, how often it happened y, the rows."""
+    happened, probability = scored.confidence()
+    bin_ = np.minimum((probability * BINS).astype(int), BINS - 1)
+    filled = [bin_ == number for number in range(BINS) if (bin_ == number).any()]
+    means = [(probability[chosen].mean(), happened[chosen].mean(), chosen.sum()) for chosen in filled]
+    return pd.DataFrame(means, columns=["x", "y", "rows"])
+
+
+def thinned(points: pd.DataFrame) -> pd.DataFrame:
+    """A few hundred of the points, the first and the last among them."""
+    return points.iloc[np.unique(np.linspace(0, len(points) - 1, CURVE_POINTS).astype(int))]
+
+
+if __name__ == "__main__":
+    run_stage(main)

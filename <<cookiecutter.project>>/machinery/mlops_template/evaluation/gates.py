@@ -1,0 +1,221 @@
+"""The gates: what is asked of a challenger before it may become champion.
+
+The level of both policies is `intervals.CHANCE`, 2.5 %: so often, and no more, two equally good models pass under
+`better`, and a challenger that is worse by the whole margin under `not_worse`. Days may differ, but are taken to do so
+independently of each other, and none to outweigh all the others.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from threadpoolctl import threadpool_limits
+
+from ..settings.params import Gates, Params
+from ..training.artifact import Model
+from ..training.metrics import Array, Metric, Scored, number
+from .evaluate import each_slice
+from .intervals import interval_of_difference, standard_error
+
+LEVEL = 0.05
+"""Chance, over all slices together, that one is called worse though none is."""
+
+LATENCY_CALLS = 20
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One thing asked of the challenger. Broken, it means `keep` or, where it is `absolute`, `fail`."""
+
+    gate: str
+    passed: bool
+    absolute: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Challenger minus champion, with its 95 % interval; None where the rows do not define it."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def gain(self, metric: Metric) -> tuple[float, float]:
+        """(value, worse end of the interval), turned so that more is better; minus infinity where undefined."""
+        value, end = (self.value, self.low) if metric.higher_is_better else (self.value, self.high)
+        sign = 1 if metric.higher_is_better else -1
+        return tuple(float("-inf") if part is None else sign * part for part in (value, end))  # type: ignore[return-value]
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "undefined"
+        ends = "" if self.low is None or self.high is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
+        return f"{self.value:+.4f}{ends}"
+
+
+@dataclass(frozen=True)
+class SliceDifference:
+    """The primary metric of both models on one slice; `p` is Holm-adjusted, of being worse beyond the margin."""
+
+    slice: str
+    rows: int
+    champion: float | None
+    challenger: float | None
+    difference: Difference
+    p: float
+    worse: bool
+
+
+def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weights: Array) -> Difference:
+    """A paired bootstrap: both models are scored on the same resamples, of whole blocks."""
+    draws = metric.resampled(ours, block, weights) - metric.resampled(theirs, block, weights)
+    value = metric.value(ours) - metric.value(theirs)
+    return Difference(number(value), *map(number, interval_of_difference(value, draws, weights.shape[1])))
+
+
+def enough_gate(rows: int, least: int) -> Gate:
+    """A handful of rows decides nothing."""
+    detail = f"{rows:,} held-out rows that neither has seen, {least} are needed"
+    return Gate("enough rows", rows >= least, False, detail)
+
+
+def seen_gate(who: str, seen: int, rows: int, passed: bool) -> Gate:
+    """Nothing is judged on rows that a model was trained on."""
+    trained = f"{seen:,}" if seen else "none"
+    return Gate(f"{who} unseen", passed, True, f"the {who} has trained on {trained} of the {rows:,} held-out rows")
+
+
+def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> Gate:
+    """The worst tolerable value of a metric."""
+    passed = value is not None and (value >= limit if metric.higher_is_better else value <= limit)
+    bound = "at least" if metric.higher_is_better else "at most"
+    return Gate(f"{name} limit", passed, True, f"{name} is {value}, asked for is {bound} {limit:g}")
+
+
+def baseline_gate(found: Difference, metric: Metric, name: str) -> Gate:
+    """A model must know more than the distribution of its target."""
+    passed = found.gain(metric)[1] > 0
+    detail = f"{name} {found} against the trivial baseline, {'better' if passed else 'not better'} beyond noise"
+    return Gate("baseline", passed, True, detail)
+
+
+def champion_gate(found: Difference, metric: Metric, gates: Gates) -> Gate:
+    """The policy on the primary metric: the worse end of the interval decides."""
+    end = found.gain(metric)[1]
+    if gates.policy == "better":
+        passed = end > 0
+        said = "better than the champion" if passed else "not shown to be better than the champion"
+    else:
+        passed = end > -gates.margin
+        said = f"{'not' if passed else 'possibly'} worse than the champion by more than {gates.margin:g}"
+    return Gate("champion", passed, False, f"{gates.primary} {found}: {said}")
+
+
+def slice_differences(
+    rows: pd.DataFrame, params: Params, ours: Scored, theirs: Scored, metric: Metric, block: Array, weights: Array
+) -> list[SliceDifference]:
+    """Each slice with its difference, and whether the challenger is significantly worse on it.
+
+    One-sided t-test of the difference plus the margin, its standard error from the bootstrap, adjusted over the
+    slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure". What a slice leaves undefined,
+    by a single class or rows of a single block, does not count against the challenger.
+    """
+    found = []
+    for column, name, chosen in each_slice(rows, params):
+        draws = metric.resampled(ours[chosen], block[chosen], weights)
+        draws -= metric.resampled(theirs[chosen], block[chosen], weights)
+        champion, challenger = metric.value(theirs[chosen]), metric.value(ours[chosen])
+        value, count = challenger - champion, len(np.unique(block[chosen]))
+        delta = Difference(number(value), *map(number, interval_of_difference(value, draws, count)))
+        distance = delta.gain(metric)[0] + params.gates.slice_margin
+        p = worse_by_chance(distance, standard_error(draws, count), count)
+        found.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
+    adjusted = holm([p for *_, p in found])
+    return [
+        SliceDifference(name, count, number(champion), number(challenger), delta, round(p, 6), p < LEVEL)
+        for (name, count, champion, challenger, delta, _), p in zip(found, adjusted, strict=True)
+    ]
+
+
+def worse_by_chance(distance: float, error: float, blocks: int) -> float:
+    """How probable so low a `distance` above the margin is by chance; 1 where it is undefined."""
+    if not np.isfinite([distance, error]).all():
+        return 1.0
+    return float(stats.t.cdf(distance / error, blocks - 1)) if error else float(distance >= 0)
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    steps = np.array(p_values)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return [float(p) for p in adjusted]
+
+
+def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
+    """No slice may pay for the average."""
+    worse = [f"{found.slice} ({found.difference})" for found in slices if found.worse]
+    if worse:
+        detail = f"{gates.primary} is worse by more than {gates.slice_margin:g} on {', '.join(worse)}"
+    else:
+        detail = f"none of {len(slices)} slices is worse by more than {gates.slice_margin:g} beyond noise"
+    return Gate("slices", not worse, False, detail)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs where it runs: its size, and the median time of one row on one thread of this machine."""
+
+    size_mb: float
+    latency_ms: float | None
+    """None where too few rows were compared to measure it."""
+
+
+def size_of(directory: Path) -> float:
+    """The size of a model's directory in MB."""
+    return round(sum(file.stat().st_size for file in directory.iterdir()) / 1e6, 3)
+
+
+def latencies(models: list[Model], row: pd.DataFrame) -> list[float]:
+    """The median milliseconds that each model takes for one row, measured by turns on one thread."""
+    times: list[list[float]] = [[] for _ in models]
+    with threadpool_limits(1):
+        for _ in range(LATENCY_CALLS):
+            for model, taken in zip(models, times, strict=True):
+                start = time.perf_counter()
+                model.predict(row)
+                taken.append((time.perf_counter() - start) * 1000)
+    return [round(median(taken), 2) for taken in times]
+
+
+def latency_gate(latency_ms: float, gates: Gates) -> Gate:
+    """How long one row may take."""
+    detail = f"{latency_ms:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
+    return Gate("latency", latency_ms <= gates.max_latency_ms, True, detail)
+
+
+def metrics_gate(metrics: dict[str, Any] | None, gates: Gates) -> Gate:
+    """The policy on a champion of which only metrics are known, those of its own holdout: no other can satisfy it."""
+    known = (metrics or {}).get("model", {}).get(gates.primary, {}).get("value")
+    first, last = ((metrics or {}).get("window", {}).get(end) for end in ("first", "last"))
+    period = f" from {first[:10]} to {last[:10]}" if first and last else ""
+    told = "not known" if known is None else f"{known} on its own holdout{period}"
+    asked = "better" if gates.policy == "better" else "not worse"
+    detail = (
+        f"the champion's {gates.primary} is {told}, so nothing shows the challenger to be {asked}: mend what keeps "
+        'the champion from answering, or replace it with `promote --force --why "…"`'
+    )
+    return Gate("champion", False, False, detail)
+
+
+def size_gate(size_mb: float, gates: Gates) -> Gate:
+    """How large the model's directory may be."""
+    detail = f"{size_mb:.1f} MB, asked for is at most {gates.max_size_mb:g}"
+    return Gate("size", size_mb <= gates.max_size_mb, True, detail)

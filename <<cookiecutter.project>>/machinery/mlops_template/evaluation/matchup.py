@@ -1,0 +1,206 @@
+"""Champion and challenger meet: which held-out rows they are compared on, and what each answers to them.
+
+A champion that no longer answers here is met by the predictions it left when it was evaluated; where too few of
+these are of the held-out rows, only its metrics are known.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..errors import ProjectError
+from ..settings import paths
+from ..settings.params import Params
+from ..training.artifact import Model, load_card, load_model, row_hashes, training_rows
+from ..training.metrics import Scored, as_scored
+from .evaluate import baseline
+
+FEWEST_ROWS = 20
+"""Unseen rows without which nothing is compared."""
+
+Met = Literal["model", "stored predictions", "metrics only"]
+"""By what the champion is met, the best first."""
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is kept of the champion's own evaluation, each None where it is not known."""
+
+    predictions: Path | None = None
+    """What `evaluate` wrote: the id of each row it held out then, and the answer."""
+    metrics: dict[str, Any] | None = None
+    """What `evaluate` wrote: each metric under `model`, the first and last moment under `window`."""
+
+
+Kept = Callable[[], Evaluation]
+
+
+@dataclass(frozen=True)
+class Encounter:
+    """Both models and the held-out rows, with masks over them."""
+
+    params: Params
+    challenger: Model
+    holdout: pd.DataFrame
+    seen: Mask
+    """What the challenger was trained on: nothing, it should be."""
+    compared: Mask
+    """What both are compared on: neither was trained on it."""
+    directory: Path | None = None
+    """That of the champion, None where the trivial baseline takes its place."""
+    seen_by_champion: Mask | None = None
+    """None where it is not known."""
+    champion: Model | None = None
+    theirs: Scored | None = None
+    """What the champion answers to the rows that are compared."""
+    met: Met = "model"
+    note: str | None = None
+    """Why the champion was not met by its model."""
+    metrics: dict[str, Any] | None = None
+    """Of the champion's own evaluation, where nothing else is known of it."""
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The rows that are compared."""
+        return self.holdout[self.compared].reset_index(drop=True)
+
+    @cached_property
+    def own(self) -> pd.DataFrame:
+        """The rows that the challenger has not seen."""
+        return self.holdout[~self.seen].reset_index(drop=True)
+
+    @cached_property
+    def ours(self) -> Scored:
+        """What the challenger answers to its own rows."""
+        return score(self.challenger, self.own, self.params, "challenger")
+
+    @cached_property
+    def trivial(self) -> Scored:
+        """What the trivial baseline answers to them."""
+        guess, card = baseline(self.own, self.challenger.classes, self.params), self.challenger.card
+        return as_scored(self.own[self.params.columns.target], guess, self.challenger.classes, card["positive"])
+
+    def answers(self) -> tuple[Scored, Scored] | None:
+        """What the challenger and its opponent answer to the rows that are compared.
+
+        None where these are too few, or only metrics are known. Raises ProjectError when the answers are of
+        different kinds.
+        """
+        if self.compared.sum() < FEWEST_ROWS or self.met == "metrics only":
+            return None
+        among = self.compared[~self.seen]
+        ours, theirs = self.ours[among], self.theirs or self.trivial[among]
+        if ours.kind != theirs.kind:
+            raise ProjectError(
+                f"the champion answers a {theirs.kind} question and the challenger a {ours.kind} one, which "
+                "cannot be compared: start over with `git rm models/champion.dvc`, commit, and `compare`"
+            )
+        return ours, theirs
+
+
+def meet(params: Params, champion: Path | None, kept: Kept = Evaluation) -> Encounter:
+    """The challenger, the champion that lies in a directory (None: the baseline), and the rows to compare them on.
+
+    `kept` gives what is known of the champion's evaluation, and is asked only where its model does not answer.
+    """
+    challenger, holdout = load_model(paths.CHALLENGER), pd.read_parquet(paths.HOLDOUT)
+    seen = seen_by(paths.CHALLENGER, holdout, params)
+    alone = Encounter(params, challenger, holdout, seen, compared=~seen)
+    if champion is None:
+        return alone
+    try:
+        return by_model(alone, champion)
+    except Exception as error:  # whatever comes of a file that is damaged or made by other libraries
+        fault = one_line(error).replace(str(champion), paths.CHAMPION.as_posix())
+    return by_what_is_kept(replace(alone, directory=champion), fault, kept())
+
+
+def by_model(alone: Encounter, directory: Path) -> Encounter:
+    """The champion answers the rows itself, unless it was asked something else than the challenger."""
+    params, champion = alone.params, load_model(directory)
+    if (champion.card["task"], champion.card["target"]) != (params.task, params.columns.target):
+        print(f"the champion answers another question ({champion.card['target']}): the baseline takes its place")
+        return alone
+    by_champion = seen_by(directory, alone.holdout, params)
+    found = replace(
+        alone,
+        directory=directory,
+        champion=champion,
+        seen_by_champion=by_champion,
+        compared=alone.compared & ~by_champion,
+    )
+    if found.compared.sum() < FEWEST_ROWS:
+        return found
+    return replace(found, theirs=score(champion, found.rows, params, "champion", alone.challenger.card["positive"]))
+
+
+def by_what_is_kept(alone: Encounter, fault: str, kept: Evaluation) -> Encounter:
+    """The champion is met by its stored predictions or, where they do not serve, by its metrics."""
+    if kept.predictions is None:
+        return by_metrics(alone, fault, "its predictions are not stored", kept)
+    try:
+        found = by_predictions(alone, kept.predictions)
+    except Exception as error:  # they may be as damaged as the model
+        return by_metrics(alone, fault, f"its stored predictions do not serve ({one_line(error)})", kept)
+    count = int(found.compared.sum())
+    if count < FEWEST_ROWS:
+        return by_metrics(alone, fault, f"its predictions share {count} rows with the holdout, not {FEWEST_ROWS}", kept)
+    told = f"met by the champion's stored predictions, on {count:,} of {len(alone.holdout):,} held-out rows"
+    return replace(found, met="stored predictions", note=f"{told}, for it no longer answers: {fault}")
+
+
+def by_metrics(alone: Encounter, fault: str, lack: str, kept: Evaluation) -> Encounter:
+    """Nothing is known of the champion but its metrics."""
+    note = f"only the champion's metrics are known, for it no longer answers and {lack}: {fault}"
+    return replace(alone, met="metrics only", note=note, metrics=kept.metrics)
+
+
+def by_predictions(alone: Encounter, file: Path) -> Encounter:
+    """The champion is met on the rows that it answered when it was evaluated, as far as neither has seen them."""
+    params, directory = alone.params, alone.directory or paths.CHAMPION
+    card, stored = load_card(directory), pd.read_parquet(file)
+    by_champion = seen_by(directory, alone.holdout, params)
+    ids = params.columns.id
+    compared = alone.compared & ~by_champion & alone.holdout[ids].isin(stored[ids]).to_numpy()
+    found = replace(alone, seen_by_champion=by_champion, compared=compared)
+    answers = stored.drop_duplicates(ids).set_index(ids).loc[found.rows[ids]].reset_index(drop=True)
+    classes = card["classes"]
+    names = ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
+    positive = same_positive(card, alone.challenger.card["positive"])
+    return replace(found, theirs=as_scored(found.rows[params.columns.target], answers[names], classes, positive))
+
+
+def seen_by(directory: Path, rows: pd.DataFrame, params: Params) -> Mask:
+    """Which rows the model of a directory was trained on, by their ids."""
+    return np.isin(row_hashes(rows[params.columns.id]), training_rows(directory))
+
+
+def score(model: Model, rows: pd.DataFrame, params: Params, who: str, positive: Any = None) -> Scored:
+    """A model's answers to the rows, beside their truth."""
+    missing = [name for kind in model.card["features"].values() for name in kind if name not in rows]
+    if missing:
+        raise ProjectError(
+            f"the data no longer has {', '.join(missing)}, which the {who} takes: bring it back, or leave it out "
+            "of `columns` in params.yaml and `run`"
+        )
+    positive = same_positive(model.card, positive)
+    return as_scored(rows[params.columns.target], model.predict(rows), model.classes, positive)
+
+
+def same_positive(card: dict[str, Any], positive: Any) -> Any:
+    """The class whose probability is scored: for both models the same, if both know it."""
+    return positive if positive in (card["classes"] or ()) else card["positive"]
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, with its type where that is not one of ours."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, ProjectError) else f"{type(error).__name__}: {said}"

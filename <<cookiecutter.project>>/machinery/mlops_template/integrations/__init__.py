@@ -1,0 +1,1 @@
+"""The outside tools: git, DVC, GitHub, subprocesses."""

@@ -1,0 +1,86 @@
+"""Which source files of the project a stage of the pipeline runs: the import closure of its module.
+
+`dvc.yaml` names them as dependencies, so that an edit runs the stages that it affects and no others.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "mlops_template"
+MACHINERY = Path("machinery")
+SOURCE = Path("src")
+OWN_MODULE = "own_module"
+"""The function by which the machinery imports a module of the owner's package, named by its argument."""
+COMMAND = re.compile(r"python -m ([\w.]+)")
+
+
+def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> list[Path]:
+    """The files of the project that `python -m MODULE` imports, at any depth, relative to `root` and in order.
+
+    Machinery that does not lie in the project, since it is installed from an index, is not among them: `uv.lock` is.
+    """
+    module = COMMAND.search(command)
+    if module is None:
+        return []
+    found: set[Path] = set()
+    waiting = [module[1]]
+    while waiting:
+        file = file_of(waiting.pop(), own_package, root)
+        if file is not None and file not in found:
+            found.add(file)
+            waiting += imported(file, own_package, root)
+    return sorted(path.relative_to(root) for path in found if not only_documents(path))
+
+
+def imported(file: Path, own_package: str, root: Path) -> list[str]:
+    """The full names of the modules that a file imports or may import, at its top or within a function."""
+    return list(imports_of(file, module_name(file, root), own_package))
+
+
+def imports_of(file: Path, module: str, own_package: str) -> tuple[str, ...]:
+    """The same, of the module of that name."""
+    package = module if file.stem == "__init__" else module.rpartition(".")[0]
+    return tuple(names_in(ast.parse(file.read_text(encoding="utf-8")), package, own_package))
+
+
+def names_in(tree: ast.AST, package: str, own_package: str) -> Iterator[str]:
+    """The imports of a module of that package. Of `from a import b` both `a` and `a.b` may be one."""
+    parts = package.split(".")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = parts[: len(parts) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == OWN_MODULE:
+            yield from (
+                f"{own_package}.{name.value}"
+                for name in node.args
+                if isinstance(name, ast.Constant) and isinstance(name.value, str)
+            )
+
+
+def file_of(module: str, own_package: str, root: Path) -> Path | None:
+    """The file of a module of the project, None for a library's."""
+    top = module.partition(".")[0]
+    if top not in (PACKAGE, own_package):
+        return None
+    base = root / (MACHINERY if top == PACKAGE else SOURCE) / Path(*module.split("."))
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
+
+
+def module_name(file: Path, root: Path) -> str:
+    """The full name of the module that a file is."""
+    relative = file.relative_to(root).with_suffix("")
+    parts = relative.parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def only_documents(file: Path) -> bool:
+    """Whether a module holds nothing but its docstring."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)

@@ -1,0 +1,106 @@
+"""The repository at GitHub, asked and told through `gh`, which knows who we are."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ProjectError
+from .checks import NotSeen
+from .git import answers
+
+ADDRESS = re.compile(
+    r"(?:\w+://)?(?:[^@/]+@)?([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
+)
+SECONDS = 20
+QUIET = {"GH_PROMPT_DISABLED": "1", "GH_NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1"}
+
+
+class Refused(NotSeen):
+    """GitHub answered with an error."""
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The repository at GitHub that is `origin` here."""
+
+    host: str
+    name: str
+
+    def get(self, path: str = "") -> Any:
+        """What GitHub says of a part of it. Raises Refused, or NotSeen where it cannot be asked."""
+        return ask(self.host, f"repos/{self.name}{path}")
+
+    def tell(self, method: str, path: str, **fields: Any) -> Any:
+        """Have GitHub change something, and give its answer. Raises as `get` does."""
+        return ask(self.host, f"repos/{self.name}{path}", method, fields)
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"https://{self.host}/{self.name}"
+
+    def set_by_admin(self, path: str) -> Any:
+        """The same for settings that GitHub shows to administrators alone."""
+        try:
+            return self.get(path)
+        except Refused as error:
+            if error.status in (403, 404):
+                raise NotSeen("only an administrator of the repository sees it") from None
+            raise
+
+
+def ask(host: str, path: str, method: str = "GET", fields: dict[str, Any] | None = None) -> Any:
+    """GitHub's answer."""
+    gh = shutil.which("gh")
+    if gh is None:
+        raise NotSeen("gh was not found: install it (https://cli.github.com), then `gh auth login`")
+    sent = [] if method == "GET" else ["--method", method, "--input", "-"]
+    try:
+        done = subprocess.run(
+            [gh, "api", "--hostname", host, path, *sent],
+            env=os.environ | QUIET,
+            input=json.dumps(fields) if sent else "",
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise NotSeen(f"no answer within {SECONDS} seconds") from None
+    if done.returncode == 0:
+        return json.loads(done.stdout) if done.stdout.strip() else None
+    reason = next(iter(done.stderr.strip().splitlines()), f"gh ended with {done.returncode}")
+    status = re.search(r"\(HTTP (\d+)\)", done.stderr)
+    if status:
+        raise Refused(reason, int(status[1]))
+    raise NotSeen(f"{reason} (`gh auth status` says more)" if done.returncode == 4 else reason)
+
+
+def at_origin() -> Repository:
+    """The repository that `origin` names."""
+    url = answers("remote", "get-url", "origin")
+    if url is None:
+        raise NotSeen("there is no origin")
+    found = ADDRESS.fullmatch(url)
+    if found is None:
+        raise NotSeen("origin is not on GitHub")
+    return Repository(found[1], found[2])
+
+
+@contextmanager
+def required() -> Iterator[Repository]:
+    """The repository, for what cannot be done without it: what GitHub refuses becomes a ProjectError."""
+    try:
+        yield at_origin()
+    except NotSeen as reason:
+        raise ProjectError(f"GitHub: {reason}") from reason

@@ -1,0 +1,69 @@
+"""Issues at GitHub that tell of a state: opened once, kept up to date while it lasts, closed when it is over."""
+
+from pathlib import Path
+from typing import Any
+
+from ..render.markdown import fenced
+from . import actions, gh
+
+LABEL = "notice"
+LONGEST = 60_000
+"""Characters of a file. The text of an issue holds 65,536."""
+
+
+def open_notice(key: str, title: str, files: list[Path]) -> str:
+    """Open the issue of that key, or bring it up to date: Markdown as it is, the end of any other file to the letter.
+
+    Files that are not there are left out. Returns a line that says what was done.
+    """
+    with gh.required() as repository:
+        text = "\n".join([mark(key), "", *body(files), "", *of_this_run()]) + "\n"
+        known = find(repository, key)
+        if known:
+            repository.tell("PATCH", f"/issues/{known['number']}", title=title, body=text)
+            return f"issue {known['number']} is up to date: {known['html_url']}"
+        made = repository.tell("POST", "/issues", title=title, body=text, labels=[LABEL])
+        return f"opened issue {made['number']}: {made['html_url']}"
+
+
+def close_notice(key: str, why: str) -> str:
+    """Close the issue of that key with a word on why, if there is one. Returns a line that says what was done."""
+    with gh.required() as repository:
+        known = find(repository, key)
+        if known is None:
+            return f"no issue is open about {key}"
+        told = "\n".join([why, "", *of_this_run()])
+        repository.tell("POST", f"/issues/{known['number']}/comments", body=told)
+        repository.tell("PATCH", f"/issues/{known['number']}", state="closed", state_reason="completed")
+        return f"closed issue {known['number']}: {why}"
+
+
+def find(repository: gh.Repository, key: str) -> dict[str, Any] | None:
+    """The open issue of that key."""
+    issues = repository.get(f"/issues?state=open&labels={LABEL}&per_page=100")
+    return next((issue for issue in issues if (issue.get("body") or "").startswith(mark(key))), None)
+
+
+def mark(key: str) -> str:
+    """What the text of the issue begins with; nobody sees it."""
+    return f"<!-- notice: {key} -->"
+
+
+def body(files: list[Path]) -> list[str]:
+    """The files, one below the other."""
+    lines: list[str] = []
+    for file in files:
+        if not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if file.suffix == ".md":
+            lines += ["", text[:LONGEST]]
+        else:
+            lines += ["", *fenced(text[-LONGEST:].splitlines()[-40:], "text")]
+    return lines
+
+
+def of_this_run() -> list[str]:
+    """Where it was seen last, in a job."""
+    address = actions.run_address()
+    return [f"As of [this run]({address})."] if address else []

@@ -1,0 +1,1 @@
+"""Numbers, Markdown, HTML and SVG. Knows no model."""

@@ -1,0 +1,90 @@
+"""All that a report tells, gathered once: the comparison, both models' answers, and what changed since the base."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
+from ..champion.stages import differs
+from ..errors import ProjectError
+from ..evaluation.compare import Comparison, digest_of, load_comparison
+from ..evaluation.matchup import meet
+from ..integrations import git
+from ..retrain.decide import Decision, decided
+from ..settings import paths
+from ..settings.params import Params
+from ..settings.project import load_project
+from ..training.metrics import Scored
+from . import changes
+from .changes import Change, DataChange, Stage
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What `report` tells, in Markdown and as a page, of the working tree against the revision `base`."""
+
+    project: str
+    params: Params
+    base: str
+    challenger: str
+    champion: str | None
+    """That of the base."""
+    comparison: Comparison | None
+    """None where the model is that of the base."""
+    scored: tuple[Scored, Scored] | None
+    """The challenger's and its opponent's answers to the same rows; None where these are too few or not known."""
+    parameters: list[Change]
+    libraries: list[Change]
+    data: DataChange | None
+    stages: list[Stage]
+    code: str
+    decision: Decision | None = None
+    """To retrain, where this change follows from one."""
+    serving: dict[str, Any] | None = None
+    """What is to serve the challenger, where `evaluate` told."""
+
+    @property
+    def base_name(self) -> str:
+        """The base as one would say it: a commit by its first digits."""
+        return self.base[:8] if re.fullmatch("[0-9a-f]{40}", self.base) else self.base
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything differs from the base."""
+        return bool(self.parameters or self.libraries or self.data or self.code)
+
+
+def gather(params: Params, base: str) -> Facts:
+    """The facts. Raises ProjectError when the comparison with the champion of `base` was not made yet."""
+    project, base = load_project().name, git.known(base)
+    challenger, champion = challenger_digest(), champion_digest(base)
+    comparison = scored = None
+    if challenger != champion and (git.head() is None or differs(base)):
+        with opponent(champion, base) as directory:
+            comparison = load_comparison()
+            if comparison is None or comparison.inputs != digest_of(challenger, champion, params):
+                other = "none was made" if comparison is None else "the last was of other models, rows or settings"
+                raise ProjectError(
+                    f"challenger and champion of {base} were not compared ({other}): "
+                    f"`uv run {project} compare --base {base}` first"
+                )
+            encounter = meet(params, directory, partial(evaluation, champion, base))
+            scored = encounter.answers() if encounter.met == comparison.met else None
+    return Facts(
+        project=project,
+        params=params,
+        base=base,
+        challenger=challenger,
+        champion=champion,
+        comparison=comparison,
+        scored=scored,
+        parameters=changes.parameters(base),
+        libraries=changes.libraries(base),
+        data=changes.data(base, params),
+        stages=changes.stages(base),
+        code=changes.code(base),
+        decision=decided(base),
+        serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
+    )

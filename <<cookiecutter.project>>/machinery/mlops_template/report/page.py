@@ -1,0 +1,130 @@
+"""The report as one page that needs nothing else: the figures of the Markdown, and real plots."""
+
+from collections.abc import Sequence
+from html import escape
+
+from ..evaluation.export import described
+from ..evaluation.gates import Difference
+from ..render.markup import document, grid, paragraph, rendered, section
+from ..render.svg import interval
+from . import plots, summary, tables
+from .facts import Facts
+
+MOST_COLUMNS = 24
+
+
+def page(facts: Facts, accept: str | None = None) -> str:
+    """The page. `accept` is why the change is accepted in spite of the verdict."""
+    comparison = facts.comparison
+    if comparison is None:
+        told = f"The pipeline gives what it gave at {facts.base_name}: {summary.models(facts)}."
+        return document(facts.project, "unchanged", summary.UNCHANGED, [paragraph(told), *what_changed(facts)])
+    notes = [paragraph(reason, "reason") for reason in comparison.reasons]
+    if accept and comparison.verdict != "promote":
+        notes.insert(0, paragraph(f"Accepted in spite of the verdict: {accept}", "accepted"))
+    if comparison.forced:
+        notes.insert(0, paragraph(f"Promoted against the verdict: {comparison.forced['why']}", "accepted"))
+    if facts.decision:
+        notes += [paragraph(f"Retrained because of {reason}", "reason") for reason in facts.decision.why]
+    parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]
+    serving = [paragraph(f"Serving: {described(facts.serving)}")] if facts.serving else []
+    parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params)), *serving])
+    parts += section("Gates", [rendered(tables.gate_table(comparison))])
+    return document(facts.project, comparison.verdict, summary.VERDICTS[comparison.verdict], parts)
+
+
+def metrics(facts: Facts) -> Sequence[str]:
+    """The metric table, each difference drawn beside its figures."""
+    comparison = facts.comparison
+    if comparison is None or not comparison.metrics:
+        return []
+    content = tables.metric_table(comparison, facts.params)
+    names = sorted(comparison.metrics, key=lambda name: name != facts.params.gates.primary)
+    drawn = []
+    for name in names:
+        found = comparison.metrics[name].difference
+        reach = max((abs(end) for end in (found.low, found.high, found.value) if end is not None), default=1.0)
+        drawn.append(drawing(found, name, reach, {"zero": 0.0}, name))
+    legend = (
+        "▲ better, ▼ worse beyond noise: the whole 95 % interval says so. ↑ more is better, ↓ less is better. "
+        "Each drawing has a scale of its own, with zero in the middle."
+    )
+    return section(
+        "Metrics", [paragraph(tables.rows_met(comparison)), rendered(content, drawn, 4), paragraph(legend, "small")]
+    )
+
+
+def curves(facts: Facts) -> Sequence[str]:
+    """The curves and distributions of both models."""
+    if facts.scored is None or facts.comparison is None:
+        return []
+    opponent = tables.opponent(facts.comparison)
+    figures = [figure(found) for found in plots.of_scores(*facts.scored, opponent)]
+    return section("Both models on the same rows", [legend("this change", opponent), grid(figures)])
+
+
+def slices(facts: Facts) -> Sequence[str]:
+    """Every slice, its difference drawn on one scale."""
+    comparison = facts.comparison
+    if comparison is None or not comparison.slices:
+        return []
+    ordered = sorted(comparison.slices, key=lambda one: (not one.worse, one.p, one.slice))
+    ends = [end for one in ordered for end in (one.difference.low, one.difference.high) if end is not None]
+    reach = max(map(abs, ends), default=1.0)
+    margin = facts.params.gates.slice_margin
+    better = tables.METRICS[facts.params.gates.primary].higher_is_better
+    marks = {"zero": 0.0} | ({"margin": -margin if better else margin} if 0 < margin <= reach else {})
+    primary = facts.params.gates.primary
+    drawn = [drawing(one.difference, primary, reach, marks, one.slice) for one in ordered]
+    told = "All drawings have one scale, with zero in the middle"
+    told += "; the dotted line is the margin beyond which no slice may be worse." if "margin" in marks else "."
+    content = tables.slice_table(ordered, comparison, facts.params)
+    return section("Slices", [rendered(content, drawn), paragraph(told, "small")])
+
+
+def what_changed(facts: Facts) -> Sequence[str]:
+    """Parameters, libraries, code and data against the base, and the stages that ran for it."""
+    parts = []
+    settings = facts.parameters + facts.libraries
+    if settings:
+        parts.append(rendered(tables.change_table(settings)))
+    if facts.data:
+        parts.append(rendered(tables.held_table(facts.data)))
+    parts.append(paragraph(f"Code: {facts.code or 'nothing changed'}."))
+    if facts.stages:
+        parts.append(rendered(tables.stage_table(facts.stages)))
+    return section(f"What changed since {facts.base_name}", parts)
+
+
+def drift(facts: Facts) -> Sequence[str]:
+    """The columns of the raw data before and after, the furthest moved first."""
+    found = facts.data
+    if found is None:
+        return []
+    if found.unknown:
+        return section("Data", [paragraph(f"Distributions were {summary.distributions(facts)}.")])
+    figures = [figure(plots.of_drift(one, found.compared)) for one in found.drifts[:MOST_COLUMNS]]
+    told = [legend(found.compared[1], found.compared[0]), rendered(tables.drift_table(found))]
+    more = len(found.drifts) - len(figures)
+    hidden = [paragraph(f"{more} more columns, which moved less, are not drawn.", "small")] if more else []
+    return section("Data", [*told, grid(figures), *hidden])
+
+
+def legend(ours: str, theirs: str) -> str:
+    """Which colour is whose."""
+    names = f'<span class="challenger">{escape(ours)}</span> <span class="champion">{escape(theirs)}</span>'
+    return f'<p class="legend">{names}</p>'
+
+
+def figure(found: plots.Figure) -> str:
+    """A plot with its title and caption."""
+    title, caption = escape(found.plot.title), escape(found.caption)
+    return f"<figure><h3>{title}</h3>{found.plot}<figcaption>{caption}</figcaption></figure>"
+
+
+def drawing(found: Difference, metric: str, reach: float, marks: dict[str, float], name: str) -> str:
+    """A difference with its interval, in the colour of what it means; empty where it is undefined."""
+    if found.value is None or found.low is None or found.high is None:
+        return ""
+    kind = {"▲": "better", "▼": "worse", "": "noise"}[tables.sign(found, tables.METRICS[metric].higher_is_better)]
+    return interval((found.low, found.high), found.value, (-reach, reach), marks, kind, f"{name}: {found}")

@@ -1,0 +1,169 @@
+"""The tables of a report, as plain cells, so that Markdown and the page show the same figures."""
+
+from collections.abc import Iterable
+
+from ..evaluation.compare import Comparison
+from ..evaluation.gates import Cost, Difference, Gate, SliceDifference
+from ..render.cells import Code, Strong, Table
+from ..render.numbers import figure, period
+from ..settings.params import Params
+from ..training.metrics import CLASSIFICATION, REGRESSION
+from .changes import Change, DataChange, Held, Stage
+
+METRICS = CLASSIFICATION | REGRESSION
+
+
+def opponent(comparison: Comparison) -> str:
+    """Who the challenger met."""
+    return "champion" if comparison.champion else "baseline"
+
+
+def side(comparison: Comparison) -> str:
+    """The opponent, and by what it was met where that is not its model."""
+    return opponent(comparison) + ("" if comparison.met == "model" else f" ({comparison.met})")
+
+
+def rows_met(comparison: Comparison) -> str:
+    """On which rows they met."""
+    rows = f"{comparison.rows:,} held-out rows{period(comparison.window)}"
+    if comparison.met == "metrics only":
+        return f"{rows}, which this change has not seen; the champion's metrics are of its own holdout."
+    return f"{rows}, which neither has seen."
+
+
+def sign(found: Difference, higher_is_better: bool) -> str:
+    """▲ where the whole interval says better, ▼ where it says worse, else nothing."""
+    if found.low is None or found.high is None or found.low <= 0 <= found.high:
+        return ""
+    return "▲" if (found.low > 0) == higher_is_better else "▼"
+
+
+def with_sign(found: Difference, metric: str) -> str:
+    """The difference with its interval and what it means."""
+    return f"{found} {sign(found, METRICS[metric].higher_is_better)}".strip() if found.value is not None else "–"
+
+
+def metric_table(comparison: Comparison, params: Params) -> Table:
+    """Every metric of both models; the primary one first."""
+    primary = params.gates.primary
+    names = sorted(comparison.metrics, key=lambda name: name != primary)
+    rows: list[list[str]] = []
+    for name in names:
+        pair, arrow = comparison.metrics[name], "↑" if METRICS[name].higher_is_better else "↓"
+        label = f"{name} {arrow}"
+        figures = [figure(pair.champion), figure(pair.challenger), with_sign(pair.difference, name)]
+        rows.append([Strong(label) if name == primary else label, *figures, gates_of(name, comparison, params)])
+    return Table(["metric", side(comparison), "this change", "difference, 95 % interval", "gate"], rows, (1, 2, 3))
+
+
+def gates_of(metric: str, comparison: Comparison, params: Params) -> str:
+    """The gates that stand on a metric, each with its mark and what it asks for."""
+    gates, asked = params.gates, {}
+    more = METRICS[metric].higher_is_better
+    if metric in gates.limits:
+        asked[f"{metric} limit"] = f"{'≥' if more else '≤'} {gates.limits[metric]:g}"
+    if metric == gates.primary:
+        margin = "" if gates.policy == "better" or not gates.margin else f" {'−' if more else '+'} {gates.margin:g}"
+        asked["champion"] = f"{'>' if more else '<'} champion{margin}"
+        asked["baseline"] = f"{'>' if more else '<'} baseline"
+    found = {gate.gate: gate for gate in comparison.gates}
+    return ", ".join(
+        f"{mark(found[name])} {text}".replace(" ", "\xa0") for name, text in asked.items() if name in found
+    )
+
+
+def mark(gate: Gate) -> str:
+    """Whether a gate was passed."""
+    return "✅" if gate.passed else "❌"
+
+
+def gate_table(comparison: Comparison) -> Table:
+    """Every gate with what was found."""
+    rows = [[gate.gate, mark(gate), gate.detail] for gate in comparison.gates]
+    return Table(["gate", "", "what was found"], rows)
+
+
+def moved(comparison: Comparison, params: Params) -> list[SliceDifference]:
+    """The slices whose interval leaves out 0 or that broke the gate, the worst first."""
+    primary = METRICS[params.gates.primary]
+    found = [one for one in comparison.slices if one.worse or sign(one.difference, True)]
+    return sorted(found, key=lambda one: (not one.worse, one.difference.gain(primary)[0]))
+
+
+def slice_table(slices: Iterable[SliceDifference], comparison: Comparison, params: Params) -> Table:
+    """The primary metric of both models on slices."""
+    rows: list[list[str]] = []
+    for found in slices:
+        figures = [f"{found.rows:,}", figure(found.champion), figure(found.challenger)]
+        difference = with_sign(found.difference, params.gates.primary) + (" ❌" if found.worse else "")
+        rows.append([Code(found.slice), *figures, difference])
+    header = ["slice", "rows", opponent(comparison), "this change", f"{params.gates.primary}, 95 % interval"]
+    return Table(header, rows, (1, 2, 3, 4))
+
+
+def change_table(changes: list[Change]) -> Table:
+    """Settings before and after."""
+    rows = [[Code(one.name), value(one.before), value(one.after)] for one in changes]
+    return Table(["setting", "before", "after"], rows)
+
+
+def value(setting: str | None) -> str:
+    """A setting; one that was not set is said so, one without content shows as empty."""
+    return "not set" if setting is None else Code(setting) if setting.strip() else "empty"
+
+
+def held_table(found: DataChange) -> Table:
+    """Rows, partitions and dates of the data."""
+    sides = (found.before, found.after)
+    rows = [
+        ["rows", *(f"{side.rows:,}" if side else "–" for side in sides)],
+        ["partitions", *(str(side.partitions) if side else "–" for side in sides)],
+    ]
+    if any(side and side.first for side in sides):
+        rows.append(["dates", *(dates(side) for side in sides)])
+    return Table(["data", "before", "after"], rows, (1, 2))
+
+
+def dates(side: Held | None) -> str:
+    """The first and the last day."""
+    return f"{side.first[:10]} to {side.last[:10]}" if side and side.first and side.last else "–"
+
+
+def drift_table(found: DataChange) -> Table:
+    """How far each column moved."""
+    rows: list[list[str]] = []
+    for one in found.drifts:
+        missing = [f", {share:.1%} missing" if any(one.missing) else "" for share in one.missing]
+        sides = [Code(f"{typical}{gap}") for typical, gap in zip(one.typical, missing, strict=True)]
+        rows.append([Code(one.column), f"{one.index:.2f}", "moved" if one.moved else "", *sides])
+    return Table(["column", "PSI", "", *found.compared], rows, (1,))
+
+
+def cost_table(comparison: Comparison, params: Params) -> Table:
+    """Size and latency of both models."""
+    costs = (comparison.champion_cost, comparison.cost)
+    rows = [
+        ["size", *(size(cost) for cost in costs), f"{params.gates.max_size_mb:g} MB"],
+        ["one row, median", *(latency(cost) for cost in costs), f"{params.gates.max_latency_ms:g} ms"],
+    ]
+    return Table(["", opponent(comparison), "this change", "at most"], rows, (1, 2, 3))
+
+
+def size(cost: Cost | None) -> str:
+    """The size of a model."""
+    return f"{cost.size_mb:.2f} MB" if cost else "–"
+
+
+def latency(cost: Cost | None) -> str:
+    """How long a model takes for a row."""
+    return f"{cost.latency_ms:.1f} ms" if cost and cost.latency_ms is not None else "–"
+
+
+def stage_table(stages: list[Stage]) -> Table:
+    """Each stage, what became of it, and why."""
+    rows: list[list[str]] = []
+    for stage in stages:
+        state = "–" if stage.ran is None else "ran" if stage.ran else "cached"
+        seconds = f"{stage.seconds:.1f} s" if stage.ran and stage.seconds is not None else "–"
+        rows.append([stage.name, state, seconds, Code(", ".join(stage.inputs)) if stage.inputs else "nothing"])
+    return Table(["stage", "", "time", "inputs that differ"], rows, (2,))

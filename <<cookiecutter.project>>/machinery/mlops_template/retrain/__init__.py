@@ -1,0 +1,1 @@
+"""Continuous training: whether to retrain, and how the result is published."""

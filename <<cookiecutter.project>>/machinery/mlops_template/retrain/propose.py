@@ -1,0 +1,188 @@
+"""What becomes of a retraining: a report, a pull request or a merge, by the level of automation; or an issue."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ProjectError
+from ..integrations import actions, gh, git
+from ..integrations.issues import close_notice, open_notice
+from ..render.markdown import words
+from ..settings import paths
+from ..settings.params import Params
+from .begin import BRANCH, remove
+from .decide import Decision, decided, inputs_digest, record_outcome
+from .deliver import open_pulls, promoted, title
+
+LABEL = "retrain"
+VERDICTS = ("promote", "keep", "unchanged", "fail")
+LONGEST = 60_000
+"""Characters of the report. The text of a pull request holds 65,536."""
+
+FAILED, FORBIDDEN = "retrain-failed", "retrain-pull-request"
+"""The keys of the issues that may be opened."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the jobs before have found: the verdict, empty where one of them failed, and where the result is."""
+
+    verdict: str
+    branch: str
+    commit: str
+    tests: str
+    report: Path
+    starts: str = ""
+    """The workflow that a merge into main calls for but, made with this token, does not start."""
+
+
+def propose(params: Params, found: Result) -> str:
+    """End a retraining. Returns a line that says how. Raises ProjectError where GitHub refuses."""
+    decision = decided()
+    if decision is None:
+        raise ProjectError("no retraining is checked out: `retraining begin` starts one")
+    with gh.required() as repository:
+        if found.commit:
+            set_statuses(repository, found)
+        outcome, detail = end(repository, params, decision, found)
+    if outcome != "died":
+        record_outcome(outcome, detail)
+    remove(BRANCH)
+    return f"{outcome}: {detail}"
+
+
+def end(repository: gh.Repository, params: Params, decision: Decision, found: Result) -> tuple[str, str]:
+    """Do what the verdict and the level ask for: the outcome in a word, and where it is to be seen."""
+    manual = params.retrain.automation == "manual"
+    if found.verdict not in VERDICTS or (found.verdict in ("promote", "keep") and not found.commit and not manual):
+        told = open_notice(FAILED, "The retraining broke down", [found.report])
+        return "died", f"a job before this one failed; {told}"
+    if found.verdict == "fail":
+        return "failed", open_notice(FAILED, "The retrained model must not go live", [found.report])
+    close_notice(FAILED, f"The retraining came to an end, with the verdict {found.verdict}.")
+    if manual:
+        return "reported", "the level of automation is manual: nothing was proposed"
+    if not found.commit:
+        return "unchanged", "the model is that of main"
+    if params.retrain.automation == "pull-request":
+        return open_pull(repository, decision, found)
+    left = obstacle(decision, found)
+    if left:
+        return open_pull(repository, decision, found, left)
+    refused = merge(repository, decision, found)
+    if not refused:
+        remove(found.branch)
+        return live(repository, found), "merged into main"
+    outcome, address = open_pull(repository, decision, found, refused)
+    if outcome == "proposed" and merge_pull(repository, address, found):
+        return live(repository, found), f"merged {address}"
+    return outcome, address
+
+
+def live(repository: gh.Repository, found: Result) -> str:
+    """What a merge means; a new champion is deployed."""
+    if not promoted():
+        return "kept"
+    if found.starts:
+        repository.tell("POST", f"/actions/workflows/{found.starts}/dispatches", ref="main")
+    return "promoted"
+
+
+def set_statuses(repository: gh.Repository, found: Result) -> None:
+    """Say of the commit what this run found, under the names that the branch rule asks for."""
+    for context, good, said in (
+        ("model", found.verdict in VERDICTS[:3], found.verdict),
+        ("tests", found.tests == "success", found.tests),
+    ):
+        repository.tell(
+            "POST",
+            f"/statuses/{found.commit}",
+            state="success" if good else "failure",
+            context=context,
+            description=said,
+            target_url=actions.run_address() or repository.address,
+        )
+
+
+def obstacle(decision: Decision, found: Result) -> str:
+    """Why it must not be merged without a person, empty where nothing is in the way."""
+    if found.tests != "success":
+        return "the tests failed"
+    git.git("fetch", "--quiet", "--no-tags", "--depth=1", "origin", "refs/heads/main")
+    if inputs_digest("FETCH_HEAD") != decision.inputs:
+        return "main moved meanwhile, in what the training depends on: the next run retrains on top of it"
+    return ""
+
+
+def merge(repository: gh.Repository, decision: Decision, found: Result) -> str:
+    """Merge into main; why GitHub refused, empty where it did not."""
+    message = f"Merge {found.branch}: {title(decision, promoted())}"
+    try:
+        repository.tell("POST", "/merges", base="main", head=found.commit, commit_message=message)
+    except gh.Refused as refused:
+        return str(refused)
+    return ""
+
+
+def merge_pull(repository: gh.Repository, address: str, found: Result) -> bool:
+    """Merge the pull request, where `main` takes nothing but those; whether GitHub did."""
+    try:
+        repository.tell("PUT", f"/pulls/{address.rpartition('/')[2]}/merge", merge_method="merge", sha=found.commit)
+    except gh.Refused:
+        return False
+    remove(found.branch)
+    return True
+
+
+def open_pull(repository: gh.Repository, decision: Decision, found: Result, left: str = "") -> tuple[str, str]:
+    """Open the pull request, or bring the open one up to date: `proposed`, and its address.
+
+    `left` is why it was not merged without a person. Where GitHub forbids to open one, an issue says what to set.
+    """
+    fields = {"title": title(decision, promoted()), "body": text(found, left)}
+    known = [pull for pull in open_pulls(repository) if pull["head"]["ref"] == found.branch]
+    try:
+        if known:
+            pull = repository.tell("PATCH", f"/pulls/{known[0]['number']}", **fields)
+        else:
+            pull = repository.tell("POST", "/pulls", head=found.branch, base="main", **fields)
+    except gh.Refused as refused:
+        if refused.status != 403:
+            raise
+        return "not proposed", tell_how(repository, found)
+    close_notice(FORBIDDEN, "A pull request could be opened.")
+    set_labels(repository, pull, found.verdict)
+    return "proposed", str(pull["html_url"])
+
+
+def tell_how(repository: gh.Repository, found: Result) -> str:
+    """Open the issue that says which setting is missing, and where the pull request is opened by hand."""
+    note = paths.STAGES.with_name("forbidden.md")
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(
+        f"The retrained model is on the branch `{found.branch}`, but this repository does not let Actions open pull "
+        "requests.\n\n"
+        f"- [Open it by hand]({repository.address}/compare/main...{found.branch}?expand=1).\n"
+        "- For the next time: Settings → Actions → General → Allow GitHub Actions to create and approve pull requests, "
+        f"or `gh api --method PUT repos/{repository.name}/actions/permissions/workflow "
+        "-F can_approve_pull_request_reviews=true`.\n",
+        encoding="utf-8",
+        newline="\n",
+    )
+    return open_notice(FORBIDDEN, "A retrained model waits for its pull request", [note, found.report])
+
+
+def set_labels(repository: gh.Repository, pull: dict[str, Any], verdict: str) -> None:
+    """Label it with the verdict, and no longer with an earlier one."""
+    number = pull["number"]
+    for label in pull.get("labels", []):
+        if label["name"] in VERDICTS and label["name"] != verdict:
+            repository.tell("DELETE", f"/issues/{number}/labels/{label['name']}")
+    repository.tell("POST", f"/issues/{number}/labels", labels=[LABEL, verdict])
+
+
+def text(found: Result, left: str) -> str:
+    """The text of the pull request: the report, and above it why it is not merged yet, if it should be."""
+    lines = [f"⚠️ **Not merged by itself:** {words(left, 400)}", ""] if left else []
+    report = found.report.read_text(encoding="utf-8") if found.report.is_file() else ""
+    return "\n".join([*lines, report[:LONGEST]])

@@ -1,0 +1,255 @@
+"""What speaks for a retraining: measured on the rows that came since the champion was made."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ..data import partitions
+from ..data.drift import drift
+from ..data.split import holdout, labelled
+from ..evaluation.gates import Difference
+from ..evaluation.intervals import blocks, interval_of_difference, resamples
+from ..settings.params import Params
+from ..training.artifact import Model, load_card, load_model, row_hashes, training_rows
+from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number
+
+FEWEST_ROWS = 50
+"""In a window, for it to be judged."""
+
+MOST_ROWS = 200_000
+"""Of the champion's training rows, evenly drawn, that distributions are held against."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One reason to retrain: whether it is `given`, and the figure behind it."""
+
+    reason: str
+    given: bool
+    figure: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All of them. `newest` is the latest moment held, None without a time column."""
+
+    rows: int
+    new_rows: int
+    """Rows more to train on than the champion had."""
+    newest: pd.Timestamp | None
+    signals: list[Signal]
+
+
+def measure(params: Params, champion: Path) -> Measured:
+    """Hold the rows of `data/raw` against the champion that lies in a directory."""
+    held = Held.of(params, champion)
+    wanted = params.retrain.reasons
+    signals = [by_rows(held, wanted.rows)]
+    if held.times is not None:
+        signals.append(by_age(held, wanted.age))
+    windows = held.windows(params)
+    signals.append(by_drift(held, windows, params))
+    if wanted.decay:
+        signals.append(by_decay(held, windows, params, champion))
+    return Measured(len(held.trained), held.new_rows, held.newest, signals)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The rows held, in the order in which they came, as far as deciding needs them."""
+
+    times: pd.Series | None
+    labelled: Array
+    """(n,) whether the target is known by now."""
+    trained: Array
+    """(n,) whether the champion was trained on the row."""
+    promoted_on: Array
+    """(n,) whether it was held out when the champion was made."""
+    partition: Array
+    """(n,) the number of the partition that brought it."""
+    card: dict[str, Any]
+    new_rows: int
+
+    @classmethod
+    def of(cls, params: Params, champion: Path) -> "Held":
+        """Look at ids and times of all rows."""
+        columns, card = params.columns, load_card(champion)
+        deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
+        rows = partitions.read(deciding)
+        parts = partitions.files()
+        counts = [partitions.table([columns.id], [part]).num_rows for part in parts]
+        partition = np.repeat(np.arange(len(parts)), counts)
+        trained = np.isin(row_hashes(rows[columns.id]), training_rows(champion))
+        times = rows[columns.time] if columns.time else None
+        known = labelled(rows, params)
+        promoted_on = ~trained & held_out_then(times, partition, trained, params)
+        to_train = int((~holdout(rows[known], params)).sum())
+        more = to_train - card["training"]["rows"]
+        return cls(times, known.to_numpy(), trained, promoted_on, partition, card, more)
+
+    @property
+    def newest(self) -> pd.Timestamp | None:
+        """The latest moment held."""
+        return None if self.times is None else self.times.max()
+
+    def windows(self, params: Params) -> list[Array]:
+        """The last stretches of time, the latest first, as masks of rows that came after the champion was made.
+
+        Without a time column, the last partitions. Rows whose target is not known yet are in none.
+        """
+        new = ~self.trained & ~self.promoted_on
+        count = params.retrain.windows.of
+        if self.times is None:
+            numbers = sorted(set(self.partition[new]), reverse=True)[:count]
+            return [new & (self.partition == number) for number in numbers]
+        end, length = self.times[self.labelled].max(), pd.Timedelta(params.retrain.windows.length)
+        edges = [end - number * length for number in range(count + 1)]
+        times = self.times
+        return [new & ((times > low) & (times <= high)).to_numpy() for high, low in pairwise(edges)]
+
+
+def held_out_then(times: pd.Series | None, partition: Array, trained: Array, params: Params) -> Array:
+    """The rows that were the holdout when the champion was made, as far as they can be told apart.
+
+    They follow the rows that it was trained on, for as long as a holdout is; without a time column they are those
+    of its rows' partitions.
+    """
+    if not trained.any():
+        return np.zeros(len(trained), dtype=bool)
+    if times is None:
+        return np.isin(partition, np.unique(partition[trained]))
+    last, size = times[trained].max(), params.split.holdout
+    if isinstance(size, str):
+        return np.asarray((times > last) & (times <= last + pd.Timedelta(size)))
+    after = times[times > last].sort_values()
+    count = min(round(trained.sum() * size / (1 - size)), len(after))
+    end = after.iloc[count - 1] if count else last
+    return np.asarray((times > last) & (times <= end))
+
+
+def by_rows(held: Held, wanted: float | None) -> Signal:
+    """Enough that is new."""
+    had = held.card["training"]["rows"]
+    more = f"{held.new_rows:,} more rows to train on than the champion's {had:,}"
+    if wanted is None:
+        return Signal("rows", False, more)
+    least = wanted if wanted >= 1 else wanted * had
+    return Signal("rows", held.new_rows >= least, f"{more} (reason enough: {least:,.0f})")
+
+
+def by_age(held: Held, wanted: str | None) -> Signal:
+    """The champion knows nothing of what came since."""
+    if held.times is None or not (held.trained | held.promoted_on).any():
+        return Signal("age", False, "unknown: none of the champion's rows is held any more")
+    age = held.times.max() - held.times[held.trained | held.promoted_on].max()
+    told = f"the newest row is {age / pd.Timedelta('1 day'):.0f} days newer than those of the champion"
+    if wanted is None:
+        return Signal("age", False, told)
+    return Signal("age", age > pd.Timedelta(wanted), f"{told} (reason enough: {wanted})")
+
+
+def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
+    """A feature or the target is distributed otherwise than in training, in enough of the windows.
+
+    Dates are left out: they always move on.
+    """
+    wanted, needed = params.retrain.reasons.drift, params.retrain.windows.violated
+    columns = [params.columns.target, *params.columns.numeric, *params.columns.categorical]
+    judged = [window for window in windows if window.sum() >= FEWEST_ROWS]
+    if not judged or not held.trained.any():
+        return Signal("drift", False, "not measured: too few rows came since")
+    step = -(-int(held.trained.sum()) // MOST_ROWS)
+    known = np.flatnonzero(held.trained)[::step]
+    moved: list[tuple[float, str]] = []
+    furthest: list[tuple[float, str]] = []
+    for column in columns:
+        values = partitions.read([column])[column]
+        if params.task == "classification" and column == params.columns.target:
+            values = values.astype("str")
+        found = [
+            drift(values.iloc[known], values[window]) if window.sum() >= FEWEST_ROWS else None for window in windows
+        ]
+        latest = found[0].index if found[0] else 0.0
+        furthest.append((latest, column))
+        over = [one is not None and one.index >= max(wanted or np.inf, one.noise) for one in found]
+        if over[0] and sum(over) >= needed:
+            moved.append((latest, column))
+    shown = sorted(moved or furthest, reverse=True)[:3]
+    named = ", ".join(f"{column} {index:.2f}" for index, column in shown)
+    if not moved:
+        return Signal("drift", False, f"no column moved in {needed} of {len(windows)} windows; furthest by PSI {named}")
+    return Signal(
+        "drift",
+        True,
+        f"{len(moved)} of {len(columns)} columns moved in {needed} of {len(windows)} windows, by PSI {named} "
+        f"(reason enough: {wanted:g})",
+    )
+
+
+def by_decay(held: Held, windows: list[Array], params: Params, champion: Path) -> Signal:
+    """The champion does worse than when it was promoted, in enough of the windows, beyond noise and the margin."""
+    name, margin, needed = params.gates.primary, params.gates.margin, params.retrain.windows.violated
+    if held.promoted_on.sum() < FEWEST_ROWS or not any(window.sum() >= FEWEST_ROWS for window in windows):
+        return Signal("decay", False, "not measured: too few rows came since")
+    try:
+        model = load_model(champion)
+        answered = [
+            answers(model, chosen, params) if chosen.sum() >= FEWEST_ROWS else None
+            for chosen in (held.promoted_on, *windows)
+        ]
+    except Exception as error:  # a champion that answers no more is for `compare` to judge
+        return Signal("decay", False, f"not measured: {str(error).splitlines()[0]}")
+    then = answered[0]
+    if then is None:
+        return Signal("decay", False, "not measured: too few rows came since")
+    metric, resampled = metric_named(name, then[0]), params.evaluate.resamples
+    losses = [loss(metric, then, now, resampled) if now else None for now in answered[1:]]
+    over = [one is not None and decayed(one, metric, margin) for one in losses]
+    given = over[0] and sum(over) >= needed
+    latest = losses[0] if losses else None
+    if latest is None:
+        return Signal("decay", False, "not measured: the latest window has too few rows")
+    told = f"{name} {latest} in the latest window, against {metric.value(then[0]):.4f} when promoted"
+    often = f"{sum(over)} of {len(windows)} windows worse by more than {margin:g} and noise (reason enough: {needed})"
+    return Signal("decay", given, f"{told}; {often}")
+
+
+Answered = tuple[Scored, Array]
+"""Rows with truth and answer, and the block of time of each."""
+
+
+def answers(model: Model, chosen: Array, params: Params) -> Answered:
+    """What the champion says of some rows."""
+    columns = params.columns
+    needed = {columns.id, columns.target, *(name for kind in model.card["features"].values() for name in kind)}
+    table = partitions.table([*needed, *({columns.time} - needed if columns.time else ())])
+    rows = table.filter(pa.array(chosen)).to_pandas()
+    scored = as_scored(rows[columns.target], model.predict(rows), model.classes, model.card["positive"])
+    return scored, blocks(rows[columns.id], rows[columns.time] if columns.time else None)
+
+
+def loss(metric: Metric, then: Answered, now: Answered, count: int) -> Difference:
+    """The metric now minus that of then, with the interval of two independent bootstraps over blocks."""
+    draws = [
+        metric.resampled(scored, block, resamples(block, count, seed))
+        for seed, (scored, block) in enumerate((then, now))
+    ]
+    value = metric.value(now[0]) - metric.value(then[0])
+    low, high = interval_of_difference(
+        value, draws[1] - draws[0], min(int(block.max()) + 1 for _, block in (then, now))
+    )
+    return Difference(number(value), number(low), number(high))
+
+
+def decayed(found: Difference, metric: Metric, margin: float) -> bool:
+    """Whether it is worse by more than the margin, and the whole interval says that it is worse."""
+    value, _ = found.gain(metric)
+    better_end = found.high if metric.higher_is_better else found.low
+    if better_end is None or not np.isfinite(value):
+        return False
+    return value < -margin and (better_end < 0 if metric.higher_is_better else better_end > 0)

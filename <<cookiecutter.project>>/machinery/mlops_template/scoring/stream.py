@@ -1,0 +1,136 @@
+"""Files of any size, batch by batch: columns with the contract's types, or an error that names file, column and row."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..data.contract import ABSENT, Contract, convert
+from ..data.sources import DELIMITERS, empty_is_missing, is_parquet, opened
+from ..errors import ProjectError
+from ..settings.paths import CONTRACT
+
+BATCH = 100_000
+"""Rows of a Parquet file that are in memory at a time."""
+
+BLOCK = 16 * 1024**2
+"""Bytes of a CSV file that are in memory at a time."""
+
+PART = 1_000_000
+"""Rows that a part of a Parquet file has at most, where its row groups are no larger."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file, or some row groups of a Parquet file."""
+
+    path: str
+    groups: list[int]
+    first: int
+    """The number of its first row within the file."""
+    steps: int
+    """Batches that it comes in; 1 where that is not known before."""
+
+
+def parts_of(path: str, columns: list[str]) -> list[Part]:
+    """A Parquet file in parts, as far as its row groups let it be split; a CSV file is one part.
+
+    Raises ProjectError when it cannot be read or lacks one of the columns.
+    """
+    with opened(path) as file:
+        if not is_parquet(path):
+            require(path, columns, header(file.read(BLOCK))[1])
+            plain = path.partition("?")[0].endswith((".csv", ".tsv", ".txt"))
+            return [Part(path, [], 0, 1 + file.seek(0, io.SEEK_END) // BLOCK if plain else 1)]
+        import pyarrow.parquet as pq
+
+        parquet = pq.ParquetFile(file)
+        require(path, columns, parquet.schema_arrow.names)
+        sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+    found: list[Part] = []
+    start = first = 0
+    for end in range(1, len(sizes) + 1):
+        rows = sum(sizes[start:end])
+        if end == len(sizes) or rows + sizes[end] > PART:
+            found.append(Part(path, list(range(start, end)), first, -(-rows // BATCH)))
+            start, first = end, first + rows
+    return found
+
+
+def require(path: str, columns: list[str], there: list[str]) -> None:
+    """Raise ProjectError when a column is missing, or there twice."""
+    missing = [name for name in columns if name not in there]
+    if missing:
+        raise ProjectError(f"{path} has no column {', '.join(missing)}: add what is missing, or rename what is there")
+    twice = sorted({name for name in columns if there.count(name) > 1})
+    if twice:
+        raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
+
+
+def batches(part: Part, features: list[str], others: list[str], contract: Contract) -> Iterator[pd.DataFrame]:
+    """Some columns of a part: features with the contract's types, others as they come, of pyarrow's types.
+
+    Raises ProjectError when a value of a feature has another type.
+    """
+    row = part.first
+    with opened(part.path) as file:
+        read = parquet_batches if is_parquet(part.path) else csv_batches
+        for batch in read(file, part, features, others, contract):
+            # Without pandas' metadata an index is a column like the others.
+            frame = batch.select(features).to_pandas(date_as_object=False, ignore_metadata=True)
+            exact = {name: batch.column(name).to_pandas(types_mapper=pd.ArrowDtype) for name in others}
+            yield typed(frame.assign(**exact), features, contract, part.path, row)
+            row += len(frame)
+
+
+def parquet_batches(file: Any, part: Part, features: list[str], others: list[str], _: Contract) -> Any:
+    """Row groups, batch by batch."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(file).iter_batches(BATCH, part.groups, [*others, *features], use_threads=False)
+
+
+def csv_batches(file: Any, part: Part, features: list[str], others: list[str], contract: Contract) -> Any:
+    """Text, block by block: numbers are read as such, all else as text, of which the contract's type is made."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    start = file.read(BLOCK)
+    file.seek(0)
+    numbers = [name for name in features if contract.columns[name].type in ("number", "integer")]
+    types = dict.fromkeys([*others, *features], pa.string()) | dict.fromkeys(numbers, pa.float64())
+    reader = arrow.open_csv(
+        pa.PythonFile(file, mode="r"),
+        read_options=arrow.ReadOptions(block_size=BLOCK, use_threads=False),
+        parse_options=arrow.ParseOptions(delimiter=header(start)[0], newlines_in_values=True),
+        convert_options=arrow.ConvertOptions(column_types=types, include_columns=list(types), null_values=ABSENT),
+    )
+    return map(empty_is_missing, reader)
+
+
+def header(start: bytes) -> tuple[str, list[str]]:
+    """What parts the columns of a CSV file, and their names. Raises ValueError where there are none."""
+    line = start[: start.find(b"\n") + 1 or None].decode("utf-8-sig")
+    if not line.strip():
+        raise ValueError("it is empty, without even a line of column names")
+    delimiter = max(DELIMITERS, key=line.count)
+    return delimiter, next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter))
+
+
+def typed(frame: pd.DataFrame, features: list[str], contract: Contract, path: str, first: int) -> pd.DataFrame:
+    """The features with the contract's types. Raises ProjectError that names the first value of another type."""
+    for name in features:
+        rule = contract.columns[name]
+        column, wrong = convert(frame[name], rule)
+        if wrong.any():
+            place = int(wrong.to_numpy().argmax())
+            value = f"{frame[name].iloc[place]!s:.60}"
+            raise ProjectError(
+                f"{path}: {name} is {value} in row {first + place + 1}, which is no {rule.type}: "
+                f"correct it there, or the type in {CONTRACT}"
+            )
+        frame[name] = column
+    return frame

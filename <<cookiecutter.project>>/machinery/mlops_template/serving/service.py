@@ -1,0 +1,122 @@
+"""The state of one process: the model, whether it may be asked, and what it was asked so far."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..errors import ProjectError
+from .environment import Settings
+from .predictions import PredictionLog
+from .prometheus import Metrics
+from .rows import Decoder, Refused
+from .runtime import Served, load
+
+STARTING = "the model is being loaded"
+DRAINING = "ending: it still answers, but send no more"
+
+MAX_ROWS, MAX_BODY_MB = 10_000, 10.0
+"""Of a request, where neither the environment nor the package says."""
+
+encode = msgspec.json.Encoder().encode
+
+
+class Service:
+    """Answers bodies with bodies; knows nothing of HTTP but its statuses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.max_rows, self.max_body_mb = settings.max_rows or MAX_ROWS, settings.max_body_mb or MAX_BODY_MB
+        self.metrics = Metrics()
+        self.log = PredictionLog(settings.predictions, self.metrics.lost.inc) if settings.predictions else None
+        self.served: Served | None = None
+        self.why_not = STARTING
+        self.draining = False
+
+    def start(self) -> None:
+        """Load the model. One that cannot be is not raised but kept as the reason why the service is not ready."""
+        try:
+            served = load(self.settings.model_dir)
+        except ProjectError as error:
+            self.why_not = str(error)
+            return
+        release, limits = served.release, served.serving["limits"]
+        self.max_rows = self.settings.max_rows or limits["max_rows"]
+        self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
+        self.decode = Decoder(served.schema, self.max_rows)
+        self.version, self.digest, self.reply = release["version"], release["digest"], reply_type(served.names)
+        self.metrics.know([column.name for column in served.schema.columns])
+        self.served = served
+        told = {name: release[name] for name in ("version", "commit", "digest")}
+        self.metrics.model.labels(**told, runtime=served.serving["runtime"]).set(1)
+        self.metrics.ready.set(1)
+        if self.log:
+            self.log.start()
+
+    def end(self) -> None:
+        """Write what is still to be written."""
+        if self.log:
+            self.log.close()
+
+    def model(self) -> Served:
+        """The model. Raises Refused while there is none."""
+        if self.served is None:
+            raise Refused(503, self.why_not)
+        return self.served
+
+    def reason(self) -> str | None:
+        """Why no request should be sent here, None when all is well: the golden rows are asked each time."""
+        if self.draining:
+            return DRAINING
+        if self.served is None:
+            return self.why_not
+        fault = self.served.fault()
+        self.metrics.ready.set(0 if fault else 1)
+        return fault
+
+    def predict(self, body: bytes) -> bytes:
+        """The answers to the rows of a body, each with an id of its own. Raises Refused."""
+        began = time.perf_counter()
+        served = self.model()
+        batch = self.decode(body)
+        answers = served.answer(batch.numbers, batch.categories)
+        if not np.isfinite(answers).all():
+            row = int(np.flatnonzero(~np.isfinite(answers).all(axis=1))[0])
+            raise Refused(422, f"row {row}: the model has no finite answer to it", row)
+        request = os.urandom(12).hex()
+        reply = self.reply
+        found = [reply(f"{request}-{row}", *answer) for row, answer in enumerate(answers.tolist())]
+        encoded = encode({"version": self.version, "answers": found})
+        if self.log:
+            self.log.add((request, time.time(), self.digest, body, encoded))
+        self.count(len(found), batch.missing, batch.unseen, time.perf_counter() - began)
+        return encoded
+
+    def count(self, rows: int, missing: dict[str, int], unseen: dict[str, int], seconds: float) -> None:
+        """Add an answered request to the metrics."""
+        metrics = self.metrics
+        metrics.answered.inc()
+        metrics.rows.inc(rows)
+        metrics.seconds.observe(seconds)
+        for column, number in missing.items():
+            metrics.missing_in[column].inc(number)
+        for column, number in unseen.items():
+            metrics.unseen_in[column].inc(number)
+
+    def card(self) -> dict[str, Any]:
+        """The model that serves: which, from where, how good, and how it runs."""
+        served = self.model()
+        told = ("task", "target", "classes", "positive", "estimator", "training", "versions")
+        return {**served.release, **{name: served.card[name] for name in told}, "serving": served.serving}
+
+
+def reply_type(names: list[str]) -> Callable[..., object]:
+    """An answer to one row, which is sooner made and encoded than a dictionary."""
+    fields = {"id": "id", **{f"a{place}": name for place, name in enumerate(names)}}
+    try:
+        return msgspec.defstruct("Reply", list(fields), rename=fields.get, gc=False)
+    except ValueError:  # a name with a quotation mark, a backslash or a control character
+        return lambda *values: dict(zip(fields.values(), values, strict=True))

@@ -1,0 +1,1 @@
+"""What is set in `params.yaml` and `pyproject.toml`, and where things lie."""

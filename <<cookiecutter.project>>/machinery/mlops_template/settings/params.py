@@ -1,0 +1,205 @@
+"""`params.yaml` as typed objects: a misspelt or impossible setting is refused where it stands."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ..errors import ProjectError
+from .operation import Deploy, Retrain, Serving
+from .paths import PARAMS
+from .section import Section, positive_stretch_of_time, stretch_of_time
+
+Task = Literal["classification", "regression"]
+Value = float | int | str | bool | None
+
+
+class Files(Section):
+    """CSV and Parquet files by glob: paths of this machine or any fsspec URL (`s3://…`)."""
+
+    paths: Annotated[list[str], Field(min_length=1)]
+
+
+class Sql(Section):
+    """A query, read through SQLAlchemy. A `url` of `env:NAME` is taken from that environment variable."""
+
+    url: str
+    query: str
+
+
+class Data(Section):
+    """Where fresh rows come from."""
+
+    source: Literal["sample", "files", "sql"]
+    files: Files | None = None
+    sql: Sql | None = None
+    label_delay: str = "0 days"
+    """How long after a row's time its target is known."""
+
+    _label_delay = field_validator("label_delay")(stretch_of_time)
+
+    @model_validator(mode="after")
+    def _settings_of_the_source(self) -> "Data":
+        if self.source != "sample" and getattr(self, self.source) is None:
+            raise ValueError(f"source is {self.source}, so a section data.{self.source} is needed")
+        return self
+
+
+class Columns(Section):
+    """The role of each column. Columns of the data that stand in no list are kept but not used."""
+
+    id: str
+    time: str | None = None
+    target: str
+    positive: Value = None
+    """The class whose probability is scored in a two-class task; by default the greater of the two."""
+    numeric: list[str] = []
+    categorical: list[str] = []
+    dates: list[str] = []
+
+    @property
+    def features(self) -> list[str]:
+        """All inputs of the model, in the order in which it takes them."""
+        return [*self.numeric, *self.categorical, *self.dates]
+
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """The features by kind."""
+        return {"numeric": self.numeric, "categorical": self.categorical, "dates": self.dates}
+
+    @model_validator(mode="after")
+    def _each_column_has_one_role(self) -> "Columns":
+        if not self.features:
+            raise ValueError("no feature: name columns under numeric, categorical or dates")
+        roles = [self.id, self.target, *self.features]
+        twice = sorted({name for name in roles if roles.count(name) > 1})
+        if twice:
+            raise ValueError(f"more than one role for {', '.join(twice)}")
+        if self.time in (self.id, self.target):
+            raise ValueError(f"{self.time} cannot be the time as well")
+        return self
+
+
+class Split(Section):
+    """The holdout: the newest rows, as a share (0.2) or a stretch of time (28 days)."""
+
+    holdout: float | str
+
+    @field_validator("holdout")
+    @classmethod
+    def _share_or_duration(cls, value: float | str) -> float | str:
+        if isinstance(value, str):
+            return positive_stretch_of_time(value)
+        if not 0 < value < 1:
+            raise ValueError(f"{value} is not between 0 and 1")
+        return value
+
+
+class Range(Section):
+    """A stretch to draw a parameter from, evenly or evenly in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError("a logarithmic range starts above 0")
+        return self
+
+
+class Candidate(Section):
+    """An estimator by dotted path; what stands in `ranges` is searched."""
+
+    estimator: Annotated[str, Field(pattern=r"^\w+(\.\w+)+$")]
+    params: dict[str, Any] = {}
+    ranges: dict[str, list[Any] | Range] = {}
+
+
+class Search(Section):
+    """How candidates are compared: by cross-validation within the training rows, in order of time."""
+
+    folds: Annotated[int, Field(ge=2)] = 3
+    draws: Annotated[int, Field(ge=1)] = 10
+    """Settings drawn for each candidate that has ranges."""
+
+
+class Model(Section):
+    """What is trained."""
+
+    seed: int = 0
+    threads: Annotated[int, Field(ge=1)] = 2
+    """Part of the recipe: another number of threads sums in another order and gives other bytes."""
+    candidates: Annotated[list[Candidate], Field(min_length=1)]
+    search: Search = Search()
+
+
+class Evaluate(Section):
+    """What is looked at beside the overall metrics."""
+
+    slices: list[str] = []
+    min_slice_rows: Annotated[int, Field(ge=1)] = 200
+    resamples: Annotated[int, Field(ge=100)] = 1000
+
+
+class Gates(Section):
+    """What a challenger must satisfy to become champion."""
+
+    primary: str
+    policy: Literal["not_worse", "better"] = "not_worse"
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    slice_margin: Annotated[float, Field(ge=0)] = 0.0
+    limits: dict[str, float] = {}
+    """The worst tolerable value of a metric: a floor where more is better, else a ceiling."""
+    max_latency_ms: Annotated[float, Field(gt=0)] = 100.0
+    max_size_mb: Annotated[float, Field(gt=0)] = 90.0
+
+
+class Params(Section):
+    """The whole of `params.yaml`."""
+
+    task: Task
+    data: Data
+    columns: Columns
+    split: Split
+    model: Model
+    evaluate: Evaluate = Evaluate()
+    gates: Gates
+    retrain: Retrain = Retrain()
+    serving: Serving = Serving()
+    deploy: Deploy = Deploy()
+
+    @model_validator(mode="after")
+    def _duration_needs_a_time(self) -> "Params":
+        if isinstance(self.split.holdout, str) and self.columns.time is None:
+            raise ValueError("split.holdout is a stretch of time but columns.time is not set; give a share: 0.2")
+        return self
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read `params.yaml`. Raises ProjectError that names the setting, what came and what was expected."""
+    try:
+        content = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise ProjectError(f"{path} is missing: restore it with `git checkout {path}`") from None
+    except YAMLError as error:
+        raise ProjectError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise ProjectError(f"{path}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """All that pydantic found, on one line, each with the dotted name of the setting."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in found['loc']) or 'the file'}: "
+        f"{found['msg'].removeprefix('Value error, ')} (got {found['input']!r:.80})"
+        for found in error.errors()
+    )

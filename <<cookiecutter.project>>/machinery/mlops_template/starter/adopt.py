@@ -1,0 +1,264 @@
+"""Making the project about a table of the user's own: settings, contract and data follow from its columns."""
+
+import os
+import re
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from ..data import partitions
+from ..data.contract import Contract, Rule, conform
+from ..data.ingest import accept
+from ..data.sources import GENERATED_ID, Batch, Held, number_equal, read_files, read_sql, with_ids
+from ..errors import ProjectError
+from ..settings import paths
+from ..settings.params import Files, Params, Sql, describe
+from .infer import Inferred, infer
+
+CONTRACT_HEADER = """\
+# What every row must satisfy. `ingest` refuses a batch that breaks a rule, whole, and says which rows.
+# Column: { type: number | integer | string | boolean | datetime, min, max, allowed: [...], nullable, unique, format }
+# Ranges are those seen when the table was adopted, widened by their own length to both sides.
+
+"""
+
+FEW_ROWS = 2000
+FEW_HELD_OUT = 60
+MOST_SLICES = 3
+
+PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+"""A name that no database needs to have quoted."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What was made of a table."""
+
+    rows: int
+    inferred: Inferred
+    warnings: list[str]
+
+    def __str__(self) -> str:
+        found = self.inferred
+        classes = f" of {len(found.classes)} classes" if found.classes else ""
+        lines = [f"took {self.rows:,} rows: {found.task}{classes} from {len(found.roles)} features"]
+        lines += [f"  left out {name}: {reason}" for name, reason in found.left_out.items()]
+        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+
+def adopt(table: str, target: str, time: str | None = None, id_column: str | None = None) -> Adopted:
+    """Write `params.yaml` (its comments kept) and `contract.yaml` for a table, and take in its rows.
+
+    `table` is a CSV or Parquet file, a glob or URL of such files, or `DATABASE-URL::TABLE`, where the URL may be
+    `env:NAME`. Whatever is wrong with the table, ProjectError is raised and the project is as it was.
+    """
+    name_of_id = id_column or GENERATED_ID
+    data, rows = read(table, id_column)
+    for option, column in (("--target", target), ("--time", time), ("--id", id_column)):
+        if column is not None and column not in rows:
+            raise ProjectError(f"{option} {column}: the table has no such column, it has {', '.join(map(str, rows))}")
+    inferred = infer(rows, target, time, name_of_id)
+    if not inferred.roles:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in inferred.left_out.items())
+        raise ProjectError(f"no column of {table} can be used to predict {target} ({reasons})")
+
+    contract = Contract(columns=inferred.rules)
+    rows = number_equal(with_ids(conform(rows, contract), name_of_id))
+    yaml = settings_writer()
+    document = yaml.load(paths.PARAMS.read_text(encoding="utf-8"))
+    change_settings(document, data, inferred, rows, {"id": name_of_id, "time": time, "target": target})
+    try:
+        params = Params.model_validate(document)
+    except ValidationError as error:
+        raise ProjectError(f"{table}: {describe(error)}") from None
+    accepted = accept(Batch(rows, 0), params, contract, Held(None, lambda: pd.Index([], dtype="str")))
+    replace_project(yaml, document, contract, accepted, time)
+    return Adopted(len(accepted), inferred, warnings_of(rows, target, inferred, time))
+
+
+def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFrame]:
+    """(the section `data` that names the table as the source from now on, its rows)."""
+    if "::" in table and not table.startswith(("zip::", "simplecache::", "filecache::")):
+        url, _, name = table.rpartition("::")
+        refuse_password(url)
+        quoted = ".".join(part if PLAIN.fullmatch(part) else f'"{part}"' for part in name.split("."))
+        sql = {"url": url, "query": f"SELECT * FROM {quoted}"}
+        return {"source": "sql", "sql": sql}, pd.concat(read_sql(Sql(**sql), None, None), ignore_index=True)
+    here = Path(table).is_absolute() and "://" not in table
+    path = Path(os.path.relpath(table)).as_posix() if here else table
+    files = {"paths": [path]}
+    tables = read_files(Files(**files), [id_column] if id_column else [])
+    return {"source": "files", "files": files}, pd.concat(tables, ignore_index=True)
+
+
+def refuse_password(url: str) -> None:
+    """A secret must not get into `params.yaml`, which git keeps."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if url.startswith("env:"):
+        return
+    try:
+        password = make_url(url).password
+    except ArgumentError:
+        raise ProjectError(f"{url} is no database URL such as sqlite:///shop.db or env:DATABASE_URL") from None
+    if password:
+        raise ProjectError(
+            "the URL holds a password: set it as DATABASE_URL in the environment and adopt env:DATABASE_URL::TABLE"
+        )
+
+
+def change_settings(
+    document: CommentedMap, data: dict[str, Any], inferred: Inferred, rows: pd.DataFrame, names: dict[str, str | None]
+) -> None:
+    """Set what the table decides; other settings and the comments stay. Comments on what changed go."""
+    target, classes = str(names["target"]), inferred.classes
+    regression = inferred.task == "regression"
+    document["task"] = inferred.task
+    document["data"] = CommentedMap(
+        {key: flow(value) if isinstance(value, dict) else value for key, value in data.items()}
+        | {"label_delay": "0 days"}
+    )
+    document.yaml_set_comment_before_after_key("columns", before="\n")
+
+    columns = document["columns"]
+    columns.update(names)
+    for key in ("id", "time", "target", "positive"):
+        columns.ca.items.pop(key, None)
+    columns.pop("positive", None)
+    if len(classes) == 2:
+        columns.insert(list(columns).index("target") + 1, "positive", positive_of(rows[target], classes))
+    for kind in ("numeric", "categorical", "dates"):
+        names_of_kind = CommentedSeq([name for name, role in inferred.roles.items() if role == kind])
+        if kind != "numeric":
+            names_of_kind.fa.set_flow_style()
+        columns[kind] = names_of_kind
+
+    document["split"]["holdout"] = round(min(0.5, max(0.2, FEW_HELD_OUT / len(rows))), 2)
+    kind = "Regressor" if regression else "Classifier"
+    params: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.1}
+    if len(rows) < FEW_ROWS:
+        params["min_samples_leaf"] = 5
+    candidate = CommentedMap(estimator=f"sklearn.ensemble.HistGradientBoosting{kind}", params=flow(params))
+    document["model"]["candidates"] = CommentedSeq([candidate])
+
+    slices = CommentedSeq(slices_of(rows, inferred))
+    slices.fa.set_flow_style()
+    looked_at = document.setdefault("evaluate", CommentedMap())
+    looked_at["slices"] = slices
+    looked_at["min_slice_rows"] = max(20, min(200, len(rows) // 50))
+    primary, margin, slice_margin = gates_of(rows[target], inferred)
+    gates = document["gates"]
+    gates.update({"primary": primary, "margin": margin, "slice_margin": slice_margin, "limits": flow({})})
+    for key in ("margin", "limits"):
+        gates.ca.items.pop(key, None)
+
+
+def positive_of(target: pd.Series, classes: list[Any]) -> Any:
+    """The class whose probability is scored: True, 1, or the rarer of two names."""
+    if isinstance(classes[1], str):
+        return str(target.astype("str").value_counts().idxmin())
+    return classes[1]
+
+
+def slices_of(rows: pd.DataFrame, inferred: Inferred) -> list[str]:
+    """A few columns of few values, to look at apart."""
+    few = [
+        name
+        for name, role in inferred.roles.items()
+        if (role == "categorical" or inferred.rules[name].type == "boolean") and rows[name].nunique() <= 20
+    ]
+    return few[:MOST_SLICES]
+
+
+def gates_of(target: pd.Series, inferred: Inferred) -> tuple[str, float, float]:
+    """(primary metric, margin, margin on slices): 1 % and 5 % of what the trivial baseline loses."""
+    if len(inferred.classes) == 2:
+        return "roc_auc", 0.01, 0.05
+    if inferred.classes:
+        shares = target.value_counts(normalize=True).to_numpy("float64")
+        name, lost = "log_loss", float(-(shares * np.log(shares)).sum())
+    else:
+        name, lost = "mae", float((target - target.mean()).abs().mean())
+    return name, float(f"{lost / 100:.2g}"), float(f"{lost / 20:.2g}")
+
+
+def replace_project(
+    yaml: YAML, document: CommentedMap, contract: Contract, rows: pd.DataFrame, time: str | None
+) -> None:
+    """Put the new settings, contract and rows in the place of the old; all as before if that fails."""
+    settings = StringIO()
+    yaml.dump(document, settings)
+    old = partitions.files()
+    before = {path: path.read_bytes() for path in (paths.PARAMS, paths.CONTRACT) if path.exists()}
+    new = partitions.add(rows, time)
+    try:
+        paths.PARAMS.write_text(settings.getvalue(), encoding="utf-8", newline="\n")
+        write_contract(contract)
+    except BaseException:
+        for path, content in before.items():
+            path.write_bytes(content)
+        new.unlink()
+        raise
+    for file in old:
+        file.unlink()
+
+
+def write_contract(contract: Contract) -> None:
+    """`contract.yaml`, a line for each column."""
+    yaml = YAML()
+    yaml.width = 1000
+    columns = CommentedMap({name: flow(settings_of(rule)) for name, rule in contract.columns.items()})
+    text = StringIO()
+    yaml.dump({"columns": columns}, text)
+    paths.CONTRACT.write_text(CONTRACT_HEADER + text.getvalue(), encoding="utf-8", newline="\n")
+
+
+def settings_of(rule: Rule) -> dict[str, Any]:
+    """What of a rule is not its default; whole bounds without a decimal point."""
+    found = rule.model_dump(exclude_defaults=True)
+    bounds = [name for name in ("min", "max") if name in found and found[name] % 1 == 0]
+    whole: dict[str, Any] = {name: int(found[name]) for name in bounds}
+    return {**found, **whole}
+
+
+def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str | None) -> list[str]:
+    """What the user should know of the choices made."""
+    found = []
+    if time is None:
+        found.append(
+            "without --time the holdout is drawn by a hash of the row's id: it does not show how the model does on "
+            "the future, and fresh rows are told by their id alone"
+        )
+    if inferred.classes:
+        counts = rows[target].value_counts()
+        rare = [f"{name} ({count})" for name, count in counts.items() if count < 10]
+        if rare:
+            found.append(f"classes with very few rows: {', '.join(rare)}")
+    return found
+
+
+def flow(content: dict[str, Any]) -> CommentedMap:
+    """A mapping written on one line: { like: this }."""
+    found = CommentedMap(content)
+    found.fa.set_flow_style()
+    return found
+
+
+def settings_writer() -> YAML:
+    """Reads and writes `params.yaml` so that what is not changed stays as it is."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.representer.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml

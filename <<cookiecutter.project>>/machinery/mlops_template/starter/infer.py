@@ -1,0 +1,193 @@
+"""What a table never seen before is about: the task, the type and role of each column, what cannot be used."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.api import guess_datetime_format
+from sklearn.model_selection import cross_val_score
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from ..data.contract import TRUTHS, Contract, Rule, conform, to_datetime, with_gaps
+from ..errors import ProjectError
+from ..settings.params import Task
+
+MOST_CLASSES = 20
+"""A whole-number target with more values than this is a quantity."""
+
+MOST_MISSING = 0.5
+MOST_TEXTS = 0.5
+"""A text column with more distinct values than this share of the rows names the rows."""
+
+LEAK = 0.995
+"""One column alone predicts the target this well: it probably is the target, or known only after it."""
+
+ROWS_TO_LOOK_FOR_LEAKS = 20_000
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """The task, the rule and (for features) the role of each column, and why the others are left out."""
+
+    task: Task
+    classes: list[Any]
+    rules: dict[str, Rule]
+    roles: dict[str, str]
+    """Feature → numeric, categorical or dates."""
+    left_out: dict[str, str]
+
+
+def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> Inferred:
+    """Look at every column. Raises ProjectError when the target cannot be predicted at all."""
+    kinds = {str(name): kind_of(rows[name]) for name in rows}
+    rows = rows.assign(**{name: with_gaps(rows[name]) for name, kind in kinds.items() if kind != "string"})
+    task, classes = task_of(rows[target], kinds[target])
+    rules = {name: rule_of(rows[name], kind) for name, kind in kinds.items()}
+    rules[id_column] = Rule(type="string", unique=True)
+    if task == "classification":
+        rules[target] = Rule.model_validate({"type": kinds[target], "allowed": classes})
+    else:
+        rules[target] = rules[target].model_copy(update={"type": "number", "nullable": False})
+    if time:
+        if kinds[time] != "datetime":
+            raise ProjectError(f"--time {time}: {rows[time].iloc[0]} is no date or moment such as 2013-01-31 05:15")
+        rules[time] = rules[time].model_copy(update={"nullable": False})
+    roles: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    typed = conform(rows, Contract(columns=rules))
+    for name in kinds:
+        if name in (target, time, id_column):
+            continue
+        reason = unusable(typed[name], kinds[name]) or leak(typed[name], kinds[name], typed[target], task)
+        if reason:
+            left_out[name] = reason
+            rules[name] = Rule(type=rules[name].type, format=rules[name].format, nullable=True)
+        else:
+            roles[name] = {"string": "categorical", "datetime": "dates"}.get(kinds[name], "numeric")
+    return Inferred(task, classes, rules, roles, left_out)
+
+
+def kind_of(column: pd.Series) -> str:
+    """The contract's type of a column, by its values."""
+    known = column.dropna()
+    if pd.api.types.is_bool_dtype(column):
+        return "boolean"
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return "datetime"
+    if pd.api.types.is_integer_dtype(column) or (pd.api.types.is_float_dtype(column) and (known % 1 == 0).all()):
+        return "integer" if len(known) else "number"
+    if pd.api.types.is_numeric_dtype(column):
+        return "number"
+    texts = with_gaps(known).dropna().astype("str")
+    if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
+        return "boolean"
+    return "string" if date_format(texts) is None else "datetime"
+
+
+def date_format(texts: pd.Series) -> str | None:
+    """How dates are written: "" for ISO 8601, else as for strptime; None where they are not dates.
+
+    Where day and month cannot be told apart in any row, the month comes first.
+    """
+    if texts.empty:
+        return None
+    if texts.head(100).str.match(r"\d{4}-\d\d-\d\d").all() and to_datetime(texts).notna().all():
+        return ""
+    for dayfirst in (False, True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            written = guess_datetime_format(str(texts.iloc[0]), dayfirst=dayfirst)
+        if written and "%d" in written and "%Y" in written and to_datetime(texts, written).notna().all():
+            return written
+    return None
+
+
+def task_of(target: pd.Series, kind: str) -> tuple[Task, list[Any]]:
+    """(the task, the classes in order)."""
+    missing = int(target.isna().sum())
+    if missing:
+        raise ProjectError(f"{target.name} is missing in {missing:,} of {len(target):,} rows: leave those rows out")
+    distinct = target.nunique()
+    if distinct < 2:
+        raise ProjectError(f"{target.name} has the same value in every row: there is nothing to predict")
+    if kind == "datetime":
+        raise ProjectError(f"{target.name} is a date: predict a number of days or a class instead")
+    if kind == "number" or (kind == "integer" and distinct > MOST_CLASSES):
+        return "regression", []
+    if kind == "string" and distinct > max(MOST_CLASSES, len(target) // 20):
+        raise ProjectError(f"{target.name} is text with {distinct:,} values: a class needs more rows than that")
+    if kind == "boolean":
+        return "classification", [False, True]
+    values = target.astype("int64" if kind == "integer" else "str").unique()
+    return "classification", sorted(value.item() if isinstance(value, np.generic) else value for value in values)
+
+
+def rule_of(column: pd.Series, kind: str) -> Rule:
+    """The rule: its type, whether values may be missing and, for numbers, the range seen, widened.
+
+    A range is widened by its own length to both sides, but not below 0 where nothing negative was seen.
+    """
+    nullable = bool(column.isna().any())
+    known = column.dropna()
+    if kind == "integer" and pd.api.types.is_float_dtype(column):
+        kind = "number"
+    if kind == "datetime" and not pd.api.types.is_datetime64_any_dtype(column):
+        return Rule(type="datetime", nullable=nullable, format=date_format(known.astype("str")) or None)
+    if kind not in ("number", "integer") or known.empty:
+        return Rule.model_validate({"type": kind, "nullable": nullable})
+    low, high = float(known.min()), float(known.max())
+    length = (high - low) or abs(high) or 1.0
+    least = max(0.0, low - length) if low >= 0 else low - length
+    return Rule.model_validate(
+        {"type": kind, "min": rounded(least), "max": rounded(high + length), "nullable": nullable}
+    )
+
+
+def rounded(value: float) -> float:
+    """Three digits are enough for a bound."""
+    return float(f"{value:.3g}")
+
+
+def unusable(column: pd.Series, kind: str) -> str | None:
+    """Why a column cannot be a feature, None where it can."""
+    missing, distinct = column.isna().mean(), column.nunique()
+    if missing > MOST_MISSING:
+        return f"{missing:.0%} of its values are missing"
+    if distinct <= 1:
+        return "it has the same value in every row"
+    if kind == "string" and distinct > max(50, MOST_TEXTS * len(column)):
+        return f"text that names the rows: {distinct:,} values in {len(column):,} rows"
+    if kind == "integer" and distinct == len(column) and column.max() - column.min() + 1 == len(column):
+        return "it numbers the rows"
+    return None
+
+
+def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | None:
+    """Why a column is suspected to give the target away, None where it is not.
+
+    A small tree on this column alone is cross-validated: balanced accuracy for classes, R² for quantities.
+    """
+    chosen = np.linspace(0, len(column) - 1, min(len(column), ROWS_TO_LOOK_FOR_LEAKS)).astype(int)
+    column, target = column.iloc[chosen], target.iloc[chosen]
+    if len(column) < 50:
+        return None
+    if kind == "string":
+        values = pd.factorize(column)[0].astype("float64")
+        if len(np.unique(values)) > MOST_CLASSES:
+            return None
+    elif kind == "datetime":
+        values = column.astype("int64").where(column.notna()).to_numpy("float64")
+    else:
+        values = column.astype("float64").to_numpy()
+    if task == "classification":
+        model, score, name = DecisionTreeClassifier(max_leaf_nodes=32, random_state=0), "balanced_accuracy", "accuracy"
+        truth = target.astype("str")
+        if truth.value_counts().min() < 5:
+            return None
+    else:
+        model, score, name, truth = DecisionTreeRegressor(max_leaf_nodes=256, random_state=0), "r2", "R²", target
+    order = np.random.default_rng(0).permutation(len(values))
+    found = cross_val_score(model, values[order, None], truth.iloc[order], cv=5, scoring=score).mean()
+    return f"alone it predicts the target almost perfectly ({name} {found:.3f}): a leak?" if found > LEAK else None

@@ -1,0 +1,1 @@
+"""Where data and models are kept, and how they get there and back."""

@@ -1,0 +1,1 @@
+"""MLflow: runs, versions and aliases, filled from git and the pipeline's outputs."""

@@ -1,0 +1,103 @@
+"""MLflow, filled from what the pipeline left: `track` logs it, `ui` shows it. No stage imports this."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from shutil import which
+
+from ..errors import ProjectError
+from ..integrations import actions
+from ..settings import paths
+from .backfill import History, log_history
+from .registry import register_champion
+from .runs import log_promotion, log_result, result_of_working_tree
+from .store import TrackingUnavailable, open_store, server_uri, sqlite_uri
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What `track` did. `version` is the champion's in the registry, None where there is none."""
+
+    run: str
+    new: bool
+    store: str
+    version: int | None
+
+    def __str__(self) -> str:
+        told = f"MLflow run {self.run[:8]} {'written' if self.new else 'was there already'} ({self.store})"
+        return told if self.version is None else f"{told}, champion is version {self.version}"
+
+
+def track(history: bool = False) -> Tracked | History:
+    """Log the result that lies in the working tree and register its champion, unless the store has them.
+
+    With `history` every result and champion of main that is missing.
+    Raises ProjectError when nothing was trained yet, TrackingUnavailable when the store cannot be written.
+    """
+    result = None if history else result_of_working_tree()
+    with open_store() as store:
+        if result is None:
+            found = log_history(store)
+            register_champion(store)
+            return found
+        run, new = log_result(store, result)
+        champion = register_champion(store)
+        if champion and champion.new and champion.champion.digest == result.challenger:
+            log_promotion(store, run.info.run_id)
+        shown = paths.TRACKING_DATABASE.name if store.embedded else "the server of MLFLOW_TRACKING_URI"
+        return Tracked(run.info.run_id, new, shown, champion.version if champion else None)
+
+
+def track_if_possible() -> str:
+    """What `track` did, or that it can wait: a store that is down loses no result, and one in a job ends with it."""
+    if actions.running() and not server_uri():
+        return "not tracked: a job keeps no store, and `ui` makes its own from the history of main"
+    try:
+        return str(track())
+    except TrackingUnavailable as error:
+        return f"not yet tracked: {error}; `track` catches up"
+
+
+def ui(port: int = 5000) -> None:
+    """Bring the embedded store up to date with main and show it until Ctrl-C; or name the server."""
+    server = server_uri()
+    if server.startswith("http"):
+        print(f"MLFLOW_TRACKING_URI names a server of its own: {server}")
+        return
+    command = mlflow_command()
+    with socket.socket() as attempt:
+        if attempt.connect_ex(("127.0.0.1", port)) == 0:
+            raise ProjectError(f"port {port} is taken: choose another with `ui --port {port + 1}`")
+    if not server:
+        print(track(history=True), flush=True)
+    database = server or sqlite_uri(paths.TRACKING_DATABASE)
+    print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    options = ["--backend-store-uri", database, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    try:
+        done = subprocess.run([*command, "server", *options], env=environment)
+    except KeyboardInterrupt:
+        return
+    if done.returncode:
+        raise ProjectError(f"MLflow ended with code {done.returncode}: the reason stands above")
+
+
+def mlflow_command() -> list[str]:
+    """How to start MLflow with its server, a dependency group of its own: it is six times as large.
+
+    It shares files with the smaller `mlflow-skinny`, which would be gone with it: it gets an environment of its own.
+    """
+    try:
+        installed_version("mlflow")
+    except PackageNotFoundError:
+        if which("uv") is None:
+            raise ProjectError(
+                "the MLflow server is not installed, nor is uv, which brings it: install that "
+                "(https://docs.astral.sh/uv)"
+            ) from None
+        return ["uv", "run", "--isolated", "--no-default-groups", "--group", "ui", "python", "-m", "mlflow"]
+    return [sys.executable, "-m", "mlflow"]

@@ -1,0 +1,165 @@
+"""Which candidate, with which parameters: cross-validation within the training rows, in order of time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import loguniform, randint, uniform
+from sklearn.model_selection import KFold, ParameterGrid, ParameterSampler, StratifiedKFold, TimeSeriesSplit
+from threadpoolctl import threadpool_limits
+
+from ..console.progress import progress
+from ..errors import ProjectError
+from ..settings.params import Candidate, Params, Range
+from .metrics import as_scored, mean_of_defined, metric_named, number
+from .pipeline import build, inputs, labels
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An estimator with one value for each parameter."""
+
+    estimator: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A setting with its score on each fold (None: undefined there), their mean, and whether it won."""
+
+    setting: Setting
+    scores: list[float | None]
+    mean: float | None
+    chosen: bool
+
+
+def settings_of(candidates: list[Candidate], draws: int, seed: int) -> list[Setting]:
+    """Every setting to try: each candidate as it is, or its whole grid, or draws from its ranges."""
+    settings = []
+    for candidate in candidates:
+        space = {name: distribution(values) for name, values in candidate.ranges.items()}
+        finite = all(isinstance(values, list) for values in space.values())
+        if finite and len(ParameterGrid(space)) <= draws:
+            drawn = list(ParameterGrid(space))
+        else:
+            drawn = list(ParameterSampler(space, draws, random_state=seed))
+        for values in drawn:
+            plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+            settings.append(Setting(candidate.estimator, {**candidate.params, **plain}))
+    return settings
+
+
+def distribution(values: list[Any] | Range) -> Any:
+    """What `ParameterSampler` draws from."""
+    if isinstance(values, list):
+        return values
+    if values.log:
+        return LogInteger(values.low, values.high) if values.integer else loguniform(values.low, values.high)
+    if values.integer:
+        return randint(int(values.low), int(values.high) + 1)
+    return uniform(values.low, values.high - values.low)
+
+
+@dataclass(frozen=True)
+class LogInteger:
+    """Whole numbers, evenly in their logarithm."""
+
+    low: float
+    high: float
+
+    def rvs(self, random_state: np.random.RandomState) -> int:
+        """One draw, as `ParameterSampler` asks for it."""
+        return int(loguniform(self.low, self.high).rvs(random_state=random_state).round())
+
+
+def folds_of(train: pd.DataFrame, params: Params) -> list[Fold]:
+    """Row numbers (fit, score) of each fold. With a time column, what is scored is newer than what is fitted."""
+    count = params.model.search.folds
+    target = train[params.columns.target]
+    if params.columns.time:
+        return list(TimeSeriesSplit(count).split(target))
+    if params.task == "regression":
+        return list(KFold(count).split(target))
+    return list(StratifiedKFold(count).split(target, target.astype("str")))
+
+
+def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params) -> float:
+    """The primary metric of a setting on one fold, more being better. One thread, so that every machine agrees."""
+    fit, held = (train.iloc[rows] for rows in fold)
+    kinds = params.columns.kinds
+    # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another one.
+    with threadpool_limits(1), joblib.parallel_config("threading", n_jobs=1):
+        pipeline = build(setting.estimator, setting.params, kinds, params.model.seed)
+        try:
+            pipeline.fit(inputs(fit, kinds), labels(fit, params.columns, params.task))
+        except ValueError as error:
+            raise ProjectError(
+                f"model.candidates: {setting.estimator} with {setting.params}: {str(error).splitlines()[0]}"
+            ) from None
+        if params.task == "regression":
+            classes, answers = None, pd.DataFrame({"prediction": pipeline.predict(inputs(held, kinds))})
+        else:
+            classes = list(pipeline.classes_)
+            names = [f"probability_{name}" for name in classes]
+            answers = pd.DataFrame(pipeline.predict_proba(inputs(held, kinds)), columns=names)
+    positive = classes[-1] if classes and params.columns.positive is None else params.columns.positive
+    scored = as_scored(held[params.columns.target], answers, classes, positive)
+    metric = metric_named(params.gates.primary, scored)
+    return metric.value(scored) if metric.higher_is_better else -metric.value(scored)
+
+
+def search(train: pd.DataFrame, params: Params, alone: bool = False) -> list[Result]:
+    """Every setting with its scores, in the order given; one of them is chosen: the best mean, the first of equals.
+
+    A single setting is chosen without being scored. Runs on the local cores, or on the Dask cluster whose
+    scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`, where the caller is itself one of many, in this process.
+    """
+    settings = settings_of(params.model.candidates, params.model.search.draws, params.model.seed)
+    if len(settings) == 1:
+        return [Result(settings[0], [], None, True)]
+    folds = folds_of(train, params)
+    cells = [(setting, fold) for setting in settings for fold in folds]
+    if alone:
+        found = [score(setting, fold, train, params) for setting, fold in cells]
+    else:
+        with cluster():
+            run = joblib.Parallel(n_jobs=-1, return_as="generator")
+            scored = run(joblib.delayed(score)(setting, fold, train, params) for setting, fold in cells)
+            found = list(progress(scored, len(cells), "searching"))
+    scores = np.array(found).reshape(len(settings), len(folds))
+    means = [mean_of_defined(list(row)).item() for row in scores]
+    best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
+    return [
+        Result(setting, [number(score) for score in row], number(mean), index == best)
+        for index, (setting, row, mean) in enumerate(zip(settings, scores, means, strict=True))
+    ]
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Send joblib's work to the Dask cluster that `DASK_SCHEDULER_ADDRESS` names, if it does."""
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if not address:
+        with nullcontext():
+            yield
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ProjectError("DASK_SCHEDULER_ADDRESS is set but Dask is not installed: `uv sync --group dask`") from None
+    try:
+        client = Client(address, timeout="10s")
+    except OSError:
+        raise ProjectError(
+            f"no Dask scheduler answers at {address}: start it or unset DASK_SCHEDULER_ADDRESS"
+        ) from None
+    with client, joblib.parallel_config("dask"):
+        yield

@@ -1,0 +1,132 @@
+"""The stage `train`: search the candidates, fit the best on all training rows, write the challenger."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from ..console.stage import run_stage
+from ..errors import ProjectError
+from ..settings import paths
+from ..settings.params import Params, load_params
+from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
+from .pipeline import build, inputs, labels
+from .search import Result, Setting, search
+
+QUANTILES = np.linspace(0, 1, 21)
+MOST_CATEGORIES = 50
+
+
+def main() -> None:
+    """Train from `data/split/train.parquet` into `models/challenger`."""
+    params = load_params()
+    columns = params.columns
+    needed = dict.fromkeys([columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])])
+    train = pd.read_parquet(paths.TRAIN, columns=list(needed))
+    empty = [name for name in columns.features if train[name].isna().all()]
+    if empty:
+        raise ProjectError(f"{', '.join(empty)}: no value in any training row; leave it out of params.yaml")
+    results = search(train, params)
+    chosen = next(result for result in results if result.chosen).setting
+    trained_on = row_hashes(train[columns.id])
+    golden = train.iloc[np.linspace(0, len(train) - 1, min(GOLDEN_ROWS, len(train))).astype(int)]
+    known = describe(train, results, params)
+    ready, target = inputs(train, columns.kinds), labels(train, columns, params.task)
+    del train  # millions of rows need not be held twice
+    pipeline = fit(chosen, ready, target, params)
+    card = {**known, **describe_classes(pipeline, params)}
+    save_model(paths.CHALLENGER, Model(pipeline, card), golden, trained_on)
+    print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
+
+
+def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Params) -> Pipeline:
+    """The setting, fitted on all training rows with the number of threads that the recipe names."""
+    pipeline = build(setting.estimator, setting.params, params.columns.kinds, params.model.seed)
+    os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
+    with threadpool_limits(params.model.threads):
+        try:
+            return pipeline.fit(ready, target)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise ProjectError(f"model.candidates: {setting.estimator} with {setting.params}: {reason}") from None
+
+
+def describe(train: pd.DataFrame, results: list[Result], params: Params) -> dict[str, Any]:
+    """The card of the model, as far as its inputs tell: what it is, what it was trained on, how that looked."""
+    columns = params.columns
+    chosen = next(result for result in results if result.chosen).setting
+    times = train[columns.time] if columns.time else None
+    target = train[columns.target]
+    return {
+        "task": params.task,
+        "target": columns.target,
+        "features": columns.kinds,
+        "training": {"rows": len(train), **window(times), "digest": digest(paths.TRAIN)},
+        "estimator": chosen.estimator,
+        "params": chosen.params,
+        "seed": params.model.seed,
+        "threads": params.model.threads,
+        "search": [
+            {
+                "estimator": result.setting.estimator,
+                "params": result.setting.params,
+                "scores": result.scores,
+                "mean": result.mean,
+                "chosen": result.chosen,
+            }
+            for result in results
+        ],
+        "versions": versions(chosen.estimator),
+        "profile": {
+            **{name: profile(train[name]) for name in columns.features},
+            columns.target: profile(target if params.task == "regression" else target.astype("str")),
+        },
+    }
+
+
+def describe_classes(pipeline: Pipeline, params: Params) -> dict[str, Any]:
+    """The classes in the order of their probabilities and, of two, the positive one; None where there are none.
+
+    Raises ProjectError when `columns.positive` names no class.
+    """
+    if params.task == "regression":
+        return {"classes": None, "positive": None}
+    classes = [name.item() if isinstance(name, np.generic) else name for name in pipeline.classes_]
+    if len(classes) != 2:
+        return {"classes": classes, "positive": None}
+    positive = classes[-1] if params.columns.positive is None else params.columns.positive
+    if positive not in classes:
+        raise ProjectError(f"columns.positive is {positive!r}, but the classes are {classes}: name one of them")
+    return {"classes": classes, "positive": positive}
+
+
+def profile(column: pd.Series) -> dict[str, Any]:
+    """How a column is distributed: the share missing, with 21 quantiles or the shares of the commonest values."""
+    missing = round(float(column.isna().mean()), 9)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        known = column.dropna().to_numpy("float64")
+        quantiles = [float(value) for value in np.quantile(known, QUANTILES)] if len(known) else []
+        return {"missing": missing, "quantiles": quantiles}
+    if pd.api.types.is_datetime64_any_dtype(column):
+        quantiles_of_time = column.dropna().quantile(QUANTILES.tolist()) if missing < 1 else []
+        return {"missing": missing, "quantiles": [moment.isoformat() for moment in quantiles_of_time]}
+    shares = column.astype("str").where(column.notna()).value_counts(normalize=True).sort_index()
+    commonest = shares.sort_values(ascending=False, kind="stable").head(MOST_CATEGORIES)
+    frequencies = {str(name): round(float(share), 9) for name, share in commonest.items()}
+    return {"missing": missing, "frequencies": frequencies, "categories": len(shares)}
+
+
+def digest(path: Path) -> str:
+    """MD5 of a file, as DVC names it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,1 +1,0 @@
-"""History replayed: how often, and on which data, the model should have been retrained. Machinery, seldom touched."""

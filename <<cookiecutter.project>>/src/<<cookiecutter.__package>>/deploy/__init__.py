@@ -1,1 +1,0 @@
-"""From the champion to the services that answer by it. Machinery: seldom touched."""
