@@ -70,6 +70,8 @@ params.yaml
 pyproject.toml
 reports/.gitignore
 src/PACKAGE/__init__.py
+src/PACKAGE/features.py
+src/PACKAGE/pipeline.py
 tests/test_contract.py
 """.split()
 """What a project holds, with every answer, before its first data and model."""

@@ -59,9 +59,9 @@ def test_it_answers_as_the_pipeline_did(docker: Engine, container: str, project:
     golden = json.loads((project / "build" / "model" / "golden.json").read_text(encoding="utf-8"))
     request = urllib.request.Request(url, json.dumps(golden["rows"]).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request) as response:
-        answers = json.load(response)["answers"]
+        answers = json.load(response)["predictions"]
     assert len(golden["rows"]) > 3
-    for answer, expected in zip(answers, golden["answers"], strict=True):
+    for answer, expected in zip(answers, golden["predictions"], strict=True):
         assert {name: answer[name] for name in expected} == pytest.approx(expected, abs=1e-4)
 
 

@@ -50,8 +50,8 @@ def test_the_service_is_what_its_openapi_document_says(project_copy: Path) -> No
         golden = json.loads((project_copy / "build/model/golden.json").read_text())
         body = json.dumps(golden["rows"]).encode()
         request = Request(f"{address}/predict", body, {"Content-Type": "application/json"})
-        answers = json.loads(urlopen(request, timeout=30).read())["answers"]
-        for answer, expected in zip(answers, golden["answers"], strict=True):
+        answers = json.loads(urlopen(request, timeout=30).read())["predictions"]
+        for answer, expected in zip(answers, golden["predictions"], strict=True):
             assert answer["probability_1"] == pytest.approx(expected["probability_1"], abs=1e-4)
         document = f"{address}/openapi.json"
         run("uvx", "schemathesis>=4,<5", "run", document, "--checks", "all", "--max-examples", "50", cwd=project_copy)

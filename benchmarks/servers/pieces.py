@@ -50,12 +50,12 @@ run = timed(lambda place: answer(batches[place].numbers, batches[place].categori
 print(
     json.dumps(
         {
-            "bare": timed(lambda place: raw(["answers"], feeds[place], None), 3000),
+            "bare": timed(lambda place: raw(["predictions"], feeds[place], None), 3000),
             "decode": decode,
             "arrays": arrays,
             "run": run,
             "answer": predict - decode - arrays - run,
-            "bare_batch": timed(lambda _: raw(["answers"], all_feeds, None), 60) / 1000,
+            "bare_batch": timed(lambda _: raw(["predictions"], all_feeds, None), 60) / 1000,
             "batch_decode": timed(lambda _: decoder.rows(whole), 60) / 1000,
             "batch_arrays": timed(lambda _: decoder(whole), 60) / 1000,
             "batch": timed(lambda _: service.predict(whole), 60) / 1000,

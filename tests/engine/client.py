@@ -47,7 +47,7 @@ class Client:
 
 def key(text: str) -> str:
     """The numbers of an answer, without what differs from request to request."""
-    (answer,) = json.loads(text)["answers"]
+    (answer,) = json.loads(text)["predictions"]
     return json.dumps({name: round(value, 6) for name, value in answer.items() if isinstance(value, int | float)})
 
 

@@ -20,6 +20,8 @@ from mlops_template.settings.params import load_params
 from mlops_template.storage import storage
 from ruamel.yaml import YAML
 
+from .project import write_package
+
 SETTINGS: dict[str, Any] = {
     "task": "classification",
     "data": {"source": "files", "files": {"paths": ["incoming/*"]}},
@@ -75,6 +77,7 @@ def task(request: pytest.FixtureRequest) -> str:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory: a project about flights, whose fresh files come into `incoming`, without data."""
     monkeypatch.chdir(tmp_path)
+    write_package(tmp_path)
     YAML().dump(SETTINGS, tmp_path / "params.yaml")
     YAML().dump({"columns": CONTRACT}, tmp_path / "contract.yaml")
     return tmp_path

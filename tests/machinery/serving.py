@@ -19,6 +19,8 @@ from mlops_template.training.artifact import write_json
 from ruamel.yaml import YAML
 from starlette.types import ASGIApp
 
+from .project import write_package
+
 SETTINGS: dict[str, Any] = {
     "task": "classification",
     "data": {"source": "sample"},
@@ -94,6 +96,7 @@ def make_package(folder: Path, runtime: str = "onnx") -> Path:
         settings["model"] = {"threads": 1, "candidates": [estimator]}
         settings["serving"] = {**SETTINGS["serving"], "parity": {"tolerance": 1e-300, "differing": 0.0}}
     (folder / "data/split").mkdir(parents=True)
+    write_package(folder)
     YAML().dump(settings, folder / paths.PARAMS)
     YAML().dump({"columns": CONTRACT}, folder / paths.CONTRACT)
     with pytest.MonkeyPatch.context() as patch:

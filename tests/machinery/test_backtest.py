@@ -25,6 +25,7 @@ from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train as stage
 from mlops_template.training.artifact import load_model
 from mlops_template.training.metrics import REGRESSION, Scored
+from mlops_template.training.pipeline import training_code
 from ruamel.yaml import YAML
 
 from .test_page import Reader
@@ -141,7 +142,7 @@ def test_a_training_is_that_of_the_stage(project: Path) -> None:
     params = hold(project, rows(), model=searched)
     found, _ = planned(params, "monthly")
     _, trained = trainings.train(
-        trainings.Cell(0, 300, 400), found.folder / "rows.arrow", params, found.classes, found.positive
+        trainings.Cell(0, 300, 400), found.folder / "rows.arrow", params, training_code(params), found.classes, found.positive
     )
     paths.TRAIN.parent.mkdir(parents=True)
     rows().iloc[:300].to_parquet(paths.TRAIN, index=False)

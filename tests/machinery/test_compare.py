@@ -163,7 +163,7 @@ def test_both_models_are_weighed_and_timed(tmp_path: Path, monkeypatch: pytest.M
 
 def size(directory: Path) -> float:
     """The files of a directory in MB."""
-    return sum(file.stat().st_size for file in directory.iterdir()) / 1e6
+    return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) / 1e6
 
 
 def test_holm_adjusts_as_published() -> None:

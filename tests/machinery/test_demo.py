@@ -34,6 +34,7 @@ def test_the_copy_holds_the_files_but_no_results_and_no_secrets(committed: Path)
         assert {name for name in found if not name.startswith(".git/")} == {
             *(".dvc/.gitignore", ".dvc/config", ".gitignore", "reports/.gitignore"),
             *("contract.yaml", "new.py", "params.yaml", "pyproject.toml"),
+            *("src/shop/__init__.py", "src/shop/pipeline.py"),
         }
         source = load_params(there.project / "params.yaml").data
         assert source.files and source.files.paths == [(there.feed / "*.parquet").as_posix()]

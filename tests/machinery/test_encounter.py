@@ -78,7 +78,7 @@ def of_another_scikit_learn() -> None:
     card["versions"]["scikit-learn"] = "0.1"
     artifact.write_json(CHAMPION / artifact.CARD_FILE, card)
     golden = json.loads((CHAMPION / artifact.GOLDEN_FILE).read_text(encoding="utf-8"))
-    golden["answers"].reverse()
+    golden["predictions"].reverse()
     artifact.write_json(CHAMPION / artifact.GOLDEN_FILE, golden)
 
 
@@ -89,7 +89,11 @@ def not_fitted() -> None:
 
 def of_a_column_that_is_gone() -> None:
     card = artifact.load_card(CHAMPION)
-    card["features"]["numeric"].append("weight")
+    card["request"]["weight"] = "float64"
+    golden = json.loads((CHAMPION / artifact.GOLDEN_FILE).read_text(encoding="utf-8"))
+    for row in golden["rows"]:
+        row["weight"] = 1.0
+    artifact.write_json(CHAMPION / artifact.GOLDEN_FILE, golden)
     artifact.write_json(CHAMPION / artifact.CARD_FILE, card)
 
 
@@ -126,7 +130,7 @@ def test_the_reason_names_what_keeps_it_from_answering(params: Params) -> None:
     for fault, told in (
         (of_a_column_that_is_gone, "the data no longer has weight, which the champion takes"),
         (of_a_module_that_is_gone, "No module named 'their_estimators'"),
-        (of_another_scikit_learn, "answers otherwise"),
+        (of_another_scikit_learn, "predicts otherwise"),
     ):
         fault()
         assert told in met(params).reasons[0]

@@ -15,7 +15,8 @@ from mlops_template.evaluation import convert, export
 from mlops_template.evaluation.export import Export
 from mlops_template.settings.operation import Parity
 from mlops_template.training.artifact import Model
-from mlops_template.training.pipeline import build, inputs
+from mlops_template.serving.inputs import inputs
+from mlops_template.training.pipeline import build
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -24,11 +25,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer
 from threadpoolctl import threadpool_limits
 
+from .project import model_code
 from .test_model import SETTINGS, table
 
-KINDS: dict[str, list[str]] = {kind: SETTINGS["columns"].get(kind, []) for kind in ("numeric", "categorical", "dates")}
+KINDS: dict[str, list[str]] = {kind: SETTINGS["columns"].get(kind, []) for kind in ("numeric", "categorical", "dates", "text")}
 NUMBERS: dict[str, list[str]] = {**KINDS, "categorical": []}
-CATEGORIES: dict[str, list[str]] = {"numeric": [], "categorical": KINDS["categorical"], "dates": []}
+CATEGORIES: dict[str, list[str]] = {"numeric": [], "categorical": KINDS["categorical"], "dates": [], "text": []}
 
 FEW = {"max_iter": 10}
 
@@ -38,7 +40,8 @@ def fitted(pipeline: Any, kinds: dict[str, list[str]], target: Any, classifies: 
     with threadpool_limits(1):
         pipeline.fit(inputs(table(), kinds).iloc[:450], target[:450])
     classes = list(pipeline.classes_) if classifies else None
-    return Model(pipeline, {"features": kinds, "classes": classes})
+    card = {"features": kinds, "classes": classes, "derived": []}
+    return Model(pipeline, card, model_code())
 
 
 def exported(model: Model, **budget: float) -> Export:
@@ -48,7 +51,7 @@ def exported(model: Model, **budget: float) -> Export:
 
 def bought(estimator: Any, kinds: dict[str, list[str]] = KINDS) -> Model:
     """A model of what was bought: an estimator, or the dotted path of one for the project's own pipeline."""
-    pipeline = build(f"sklearn.{estimator}", FEW, kinds, 0) if isinstance(estimator, str) else estimator
+    pipeline = build(model_code(), f"sklearn.{estimator}", FEW, kinds, 0) if isinstance(estimator, str) else estimator
     return fitted(pipeline, kinds, table()["bought"].to_numpy())
 
 
@@ -68,7 +71,7 @@ def test_classifiers_answer_alike(
     target = table()["bought"].to_numpy()
     if several:
         target = np.array(["high", "low", "middle"], dtype=object)[np.arange(600) % 2 + target]
-    found = exported(fitted(build(f"sklearn.{estimator}", params, kinds, 0), kinds, target))
+    found = exported(fitted(build(model_code(), f"sklearn.{estimator}", params, kinds, 0), kinds, target))
     assert found.runtime == "onnx", found.why
     assert found.parity
     assert asdict(found.parity) | {"largest": 0} == {"rows": 150, "differing": 0, "flipped": 0, "largest": 0}
@@ -81,7 +84,7 @@ def test_classifiers_answer_alike(
 def test_regressions_are_judged_by_the_spread_of_their_predictions(estimator: str, params: dict[str, Any]) -> None:
     """A difference of 0.1 is nothing where predictions range over thousands."""
     target = table()["price"].fillna(10).to_numpy() * 1000
-    found = exported(fitted(build(f"sklearn.{estimator}", params, KINDS, 0), KINDS, target, classifies=False))
+    found = exported(fitted(build(model_code(), f"sklearn.{estimator}", params, KINDS, 0), KINDS, target, classifies=False))
     assert (found.runtime, found.parity and found.parity.flipped) == ("onnx", 0)
     assert 0.05 < found.tolerance < 0.5
 
@@ -132,7 +135,7 @@ def test_native_categories_convert_wrongly_and_are_caught() -> None:
 
 
 def test_what_cannot_be_converted_says_why() -> None:
-    found = exported(bought(build("sklearn.dummy.DummyClassifier", {}, KINDS, 0)))
+    found = exported(bought(build(model_code(), "sklearn.dummy.DummyClassifier", {}, KINDS, 0)))
     assert (found.runtime, found.parity) == ("sklearn", None)
     assert found.why.startswith("it cannot be converted to ONNX (") and "DummyClassifier" in found.why
     assert "\n" not in found.why
@@ -146,8 +149,8 @@ def test_beyond_the_budget_the_pipeline_serves() -> None:
 
 def test_a_flipped_label_counts_by_itself() -> None:
     expected = np.array([[0.5004, 0.4996], [0.9, 0.1], [0.5, 0.5]])
-    answered = np.array([[0.4998, 0.5002], [0.9, 0.1], [0.4999999, 0.5000001]])
-    found = export.parity(expected, answered, tolerance=0.01)
+    predicted = np.array([[0.4998, 0.5002], [0.9, 0.1], [0.4999999, 0.5000001]])
+    found = export.parity(expected, predicted, tolerance=0.01)
     assert (found.differing, found.flipped) == (0, 1)  # a tie is no label that could flip
     assert not found.within(Parity(flipped=0.3))
     assert found.within(Parity(flipped=0.4))
@@ -159,26 +162,27 @@ def test_values_never_seen_are_compared_though_none_is_held_out() -> None:
     columns = ColumnTransformer([("categories", one_hot, ["shop", "member"])])
     rows = table()
     rows.loc[rows.index[:3], "shop"] = ["east", "west", "centre"]
-    model = Model(make_pipeline(columns, LogisticRegression()), {"features": KINDS, "classes": [0, 1]})
+    card = {"features": KINDS, "classes": [0, 1], "derived": []}
+    model = Model(make_pipeline(columns, LogisticRegression()), card, model_code())
     model.pipeline.fit(inputs(rows.head(450), KINDS), rows["bought"].head(450))
     found = exported(model)
     assert found.parity and found.parity.differing == 0
-    assert found.runtime == "sklearn", "though it answers each held-out row alike"
+    assert found.runtime == "sklearn", "though it predicts each held-out row alike"
 
 
 def test_a_conversion_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert, "MOST_SECONDS", 0.5)
+    monkeypatch.setattr(convert, "CONVERSION_TIMEOUT", 0.5)
     columns = ColumnTransformer([("quantiles", QuantileTransformer(), ["stück zahl", "birthday"])])
     assert "not done after 0.5 seconds" in exported(bought(make_pipeline(columns, LogisticRegression()))).why
 
 
 def test_trees_that_would_take_all_memory_are_not_converted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert, "MOST_NODES", 100)
+    monkeypatch.setattr(convert, "MAX_NODES", 100)
     assert "nodes, too many to convert" in exported(bought("ensemble.HistGradientBoostingClassifier")).why
 
 
 def test_estimators_within_others_are_found() -> None:
-    pipeline = build("sklearn.linear_model.LogisticRegression", {}, KINDS, 0)
+    pipeline = build(model_code(), "sklearn.linear_model.LogisticRegression", {}, KINDS, 0)
     pipeline.set_params(model=CalibratedClassifierCV(HistGradientBoostingClassifier(max_iter=5), cv=2))
     parts = convert.parts_of(bought(pipeline).pipeline)
     assert sum(convert.tree_nodes(part) > 0 for part in parts) == 10
@@ -186,7 +190,7 @@ def test_estimators_within_others_are_found() -> None:
 
 def test_a_gap_among_whole_numbers_makes_no_other_categories() -> None:
     """pandas makes 3 into 3.0 where a value is missing; in a request of one row none is."""
-    kinds = {"numeric": [], "categorical": ["member"], "dates": []}
+    kinds = {"numeric": [], "categorical": ["member"], "dates": [], "text": []}
     with_gap = inputs(pd.DataFrame({"member": [3, None, 40, 2.5]}), kinds)["member"].tolist()
     assert with_gap == ["3", "(missing)", "40", "2.5"]
     assert inputs(pd.DataFrame({"member": [3]}), kinds)["member"].tolist() == ["3"]

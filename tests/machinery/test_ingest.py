@@ -217,7 +217,7 @@ def test_a_good_batch_removes_the_report_on_a_bad_one(flights: pd.DataFrame, del
 def test_settings_and_contract_must_name_the_same_columns(
     flights: pd.DataFrame, deliver: Deliver, take: Take, change: Change
 ) -> None:
-    change(columns={"numeric": ["altitude"]})
+    change(columns={"target": "altitude"})
     deliver(flights)
     with pytest.raises(ProjectError, match=r"params\.yaml names altitude"):
         take()

@@ -15,8 +15,10 @@ from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
 from mlops_template.training.artifact import load_model, row_hashes, training_rows
-from mlops_template.training.pipeline import MISSING, inputs
+from mlops_template.serving.inputs import MISSING, inputs
 from ruamel.yaml import YAML
+
+from .project import model_code, write_package
 
 SETTINGS = {
     "task": "classification",
@@ -64,6 +66,7 @@ def table(rows: int = 600) -> pd.DataFrame:
 def prepare(folder: Path, settings: dict = SETTINGS, rows: pd.DataFrame | None = None) -> Params:
     """A project directory that has been split: what `train` finds."""
     (folder / "data/split").mkdir(parents=True)
+    write_package(folder)
     with (folder / paths.PARAMS).open("w", encoding="utf-8") as file:
         YAML().dump(settings, file)
     rows = table() if rows is None else rows
@@ -74,7 +77,8 @@ def prepare(folder: Path, settings: dict = SETTINGS, rows: pd.DataFrame | None =
 
 def digests(folder: Path) -> dict[str, str]:
     """The content of every file in a directory."""
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +122,7 @@ def test_unseen_categories_and_gaps_are_answered(
 @pytest.mark.parametrize("gap", [[], [None]], ids=["whole", "gap"])
 def test_a_whole_number_is_the_same_category_with_gaps_and_without(gap: list[None]) -> None:
     numbers = [0, 7, -3, 10**15, 10**16, 2**60, -(2**62)]
-    kinds = {"numeric": [], "categorical": ["code"], "dates": []}
+    kinds = {"numeric": [], "categorical": ["code"], "dates": [], "text": []}
     found = inputs(pd.DataFrame({"code": pd.Series(numbers + gap, index=range(5, 12 + len(gap)))}), kinds)["code"]
     assert found.tolist() == [*map(str, numbers), *([MISSING] if gap else [])]
     assert found.dtype == "str"
@@ -126,7 +130,7 @@ def test_a_whole_number_is_the_same_category_with_gaps_and_without(gap: list[Non
 
 def test_a_number_that_is_not_whole_keeps_its_fraction() -> None:
     numbers = [-0.0, 1.5, 1e-7, 2.0, 1e20, float("inf"), 0.1 + 0.2]
-    kinds = {"numeric": [], "categorical": ["code"], "dates": []}
+    kinds = {"numeric": [], "categorical": ["code"], "dates": [], "text": []}
     found = inputs(pd.DataFrame({"code": numbers}), kinds)["code"].tolist()
     assert found == ["0", "1.5", "1e-07", "2", "1" + 20 * "0", "inf", "0.30000000000000004"]
 
@@ -196,7 +200,7 @@ def test_a_fit_of_the_search_keeps_to_its_worker(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(search, "labels", watched)
     [setting] = search.settings_of(params.model.candidates, 1, 0)
     with joblib.parallel_config("loky", n_jobs=2):
-        search.score(setting, search.folds_of(table(), params)[0], table(), params)
+        search.score(setting, search.folds_of(table(), params)[0], table(), params, model_code())
     [(backend, jobs)] = seen
     assert (type(backend).__name__, jobs) == ("ThreadingBackend", 1)
 
@@ -236,9 +240,9 @@ def test_a_model_of_another_scikit_learn_is_refused_when_it_answers_otherwise(
     (paths.CHALLENGER / "card.json").write_text(json.dumps(card))
     load_model(paths.CHALLENGER)
     golden = json.loads((paths.CHALLENGER / "golden.json").read_text())
-    golden["answers"][0]["probability_1"] += 0.01
+    golden["predictions"][0]["probability_1"] += 0.01
     (paths.CHALLENGER / "golden.json").write_text(json.dumps(golden))
-    with pytest.raises(ProjectError, match=r"trained with scikit-learn 1\.0\.0 and answers otherwise"):
+    with pytest.raises(ProjectError, match=r"trained with scikit-learn 1\.0\.0 and predicts otherwise"):
         load_model(paths.CHALLENGER)
 
 

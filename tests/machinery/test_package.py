@@ -12,13 +12,14 @@ from mlops_template.champion.promote import directory_digest
 from mlops_template.deploy import package as packaging
 from mlops_template.deploy.package import package
 from mlops_template.errors import ProjectError
-from mlops_template.evaluation.convert import answer, feeds, load
+from mlops_template.evaluation.convert import feeds, load, predict
+from mlops_template.evaluation.export import Export
+from mlops_template.serving.inputs import inputs
 from mlops_template.integrations.git import git
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
 from mlops_template.training.artifact import load_model
-from mlops_template.training.pipeline import inputs
 from ruamel.yaml import YAML
 
 from .conftest import without_settings_of_the_machine
@@ -72,14 +73,14 @@ def read(name: str) -> Any:
 
 def test_the_package_answers_as_the_champion_does(params: Params) -> None:
     made = package(params)
-    names = {"model.onnx", "card.json", "golden.json", "schema.json", "serving.json", "release.json"}
+    names = {"model.onnx", "card.json", "code", "golden.json", "schema.json", "serving.json", "release.json"}
     assert {file.name for file in paths.PACKAGE.iterdir()} == names
     assert str(made).startswith("build/model: champion 1 (")
     assert "served by ONNX Runtime; of 150 rows 0 differ" in str(made)
     golden, kinds = read("golden.json"), read("card.json")["features"]
     rows = pd.DataFrame(golden["rows"], columns=["price", "stück zahl", "shop", "member", "birthday"])
-    answered = answer(load((paths.PACKAGE / "model.onnx").read_bytes()), feeds(inputs(rows, kinds), kinds))
-    assert np.allclose(answered, pd.DataFrame(golden["answers"]), atol=read("serving.json")["tolerance"])
+    predicted = predict(load((paths.PACKAGE / "model.onnx").read_bytes()), feeds(inputs(rows, kinds), kinds))
+    assert np.allclose(predicted, pd.DataFrame(golden["predictions"]), atol=read("serving.json")["tolerance"])
     assert (paths.PACKAGE / "golden.json").read_bytes() == (paths.CHAMPION / "golden.json").read_bytes()
 
 
@@ -150,9 +151,11 @@ def test_golden_rows_that_onnx_answers_otherwise_are_left_out(params: Params) ->
     """Within the budget such rows may be; the service is not to take them for a fault."""
     package(params)
     golden, onnx = read("golden.json"), (paths.PACKAGE / "model.onnx").read_bytes()
-    golden["answers"][3]["probability_1"] += 0.01
-    kept = packaging.answered_alike(golden, load_model(paths.CHAMPION), onnx, 1e-4)
-    assert len(kept["answers"]) == len(kept["rows"]) == 9
+    model = load_model(paths.CHAMPION)
+    golden["predictions"][3]["probability_1"] += 0.01
+    (paths.CHAMPION / "golden.json").write_text(json.dumps(golden), encoding="utf-8")
+    kept = packaging.predicted_alike(golden, paths.CHAMPION, model, Export(onnx, "", 1e-4, None))
+    assert len(kept["predictions"]) == len(kept["rows"]) == 9
     assert golden["rows"][3] not in kept["rows"]
 
 

@@ -16,13 +16,14 @@ from mlops_template.data.contract import Contract, conform
 from mlops_template.serving import rows, runtime
 from mlops_template.serving.app import create
 from mlops_template.serving.environment import Settings
-from mlops_template.serving.rows import Decoder, Refused
-from mlops_template.serving.schema import MISSING, Column, Schema
+from mlops_template.serving.rows import Decoder, RequestRejected
+from mlops_template.serving.inputs import MISSING
+from mlops_template.serving.schema import Column, Schema
 from mlops_template.serving.service import Service
 from mlops_template.training.artifact import load_model
-from mlops_template.training.pipeline import MISSING as MISSING_IN_TRAINING
 from starlette.types import ASGIApp
 
+from .project import model_code
 from .serving import CONTRACT, ROW, ask, make_package, purchases
 
 
@@ -71,7 +72,7 @@ def test_requests_are_answered_as_by_the_pipeline(
         conform(rows, Contract.model_validate({"columns": CONTRACT}))
     )
     reply = ask(start(project / "build/model")[1], "/predict", as_sent(rows))
-    answers = pd.DataFrame(reply.json["answers"])
+    answers = pd.DataFrame(reply.json["predictions"])
     assert np.allclose(answers[list(expected)], expected, rtol=0, atol=1e-5)
     assert expected["probability_1"].std() > 0.1
 
@@ -82,10 +83,10 @@ def test_a_row_alone_is_answered_as_in_a_batch(app: ASGIApp) -> None:
     for place, row in enumerate((ROW, other)):
         alone = ask(app, "/predict", row).json
         assert alone["version"] == batch["version"] == 7
-        [answer] = alone["answers"]
-        assert answer["probability_1"] == pytest.approx(batch["answers"][place]["probability_1"], abs=1e-6)
-        assert answer["id"] != batch["answers"][place]["id"]
-    assert len({answer["id"] for answer in batch["answers"]}) == 2
+        [answer] = alone["predictions"]
+        assert answer["probability_1"] == pytest.approx(batch["predictions"][place]["probability_1"], abs=1e-6)
+        assert answer["id"] != batch["predictions"][place]["id"]
+    assert len({answer["id"] for answer in batch["predictions"]}) == 2
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_what_is_wrong_is_named_with_its_row_and_column(column: str, value: str,
 @pytest.mark.parametrize(("column", "one", "other"), [("floor", 1, 1.0), ("price", 7, 7.0), ("stück zahl", 2, 2.0)])
 def test_a_number_may_be_written_with_a_fraction_of_nought(column: str, one: float, other: float, app: ASGIApp) -> None:
     """As pandas writes whole numbers of a column with gaps."""
-    first, second = ask(app, "/predict", [{**ROW, column: one}, {**ROW, column: other}]).json["answers"]
+    first, second = ask(app, "/predict", [{**ROW, column: one}, {**ROW, column: other}]).json["predictions"]
     assert first["probability_1"] == second["probability_1"]
     figures = ask(app, "/metrics").body.decode()
     assert 'predict_unseen_total{column="floor"} 0.0' in figures
@@ -198,7 +199,7 @@ def test_a_column_given_twice_is_refused_however_many_colons_there_are(data: st.
         Column(name="d:", kind="numeric", type="number"),
         Column(name="e", kind="date", type="datetime", nullable=True),
     ]
-    decode = Decoder(Schema(columns=columns[data.draw(st.integers(0, 1)) :], task="regression"), max_rows=9)
+    decode = Decoder(Schema(columns=columns[data.draw(st.integers(0, 1)) :], task="regression"), 9, model_code())
     names = [column.name for column in decode.numbers + decode.categories]
     kept = data.draw(st.lists(st.sampled_from(names), max_size=5).map(lambda some: ["d:", *some]))
     written = []
@@ -210,7 +211,7 @@ def test_a_column_given_twice_is_refused_however_many_colons_there_are(data: st.
     if len(set(kept)) == len(kept):
         assert len(decode.rows(body)) == 1
     else:
-        with pytest.raises(Refused, match="is given twice"):
+        with pytest.raises(RequestRejected, match="is given twice"):
             decode.rows(body)
 
 
@@ -262,7 +263,6 @@ def test_what_is_unusual_is_answered_and_counted(made: Path) -> None:
         "predict_rows_total 3.0",
     ):
         assert line in figures
-    assert MISSING == MISSING_IN_TRAINING
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_what_is_unusual_is_answered_and_counted(made: Path) -> None:
 )
 def test_a_whole_number_is_the_same_category_however_it_is_written(written: str, read: str) -> None:
     column = Column(name="floor", kind="categorical", type="integer", nullable=True, known=[read])
-    batch = Decoder(Schema(columns=[column], task="regression"), max_rows=1)(f'{{"floor": {written}}}'.encode())
+    batch = Decoder(Schema(columns=[column], task="regression"), 1, model_code())(f'{{"floor": {written}}}'.encode())
     assert (batch.categories.tolist(), batch.unseen) == ([[read]], {})
 
 
@@ -300,7 +300,7 @@ def test_a_damaged_package_is_alive_but_not_ready(file: str, damage: str, copy: 
 
 def test_a_model_that_answers_otherwise_is_not_ready(copy: Path) -> None:
     golden = json.loads((copy / "golden.json").read_text())
-    golden["answers"][3]["probability_1"] += 0.01
+    golden["predictions"][3]["probability_1"] += 0.01
     (copy / "golden.json").write_text(json.dumps(golden))
     _, app = start(copy)
     reply = ask(app, "/ready")
@@ -310,7 +310,7 @@ def test_a_model_that_answers_otherwise_is_not_ready(copy: Path) -> None:
 
 @pytest.mark.parametrize(("rows", "said"), [([], "no row"), ([{**ROW, "price": -1}], "row 0: column price")])
 def test_golden_rows_that_are_none_are_named(rows: list[dict[str, Any]], said: str, copy: Path) -> None:
-    (copy / "golden.json").write_text(json.dumps({"rows": rows, "answers": []}))
+    (copy / "golden.json").write_text(json.dumps({"rows": rows, "predictions": []}))
     assert said in ask(start(copy)[1], "/ready").json["reason"]
 
 
@@ -325,13 +325,13 @@ def test_classes_may_be_called_anything(copy: Path) -> None:
     renamed = {"0": 'n"o', "1": "y\\e\ns"}
     card, golden = (json.loads((copy / name).read_text()) for name in ("card.json", "golden.json"))
     card["classes"] = list(renamed.values())
-    golden["answers"] = [
+    golden["predictions"] = [
         {f"probability_{renamed[name.removeprefix('probability_')]}": value for name, value in answer.items()}
-        for answer in golden["answers"]
+        for answer in golden["predictions"]
     ]
     (copy / "card.json").write_text(json.dumps(card))
     (copy / "golden.json").write_text(json.dumps(golden))
-    [answer] = ask(start(copy)[1], "/predict", ROW).json["answers"]
+    [answer] = ask(start(copy)[1], "/predict", ROW).json["predictions"]
     assert list(answer) == ["id", 'probability_n"o', "probability_y\\e\ns"]
 
 
@@ -357,7 +357,7 @@ def test_predictions_are_kept_where_a_file_is_named(made: Path, tmp_path: Path) 
     import sqlite3
 
     service, app = start(made / "build/model", predictions=tmp_path / "log.db")
-    answers = ask(app, "/predict", [ROW, ROW]).json["answers"]
+    answers = ask(app, "/predict", [ROW, ROW]).json["predictions"]
     service.end()
     [(key, model, request)] = sqlite3.connect(tmp_path / "log.db").execute("select id, model, request from predictions")
     assert [answer["id"] for answer in answers] == [f"{key}-0", f"{key}-1"]
@@ -409,7 +409,7 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=list(Hea
 def test_whatever_the_contract_allows_is_answered(rows: list[dict[str, Any]], app: ASGIApp) -> None:
     reply = ask(app, "/predict", rows)
     assert reply.status == 200, reply.body
-    for answer in reply.json["answers"]:
+    for answer in reply.json["predictions"]:
         assert answer["probability_0"] + answer["probability_1"] == pytest.approx(1, abs=1e-5)
 
 

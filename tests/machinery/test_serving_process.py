@@ -127,7 +127,7 @@ def test_an_offer_of_http_2_is_not_taken_up(made: Path, start: Start) -> None:
                 caller.sendall(part)
             reply = HTTPResponse(caller)
             reply.begin()
-            assert (reply.status, len(json.loads(reply.read())["answers"])) == (200, 1)
+            assert (reply.status, len(json.loads(reply.read())["predictions"])) == (200, 1)
 
 
 def test_headers_have_a_limit(made: Path, start: Start) -> None:
@@ -270,7 +270,7 @@ def test_the_check_tells_a_good_service_from_a_wrong_one(
     assert check.fault(good, seconds=0.00001)
     other = Path(shutil.copytree(made, tmp_path / "other"))
     golden = json.loads((other / "golden.json").read_text())
-    golden["answers"][0]["probability_0"] += 0.01
+    golden["predictions"][0]["probability_0"] += 0.01
     (other / "golden.json").write_text(json.dumps(golden))
     assert "row 0 has probability_0" in str(check.fault(Settings(model_dir=other, port=good.port), seconds=10))
     with socket.socket() as silent:

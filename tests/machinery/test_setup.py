@@ -119,6 +119,7 @@ def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(status, "status", interrupt)
+    monkeypatch.setattr(cli, "project_root", lambda start: Path())
     monkeypatch.setattr(sys, "argv", ["project", "status"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

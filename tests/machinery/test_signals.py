@@ -12,6 +12,8 @@ from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
 from ruamel.yaml import YAML
 
+from .project import write_package
+
 SETTINGS = {
     "task": "classification",
     "data": {"source": "sample"},
@@ -51,6 +53,7 @@ def settings(**retrain: object) -> Params:
 def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """A champion made with 21 days, of which it was trained on 14."""
     monkeypatch.chdir(tmp_path)
+    write_package(tmp_path)
     params = settings()
     partitions.add(purchases(0, 21), "time")
     split.main()

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.deploy.client import NoAnswer, Service
-from mlops_template.deploy.verify import Expected, as_json, hold_against
+from mlops_template.deploy.verify import Expected, hold_against
 from mlops_template.errors import ProjectError
+from mlops_template.evaluation.service_path import as_json
 from mlops_template.integrations.revisions import Champion
 from mlops_template.settings.operation import Deploy, Serving, Verify
 from mlops_template.settings.params import Params
@@ -68,7 +69,7 @@ class Fake:
             self.singles += 1
             if self.fails_every and self.singles % self.fails_every == 0:
                 return 500, {"detail": "out of luck"}
-        return 200, {"answers": [self.one(row) for row in sent]}
+        return 200, {"predictions": [self.one(row) for row in sent]}
 
     def one(self, row: dict[str, Any]) -> dict[str, float]:
         found = dict(zip(self.keys, map(self.kind, answer(row).values()), strict=True))

@@ -22,8 +22,10 @@ from ..errors import ProjectError
 from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import versions
+from ..training.features import with_features
 from ..training.metrics import Kind
-from ..training.pipeline import labels
+from ..training.own import own_code
+from ..training.pipeline import labels, training_code
 
 Array = NDArray[Any]
 
@@ -76,7 +78,7 @@ def history(params: Params, contract: Contract, whole: bool) -> History:
             "a backtest needs to know when a row came to be: set columns.time in params.yaml, or `adopt` with --time"
         )
     refuse_gaps(params.columns, contract)
-    table = source_rows(params, contract) if whole else partitions.table(needed(params))
+    table = with_derived(source_rows(params, contract) if whole else partitions.table(), params)
     if not pa.types.is_timestamp(table.schema.field(time).type) or table[time].null_count:
         raise ProjectError(f"columns.time: {time} must be a moment in every row for a backtest, see contract.yaml")
     table = table.sort_by([(time, "ascending"), (params.columns.id, "ascending")])
@@ -103,6 +105,18 @@ def needed(params: Params) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def with_derived(table: pa.Table, params: Params) -> pa.Table:
+    """The columns that a backtest looks at, those of features.py among them."""
+    names = needed(params)
+    rows = with_features(table.to_pandas(split_blocks=True), own_code("features"), params.columns)
+    unknown = [name for name in names if name not in rows]
+    if unknown:
+        raise ProjectError(
+            f"neither the data nor features.py has {', '.join(unknown)}: correct the name in params.yaml"
+        )
+    return pa.Table.from_pandas(rows[names], preserve_index=False)
+
+
 def source_rows(params: Params, contract: Contract) -> pa.Table:
     """All that the source has, if it keeps the contract. Nothing is taken in."""
     if params.data.source == "sample":
@@ -116,7 +130,7 @@ def source_rows(params: Params, contract: Contract) -> pa.Table:
             f"the source breaks contract.yaml: {found[0].column} {found[0].rule} ({found[0].rows:,} rows): mend the "
             "source or the rule, or leave out --all to replay the rows held"
         )
-    return pa.Table.from_pandas(rows[needed(params)], preserve_index=False)
+    return pa.Table.from_pandas(rows, preserve_index=False)
 
 
 def lay_down(table: pa.Table, params: Params) -> Path:
@@ -146,5 +160,5 @@ def recipe(content: str, params: Params) -> str:
     sources = sorted([*Path(training.__file__).parent.glob("*.py"), Path(__file__).with_name("trainings.py")])
     code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sources]
     libraries = [versions(candidate.estimator) for candidate in params.model.candidates]
-    everything = [content, settings, params.gates.primary, code, libraries]
+    everything = [content, settings, params.gates.primary, code, training_code(params).package, libraries]
     return hashlib.sha256(json.dumps(everything, default=str).encode()).hexdigest()[:16]

@@ -15,9 +15,10 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from ..console.progress import progress
+from ..serving.model_code import ModelCode
 from ..settings.params import Params
 from ..training.metrics import Scored
-from ..training.pipeline import inputs, labels
+from ..training.pipeline import labels, training_code
 from ..training.search import cluster, search
 from ..training.train import fit
 from .history import ROWS_FILE, Array, History, opened
@@ -61,13 +62,14 @@ def train_all(cells: list[Cell], history: History, params: Params) -> None:
         rows = opened(file) if remote else file.absolute()
         jobs = -1 if remote else max(1, joblib.cpu_count() // params.model.threads)
         run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-        asked = (joblib.delayed(train)(cell, rows, params, history.classes, history.positive) for cell in missing)
+        code = training_code(params)
+        asked = (joblib.delayed(train)(cell, rows, params, code, history.classes, history.positive) for cell in missing)
         for cell, trained in progress(run(asked), len(missing), "retraining"):
             keep(history.folder, cell, trained)
 
 
 def train(
-    cell: Cell, source: Path | pa.Table, params: Params, classes: list[Any] | None, positive: Any
+    cell: Cell, source: Path | pa.Table, params: Params, code: ModelCode, classes: list[Any] | None, positive: Any
 ) -> tuple[Cell, Trained]:
     """Search and fit as the stage `train` does, then answer the rows that follow."""
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another cell.
@@ -75,24 +77,31 @@ def train(
         table = opened(source) if isinstance(source, Path) else source
         rows = table.slice(cell.start, cell.stop - cell.start).to_pandas()
         began = time.perf_counter()
-        chosen = next(result for result in search(rows, params, alone=True) if result.chosen).setting
-        ready, target = inputs(rows, params.columns.kinds), labels(rows, params.columns, params.task)
+        chosen = next(result for result in search(rows, params, code, alone=True) if result.chosen).setting
+        ready, target = code.inputs(rows, params.columns.kinds), labels(rows, params.columns, params.task)
         del rows
-        pipeline = fit(chosen, ready, target, params)
+        pipeline = fit(chosen, ready, target, params, code)
         seconds = time.perf_counter() - began
         del ready, target
-        given = answers(pipeline, table, cell.stop, cell.end, params, classes, positive)
+        given = answers(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
     return cell, Trained(pipeline, given, seconds)
 
 
 def answers(
-    pipeline: Pipeline, table: pa.Table, start: int, stop: int, params: Params, classes: list[Any] | None, positive: Any
+    pipeline: Pipeline,
+    table: pa.Table,
+    start: int,
+    stop: int,
+    params: Params,
+    code: ModelCode,
+    classes: list[Any] | None,
+    positive: Any,
 ) -> Array:
     """What a model says of rows [start, stop), in the form of `Scored`; a class unknown to it gets 0."""
     kinds, parts = params.columns.kinds, []
     with threadpool_limits(params.model.threads):
         for first in range(start, stop, CHUNK):
-            ready = inputs(table.slice(first, min(CHUNK, stop - first)).to_pandas(), kinds)
+            ready = code.inputs(table.slice(first, min(CHUNK, stop - first)).to_pandas(), kinds)
             if classes is None:
                 parts.append(np.asarray(pipeline.predict(ready), dtype="float64"))
                 continue
@@ -136,6 +145,7 @@ def scored(history: History, params: Params, cell: Cell, start: int, stop: int) 
     end = cell.stop + len(known)
     parts = [known[start - cell.stop : stop - cell.stop]]
     if stop > end:
+        code = training_code(params).register()  # the folder is named after it: what is kept was trained with it
         pipeline, table = joblib.load(place.with_suffix(".joblib")), opened(history.folder / ROWS_FILE)
-        parts.append(answers(pipeline, table, max(start, end), stop, params, history.classes, history.positive))
+        parts.append(answers(pipeline, table, max(start, end), stop, params, code, history.classes, history.positive))
     return Scored(history.kind, history.truth[start:stop], np.concatenate(parts))

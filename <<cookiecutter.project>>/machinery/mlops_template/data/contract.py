@@ -81,8 +81,8 @@ def load_contract(path: Path = CONTRACT) -> Contract:
 
 
 def refuse_gaps(columns: Columns, contract: Contract) -> None:
-    """Raise ProjectError when the settings name columns that the contract does not have."""
-    named = [columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])]
+    """Raise ProjectError when the contract lacks the id, the time or the target; a feature may be a derived column."""
+    named = [columns.id, columns.target, *([columns.time] if columns.time else [])]
     unknown = [name for name in named if name not in contract.columns]
     if unknown:
         raise ProjectError(

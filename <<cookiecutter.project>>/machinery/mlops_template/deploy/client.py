@@ -40,7 +40,7 @@ class Service:
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
         """Its answers to some rows, in their order. Raises NoAnswer."""
         said = self.ask("POST", "/predict", rows)
-        answers = said.get("answers") if isinstance(said, dict) else None
+        answers = said.get("predictions") if isinstance(said, dict) else None
         if not isinstance(answers, list) or len(answers) != len(rows):
             raise NoAnswer(f"{self.url}/predict gave no answer for each of {len(rows)} rows")
         return answers

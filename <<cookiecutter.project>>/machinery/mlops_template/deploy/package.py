@@ -17,16 +17,26 @@ from ..champion.lineage import find_champion, read_json, trained_in
 from ..champion.opponent import champion_directory
 from ..data.contract import load_contract
 from ..errors import ProjectError
-from ..evaluation.convert import answer, feeds, load, parts_of
+from ..evaluation.convert import feeds, load, parts_of, predict
 from ..evaluation.export import Export, export
+from ..evaluation.service_path import KINDS
 from ..integrations.revisions import Champion
 from ..serving.files import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
+from ..serving.model_code import INPUTS
 from ..serving.runtime import load as load_served
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import storage
-from ..training.artifact import CARD_FILE, GOLDEN_FILE, PIPELINE_FILE, Model, load_card, load_model, write_json
-from ..training.pipeline import MISSING, inputs
+from ..training.artifact import (
+    CARD_FILE,
+    GOLDEN_FILE,
+    PIPELINE_FILE,
+    Model,
+    golden_rows,
+    load_card,
+    load_model,
+    write_json,
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
             exported = fill(fresh, source, params)
         write_json(fresh / RELEASE_FILE, release(champion, fresh))
         load_served(fresh)
-        size = sum(file.stat().st_size for file in fresh.iterdir())
+        size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
         if directory.exists():
             directory.rename(old)
         fresh.rename(directory)
@@ -76,8 +86,7 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
 def fill(directory: Path, source: Path, params: Params) -> Export:
     """Write all that is made of the model alone, and tell what serves it."""
     model, holdout = load_model(source), pd.read_parquet(paths.HOLDOUT)
-    names = [name for kind in model.card["features"].values() for name in kind]
-    missing = [name for name in names if name not in holdout]
+    missing = [name for name in model.request if name not in holdout]
     if missing:
         raise ProjectError(
             f"{paths.HOLDOUT} has no {', '.join(missing)}, which the champion takes: promote a model of these "
@@ -85,12 +94,13 @@ def fill(directory: Path, source: Path, params: Params) -> Export:
         )
     exported = export(model, holdout, params.serving.parity)
     shutil.copyfile(source / CARD_FILE, directory / CARD_FILE)
+    model.code.write(directory)
     golden = json.loads((source / GOLDEN_FILE).read_text(encoding="utf-8"))
     if exported.onnx is None:
         shutil.copyfile(source / PIPELINE_FILE, directory / PIPELINE_FILE)
     else:
         (directory / ONNX_FILE).write_bytes(exported.onnx)
-        golden = answered_alike(golden, model, exported.onnx, exported.tolerance)
+        golden = predicted_alike(golden, source, model, exported)
     write_json(directory / GOLDEN_FILE, golden)
     write_json(directory / SCHEMA_FILE, schema(model, golden["rows"]))
     limits = {"max_rows": params.serving.max_rows, "max_body_mb": params.serving.max_body_mb}
@@ -98,38 +108,38 @@ def fill(directory: Path, source: Path, params: Params) -> Export:
     return exported
 
 
-def answered_alike(golden: dict[str, Any], model: Model, onnx: bytes, tolerance: float) -> dict[str, Any]:
-    """The golden rows that the ONNX model answers as the pipeline did; a few may be beyond the tolerance."""
-    kinds = model.card["features"]
-    rows = pd.DataFrame(golden["rows"], columns=[name for names in kinds.values() for name in names])
-    answered = answer(load(onnx), feeds(inputs(rows, kinds), kinds))
-    alike = np.abs(answered - pd.DataFrame(golden["answers"]).to_numpy()).max(axis=1) <= tolerance
+def predicted_alike(golden: dict[str, Any], source: Path, model: Model, exported: Export) -> dict[str, Any]:
+    """The golden rows that the ONNX model predicts as the pipeline did; a few may be beyond the tolerance."""
+    rows, expected = golden_rows(source, model)
+    predicted = predict(load(exported.onnx or b""), feeds(model.inputs(rows), model.kinds))
+    alike = np.abs(predicted - expected.to_numpy()).max(axis=1) <= exported.tolerance
     return {part: [row for row, same in zip(found, alike, strict=True) if same] for part, found in golden.items()}
 
 
 def schema(model: Model, golden: list[dict[str, Any]]) -> dict[str, Any]:
-    """The columns of a row that is asked for, in the order of the card, each with its rule and an example."""
-    rules, known = load_contract().columns, known_categories(model.pipeline)
+    """The columns of a request, each with its rule of the contract and an example."""
+    rules, known = load_contract().columns, known_categories(model)
+    kind_of = {name: KINDS[kind] for kind, names in model.kinds.items() for name in names}
     columns = []
-    for kind, names in model.card["features"].items():
-        for name in names:
-            if name not in rules:
-                raise ProjectError(f"{paths.CONTRACT} has no {name}, which the champion takes: write its rule there")
-            rule = rules[name].model_dump(mode="json", exclude={"unique"})
-            example = next((row[name] for row in golden if row[name] is not None), None)
-            singular = {"dates": "date"}.get(kind, kind)
-            columns.append({"name": name, "kind": singular, **rule, "example": example, "known": known.get(name)})
+    for name in model.request:
+        if name not in rules:
+            raise ProjectError(f"{paths.CONTRACT} has no {name}, which the champion takes: write its rule there")
+        rule = rules[name].model_dump(mode="json", exclude={"unique"})
+        example = next((row[name] for row in golden if row[name] is not None), None)
+        kind = kind_of.get(name, "source")
+        columns.append({"name": name, "kind": kind, **rule, "example": example, "known": known.get(name)})
     return {"columns": columns, "task": model.card["task"]}
 
 
-def known_categories(pipeline: Any) -> dict[str, list[str]]:
+def known_categories(model: Model) -> dict[str, list[str]]:
     """The categories that the pipeline was trained on, of each column whose encoder tells."""
+    missing = model.code.module(INPUTS).MISSING
     found: dict[str, list[str]] = {}
-    for part in parts_of(pipeline):
+    for part in parts_of(model.pipeline):
         names, categories = getattr(part, "feature_names_in_", ()), getattr(part, "categories_", ())
         if len(names) == len(categories):
             for name, values in zip(names, categories, strict=True):
-                found[str(name)] = [str(value) for value in values if value != MISSING]
+                found[str(name)] = [str(value) for value in values if value != missing]
     return found
 
 

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from ..champion.lineage import find_champion
 from ..champion.opponent import champion_directory
 from ..console.progress import progress
 from ..errors import ProjectError
+from ..evaluation.service_path import as_records
 from ..integrations.revisions import Champion
 from ..settings import paths
 from ..settings.operation import Verify
@@ -92,27 +92,16 @@ def expectation(champion: Champion, rows: int) -> Expected:
 def golden_of(directory: Path) -> Rows:
     """The golden rows of a model, with its answers when it was trained."""
     golden = json.loads((directory / GOLDEN_FILE).read_text(encoding="utf-8"))
-    return list(zip(golden["rows"], golden["answers"], strict=True))
+    return list(zip(golden["rows"], golden["predictions"], strict=True))
 
 
 def holdout_of(directory: Path, rows: int) -> Rows:
     """The newest rows of the holdout, with the pipeline's answers."""
     model = load_model(directory)
     frame = pd.read_parquet(paths.HOLDOUT).tail(rows)
-    names = [name for kind in model.card["features"].values() for name in kind]
-    answers = model.predict(frame).to_dict("records")
-    sent = [{str(name): as_json(value) for name, value in row.items()} for row in frame[names].to_dict("records")]
-    return list(zip(sent, ({str(name): value for name, value in row.items()} for row in answers), strict=True))
-
-
-def as_json(value: Any) -> Any:
-    """A cell as a request holds it; a whole number of a column that has gaps is whole again."""
-    if pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    plain = value.item() if isinstance(value, np.generic) else value
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
+    predictions = model.predict(frame).to_dict("records")
+    sent = as_records(frame[list(model.request)])
+    return list(zip(sent, ({str(name): value for name, value in row.items()} for row in predictions), strict=True))
 
 
 def hold_against(url: str, expected: Expected, params: Params, wait: float) -> str:

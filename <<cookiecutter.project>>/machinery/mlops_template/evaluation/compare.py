@@ -15,8 +15,10 @@ from pydantic import TypeAdapter
 
 from ..settings import paths
 from ..settings.params import Params
+from ..training import metrics
 from ..training.artifact import window, write_json
 from ..training.metrics import Array, metric_named, metrics_for, number
+from ..training.own import own_code
 from .gates import (
     Cost,
     Difference,
@@ -63,7 +65,7 @@ class Comparison:
     gates: list[Gate]
     slices: list[SliceDifference]
     inputs: str
-    """Digest of what was compared: the models, the rows, the settings."""
+    """Digest of what was compared: the models, the rows, the settings, and the code that judges."""
     cost: Cost | None = None
     champion_cost: Cost | None = None
     forced: dict[str, str] | None = None
@@ -224,4 +226,12 @@ def digest_of(challenger: str, champion: str | None, params: Params) -> str:
     """What a comparison depends on, as one short digest."""
     settings = params.model_dump(mode="json", include={"task", "columns", "split", "evaluate", "gates"})
     rows = hashlib.sha256(paths.HOLDOUT.read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps([challenger, champion, rows, settings]).encode()).hexdigest()[:16]
+    everything = [challenger, champion, rows, settings, judging_code()]
+    return hashlib.sha256(json.dumps(everything).encode()).hexdigest()[:16]
+
+
+def judging_code() -> list[str]:
+    """Digests of the code by which models are judged; that by which they predict is part of the models."""
+    machinery = [file for room in (Path(__file__).parent, Path(metrics.__file__).parent) for file in room.glob("*.py")]
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(machinery)]
+    return [*digests, own_code("features", "metrics").package]

@@ -1,8 +1,6 @@
-"""A fitted pipeline as an ONNX model, and that model's answers.
+"""A fitted pipeline as an ONNX model, and that model's predictions.
 
-The ONNX model takes `numbers`, float32 [rows, numeric columns then dates], and `categories`, text [rows, categorical
-columns], in the order of the card and each only where there are such columns; it gives `answers`, float32: a
-probability for each class, or one prediction.
+What it takes and gives is described in `serving/runtime.py`.
 """
 
 import signal
@@ -19,12 +17,12 @@ from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-NUMBERS, CATEGORIES, ANSWERS = "numbers", "categories", "answers"
+from ..serving.runtime import CATEGORIES, NUMBERS, PREDICTIONS, session_of
 
-MOST_NODES = 2_000_000
+MAX_NODES = 2_000_000
 """Nodes of all trees up to which a model is converted: so many take 1.6 GB and 16 seconds."""
 
-MOST_SECONDS = 60
+CONVERSION_TIMEOUT = 60
 """That a conversion may take: some converters would take days."""
 
 BATCH = 10_000
@@ -40,13 +38,13 @@ class Unfit(Exception):
 def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -> bytes:
     """The pipeline as an ONNX model, the same bytes for the same pipeline. Raises Unfit when that cannot be done."""
     nodes = sum(tree_nodes(part) for part in parts_of(pipeline))
-    if nodes > MOST_NODES:
+    if nodes > MAX_NODES:
         raise Unfit(f"its trees have {nodes:,} nodes, too many to convert in a reasonable time")
-    numeric, categorical = kinds["numeric"] + kinds["dates"], kinds["categorical"]
+    numeric, categorical = kinds["numeric"] + kinds["dates"], kinds["categorical"] + kinds["text"]
     single = [f"category_{number}" for number in range(len(categorical))]
     # A column each, since encoders of categories are converted only from such.
     taken = numeric + categorical
-    frame = kinds["numeric"] + kinds["categorical"] + kinds["dates"]
+    frame = [name for names in kinds.values() for name in names]
     try:
         from skl2onnx import convert_sklearn
         from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -54,16 +52,16 @@ def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -
 
         types = [(NUMBERS, FloatTensorType([None, len(numeric)]))] if numeric else []
         types += [(name, StringTensorType([None, 1])) for name in single]
-        with columns_by_place(pipeline, frame, taken), time_limit(MOST_SECONDS), warnings.catch_warnings():
+        with columns_by_place(pipeline, frame, taken), time_limit(CONVERSION_TIMEOUT), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             whole = convert_sklearn(
                 pipeline,
                 name="model",
                 initial_types=types,
-                final_types=[*([("label", None)] if classifies else []), (ANSWERS, None)],
+                final_types=[*([("label", None)] if classifies else []), (PREDICTIONS, None)],
                 options={id(pipeline): {"zipmap": False}} if classifies else None,
             )
-        model = select_model_inputs_outputs(whole, ANSWERS)
+        model = select_model_inputs_outputs(whole, PREDICTIONS)
         send_missing_values(model, pipeline)
         return join_categories(model, single)
     except Exception as error:  # a converter may stumble over anything that it does not know
@@ -156,43 +154,36 @@ def tree_nodes(part: Any) -> int:
 
 
 def load(content: bytes, threads: int = 1) -> Session:
-    """An ONNX model, ready to answer. Raises Unfit when it is none that ONNX Runtime runs."""
+    """An ONNX model, ready to predict. Raises Unfit when it is none that ONNX Runtime runs."""
     try:
-        import onnxruntime
+        return session_of(content, threads)
     except ImportError:
         raise Unfit("onnxruntime is not installed: there is none for this kind of machine") from None
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a thread that waits takes no core
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of onnxruntime's own kinds, which have nothing else in common
         raise Unfit(f"ONNX Runtime does not load it ({one_line(error)})") from None
 
 
-def answer(session: Session, asked: Feeds) -> NDArray[Any]:
-    """The answers of an ONNX model, one row each. Raises Unfit when there are none."""
-    rows = len(next(iter(asked.values())))
+def predict(session: Session, feeds: Feeds) -> NDArray[Any]:
+    """The predictions of an ONNX model, one row each. Raises Unfit when there are none."""
+    rows = len(next(iter(feeds.values())))
     parts = []
     try:
         for start in range(0, rows, BATCH):
-            batch = {name: values[start : start + BATCH] for name, values in asked.items()}
-            parts += session.run([ANSWERS], batch)
+            batch = {name: values[start : start + BATCH] for name, values in feeds.items()}
+            parts += session.run([PREDICTIONS], batch)
     except Exception as error:  # as above
         raise Unfit(f"ONNX Runtime does not run it ({one_line(error)})") from None
-    answers = np.concatenate(parts)
-    if not np.isfinite(answers).all():
-        raise Unfit("ONNX Runtime answers some rows with no number")
-    return answers
+    predictions = np.concatenate(parts)
+    if not np.isfinite(predictions).all():
+        raise Unfit("ONNX Runtime predicts no number for some rows")
+    return predictions
 
 
 def feeds(ready: pd.DataFrame, kinds: dict[str, list[str]]) -> Feeds:
     """A pipeline's inputs as those of its ONNX model."""
-    numeric, categorical = kinds["numeric"] + kinds["dates"], kinds["categorical"]
-    found: Feeds = {NUMBERS: ready[numeric].to_numpy(dtype="float32")} if numeric else {}
-    return found | ({CATEGORIES: ready[categorical].to_numpy(dtype=object)} if categorical else {})
+    numeric, texts = kinds["numeric"] + kinds["dates"], kinds["categorical"] + kinds["text"]
+    arrays: Feeds = {NUMBERS: ready[numeric].to_numpy(dtype="float32")} if numeric else {}
+    return arrays | ({CATEGORIES: ready[texts].to_numpy(dtype=object)} if texts else {})
 
 
 @contextmanager

@@ -10,11 +10,14 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ..console.stage import run_stage
+from ..errors import ProjectError
 from ..settings import paths
 from ..settings.params import Params, load_params
 from ..training.artifact import load_model, window, write_json
+from ..training.features import with_features
 from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for, number
-from .export import export
+from ..training.own import own_code
+from .export import export, refuse_other_service
 from .intervals import blocks, interval, resamples
 
 CURVE_POINTS = 200
@@ -27,13 +30,13 @@ def main() -> None:
     columns = params.columns
     holdout = pd.read_parquet(paths.HOLDOUT)
     model = load_model(paths.CHALLENGER)
-    answers = model.predict(holdout)
+    predictions = model.predict(holdout)
     paths.PLOTS.mkdir(parents=True, exist_ok=True)
     kept = [columns.id, *([columns.time] if columns.time else []), columns.target]
-    holdout[kept].join(answers).to_parquet(paths.PREDICTIONS, index=False)
+    holdout[kept].join(predictions).to_parquet(paths.PREDICTIONS, index=False)
 
     positive = model.card["positive"]
-    challenger = as_scored(holdout[columns.target], answers, model.classes, positive)
+    challenger = as_scored(holdout[columns.target], predictions, model.classes, positive)
     trivial = as_scored(holdout[columns.target], baseline(holdout, model.classes, params), model.classes, positive)
     times = holdout[columns.time] if columns.time else None
     block = blocks(holdout[columns.id], times)
@@ -47,10 +50,11 @@ def main() -> None:
         "baseline": {name: {"value": number(metric.value(trivial))} for name, metric in metrics_for(trivial).items()},
     }
     write_json(paths.METRICS, metrics)
-    exported = export(model, holdout, params.serving.parity, answers)
+    exported = export(model, holdout, params.serving.parity, predictions)
+    refuse_other_service(model, exported, holdout, params.serving.parity)
     write_json(paths.SERVING, exported.facts())
     primary = metric_named(params.gates.primary, challenger)
-    write_json(paths.SLICES, slices(holdout, params, challenger, primary, block, weights))
+    write_json(paths.SLICES, slices(sliceable(holdout, params), params, challenger, primary, block, weights))
     for name, points in curves(challenger).items():
         points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")
@@ -58,7 +62,7 @@ def main() -> None:
 
 
 def baseline(rows: pd.DataFrame, classes: list[Any] | None, params: Params) -> pd.DataFrame:
-    """What one would answer knowing only the training target: its mean, or the share of each class."""
+    """What one would predict knowing only the training target: its mean, or the share of each class."""
     target = pd.read_parquet(paths.TRAIN, columns=[params.columns.target])[params.columns.target]
     if classes is None:
         return pd.DataFrame({"prediction": target.mean()}, index=rows.index)
@@ -81,6 +85,20 @@ def slices(
         measured = with_interval(metric, scored[chosen], block[chosen], weights)
         found.setdefault(column, {})[name] = {"rows": int(chosen.sum()), params.gates.primary: measured}
     return found
+
+
+def sliceable(rows: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The rows with the derived columns, if a slice is one of them. Raises ProjectError when there is none such."""
+    if all(name in rows for name in params.evaluate.slices):
+        return rows
+    added = with_features(rows, own_code("features"), params.columns)
+    unknown = [name for name in params.evaluate.slices if name not in added]
+    if unknown:
+        raise ProjectError(
+            f"evaluate.slices in {paths.PARAMS} names {', '.join(unknown)}, which neither the data nor add_features in "
+            "features.py has: correct the name, or derive the column there"
+        )
+    return added
 
 
 def each_slice(rows: pd.DataFrame, params: Params) -> list[tuple[str, str, Array]]:

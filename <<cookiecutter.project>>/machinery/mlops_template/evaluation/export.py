@@ -1,6 +1,6 @@
-"""Whether ONNX Runtime serves a model: it does if it answers the held-out rows as the pipeline does.
+"""What serves a model: ONNX Runtime, if it predicts the held-out rows as the pipeline does, else the pipeline.
 
-The ONNX model answers a row many times as fast as scikit-learn, and needs no pickle.
+The ONNX model is many times as fast on a row as scikit-learn, and needs no pickle.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,13 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import ProjectError
+from ..serving.runtime import by_onnx, by_pipeline
 from ..settings.operation import Parity
 from ..training.artifact import Model
-from ..training.pipeline import inputs
-from .convert import Session, Unfit, answer, convert, feeds, load
+from .convert import Session, Unfit, convert, feeds, load, predict
+from .service_path import predictions_of_service
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 """Rows on which the two are compared: more tell no more."""
+
+MAX_SERVED_ROWS = 2_000
+"""Rows that are sent to the service as JSON."""
 
 ODD_ROWS = 20
 """Rows for each column that are compared without a value there, or with one that was never seen."""
@@ -29,11 +34,11 @@ NOISE = 1e-6
 
 @dataclass(frozen=True)
 class Measured:
-    """How far the ONNX model's answers are from the pipeline's."""
+    """How far the ONNX model's predictions are from the pipeline's."""
 
     rows: int
     differing: int
-    """Rows with an answer that differs by more than the tolerance."""
+    """Rows with a prediction that differs by more than the tolerance."""
     flipped: int
     """Rows for which another class is the most probable."""
     largest: float
@@ -51,7 +56,7 @@ class Export:
     onnx: bytes | None
     why: str
     tolerance: float
-    """Up to which an answer is the same: of a probability, or of a prediction in the target's unit."""
+    """Up to which a prediction is the same: of a probability, or of a prediction in the target's unit."""
     parity: Measured | None
 
     @property
@@ -72,65 +77,74 @@ class Export:
         }
 
 
-def export(model: Model, rows: pd.DataFrame, budget: Parity, answers: pd.DataFrame | None = None) -> Export:
-    """The model for ONNX Runtime if it converts and answers these rows as the pipeline does, else the pipeline.
+def export(model: Model, rows: pd.DataFrame, budget: Parity, predictions: pd.DataFrame | None = None) -> Export:
+    """The model for ONNX Runtime if it converts and predicts these rows as the pipeline does, else the pipeline.
 
-    `rows` are as the contract has them; `answers` those of the pipeline, where they are known already.
+    `rows` are as the contract has them; `predictions` those of the pipeline, where they are known already.
     """
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(int))
+    chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MAX_ROWS)).astype(int))
     rows = rows.iloc[chosen]
-    expected = (model.predict(rows) if answers is None else answers.iloc[chosen]).to_numpy()
+    expected = (model.predict(rows) if predictions is None else predictions.iloc[chosen]).to_numpy()
     tolerance = significant(budget.tolerance * (1.0 if model.classes else spread(expected)), 3)
     measured = None
     try:
-        kinds = model.card["features"]
-        content = convert(model.pipeline, kinds, classifies=bool(model.classes))
-        session, ready = load(content), inputs(rows, kinds)
-        measured = parity(expected, answer(session, feeds(ready, kinds)), tolerance)
+        content = convert(model.pipeline, model.kinds, classifies=bool(model.classes))
+        session, ready = load(content), model.inputs(rows)
+        measured = parity(expected, predict(session, feeds(ready, model.kinds)), tolerance)
         if not measured.within(budget):
-            raise Unfit(f"ONNX Runtime answers otherwise: {measured.differing:,} of {measured.rows:,} rows differ")
-        refuse_other_answers_to_odd_rows(model, session, ready, tolerance, budget)
+            raise Unfit(f"ONNX Runtime predicts otherwise: {measured.differing:,} of {measured.rows:,} rows differ")
+        refuse_other_predictions_for_odd_rows(model, session, ready, tolerance, budget)
     except Unfit as reason:
         return Export(None, str(reason), tolerance, measured)
-    return Export(content, "ONNX Runtime answers as the pipeline does", tolerance, measured)
+    return Export(content, "ONNX Runtime predicts as the pipeline does", tolerance, measured)
 
 
-def parity(expected: NDArray[Any], answered: NDArray[Any], tolerance: float) -> Measured:
-    """How far answers, one row each, are from the expected ones."""
-    difference = np.abs(answered.astype("float64") - expected).max(axis=1)
-    chosen = np.take_along_axis(expected, answered.argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
+def refuse_other_service(model: Model, exported: Export, rows: pd.DataFrame, budget: Parity) -> None:
+    """Raise ProjectError when the service, from a request's JSON on, predicts otherwise than the pipeline.
+
+    It computes features batch by batch, as it will in production, so one that depends on other rows is found.
+    """
+    chosen = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MAX_SERVED_ROWS)).astype(int))]
+    by = by_pipeline(model.pipeline, model.card) if exported.onnx is None else by_onnx(exported.onnx, model.card)
+    kept, served = predictions_of_service(model, by, chosen)
+    if not len(served):
+        return
+    measured = parity(model.predict(chosen).to_numpy()[kept], served, exported.tolerance)
+    if not measured.within(budget):
+        raise ProjectError(
+            f"the service would predict {measured.differing:,} of {measured.rows:,} held-out rows otherwise than the "
+            f"pipeline (by up to {measured.largest:g}): what add_features in features.py adds to a row must depend on "
+            "that row alone, and on nothing outside the code"
+        )
+
+
+def parity(expected: NDArray[Any], predicted: NDArray[Any], tolerance: float) -> Measured:
+    """How far predictions, one row each, are from the expected ones."""
+    difference = np.abs(predicted.astype("float64") - expected).max(axis=1)
+    chosen = np.take_along_axis(expected, predicted.argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
     flipped = chosen < expected.max(axis=1) - NOISE
     differing = int((difference > tolerance).sum())
     return Measured(len(expected), differing, int(flipped.sum()), significant(float(difference.max()), 2))
 
 
-def refuse_other_answers_to_odd_rows(
+def refuse_other_predictions_for_odd_rows(
     model: Model, session: Session, ready: pd.DataFrame, tolerance: float, budget: Parity
 ) -> None:
-    """Raise Unfit where values that are missing or were never seen are answered otherwise than by the pipeline.
+    """Raise Unfit where values that are missing or were never seen get other predictions than by the pipeline.
 
     The held-out rows may have none of them, production will.
     """
-    kinds = model.card["features"]
-    for kind, names in kinds.items():
+    for kind, names in model.kinds.items():
+        texts = kind in ("categorical", "text")
         for name in names:
-            odd = ready.head(ODD_ROWS).assign(**{name: UNSEEN if kind == "categorical" else np.nan})
+            odd = ready.head(ODD_ROWS).assign(**{name: UNSEEN if texts else np.nan})
             try:
-                expected = answers_of(model, odd)
+                expected = model.predict_inputs(odd).to_numpy()
             except ValueError:
-                continue  # the pipeline takes no such row, so none will be asked
-            if not parity(expected, answer(session, feeds(odd, kinds)), tolerance).within(budget):
-                what = "a value never seen" if kind == "categorical" else "no value"
-                raise Unfit(f"ONNX Runtime answers otherwise where {name} has {what}")
-
-
-def answers_of(model: Model, ready: pd.DataFrame) -> NDArray[Any]:
-    """The pipeline's answers to its inputs, one row each."""
-    if model.classes is None:
-        found: NDArray[Any] = model.pipeline.predict(ready).reshape(len(ready), 1)
-    else:
-        found = model.pipeline.predict_proba(ready)
-    return found
+                continue  # the pipeline takes no such row, so none will be sent
+            if not parity(expected, predict(session, feeds(odd, model.kinds)), tolerance).within(budget):
+                what = "a value never seen" if texts else "no value"
+                raise Unfit(f"ONNX Runtime predicts otherwise where {name} has {what}")
 
 
 def spread(predictions: NDArray[Any]) -> float:

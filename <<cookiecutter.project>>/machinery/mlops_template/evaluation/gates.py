@@ -180,7 +180,7 @@ class Cost:
 
 def size_of(directory: Path) -> float:
     """The size of a model's directory in MB."""
-    return round(sum(file.stat().st_size for file in directory.iterdir()) / 1e6, 3)
+    return round(sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) / 1e6, 3)
 
 
 def latencies(models: list[Model], row: pd.DataFrame) -> list[float]:

@@ -185,7 +185,7 @@ def seen_by(directory: Path, rows: pd.DataFrame, params: Params) -> Mask:
 
 def score(model: Model, rows: pd.DataFrame, params: Params, who: str, positive: Any = None) -> Scored:
     """A model's answers to the rows, beside their truth."""
-    missing = [name for kind in model.card["features"].values() for name in kind if name not in rows]
+    missing = [name for name in model.request if name not in rows]
     if missing:
         raise ProjectError(
             f"the data no longer has {', '.join(missing)}, which the {who} takes: bring it back, or leave it out "

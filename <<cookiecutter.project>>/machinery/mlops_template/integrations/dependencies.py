@@ -11,8 +11,8 @@ from pathlib import Path
 PACKAGE = "mlops_template"
 MACHINERY = Path("machinery")
 SOURCE = Path("src")
-OWN_MODULE = "own_module"
-"""The function by which the machinery imports a module of the owner's package, named by its argument."""
+OWN = ("own_module", "own_code")
+"""The functions by which the machinery loads modules of the owner's package, named by their arguments."""
 COMMAND = re.compile(r"python -m ([\w.]+)")
 
 
@@ -56,7 +56,7 @@ def names_in(tree: ast.AST, package: str, own_package: str) -> Iterator[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == OWN_MODULE:
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in OWN:
             yield from (
                 f"{own_package}.{name.value}"
                 for name in node.args

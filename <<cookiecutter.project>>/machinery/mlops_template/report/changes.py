@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import pyarrow.parquet as pq
 
 from ..data import partitions
 from ..data.drift import Drift, drift
+from ..errors import ProjectError
 from ..integrations import dvc, git
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import cache
 from ..tracking.runs import flat
+from ..training.features import with_features
+from ..training.own import own_code
 
 LIBRARIES = Path("uv.lock")
 CODE = ("src", "machinery", paths.CONTRACT.as_posix(), paths.PIPELINE.as_posix())
@@ -159,6 +163,12 @@ def data(base: str, params: Params) -> DataChange | None:
     columns = dict.fromkeys([params.columns.target, *params.columns.features])
     known = [name for name in columns if all(name in pq.read_schema(file).names for side in sides for file in side)]
     drifts = [drift(*(partitions.read([name], side)[name] for side in sides)) for name in known]
+    derived = [name for name in columns if name not in known]
+    if derived:
+        with suppress(ProjectError):  # one of the sides may lack a column that today's features come from
+            code = own_code("features")
+            first, second = (with_features(partitions.read(None, side), code, params.columns) for side in sides)
+            drifts += [drift(first[name], second[name]) for name in derived]
     drifts.sort(key=lambda found: found.index, reverse=True)
     return DataChange(before, after, ("rows of the base", "rows added" if grown else "rows now"), drifts)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..data import partitions
 from ..data.drift import drift
@@ -16,7 +17,9 @@ from ..evaluation.gates import Difference
 from ..evaluation.intervals import blocks, interval_of_difference, resamples
 from ..settings.params import Params
 from ..training.artifact import Model, load_card, load_model, row_hashes, training_rows
+from ..training.features import with_features
 from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number
+from ..training.own import own_code
 
 FEWEST_ROWS = 50
 """In a window, for it to be judged."""
@@ -165,10 +168,11 @@ def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
         return Signal("drift", False, "not measured: too few rows came since")
     step = -(-int(held.trained.sum()) // MOST_ROWS)
     known = np.flatnonzero(held.trained)[::step]
+    derived = derived_columns(columns, params)
     moved: list[tuple[float, str]] = []
     furthest: list[tuple[float, str]] = []
     for column in columns:
-        values = partitions.read([column])[column]
+        values = derived[column] if column in derived else partitions.read([column])[column]
         if params.task == "classification" and column == params.columns.target:
             values = values.astype("str")
         found = [
@@ -189,6 +193,15 @@ def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
         f"{len(moved)} of {len(columns)} columns moved in {needed} of {len(windows)} windows, by PSI {named} "
         f"(reason enough: {wanted:g})",
     )
+
+
+def derived_columns(names: list[str], params: Params) -> pd.DataFrame:
+    """Those of the columns that features.py derives, for all rows held; the others are read one at a time."""
+    raw = pq.read_schema(partitions.files()[-1]).names
+    derived = [name for name in names if name not in raw]
+    if not derived:
+        return pd.DataFrame()
+    return with_features(partitions.read(), own_code("features"), params.columns)[derived]
 
 
 def by_decay(held: Held, windows: list[Array], params: Params, champion: Path) -> Signal:
@@ -226,7 +239,7 @@ Answered = tuple[Scored, Array]
 def answers(model: Model, chosen: Array, params: Params) -> Answered:
     """What the champion says of some rows."""
     columns = params.columns
-    needed = {columns.id, columns.target, *(name for kind in model.card["features"].values() for name in kind)}
+    needed = {columns.id, columns.target, *model.request}
     table = partitions.table([*needed, *({columns.time} - needed if columns.time else ())])
     rows = table.filter(pa.array(chosen)).to_pandas()
     scored = as_scored(rows[columns.target], model.predict(rows), model.classes, model.card["positive"])

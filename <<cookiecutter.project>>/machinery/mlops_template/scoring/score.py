@@ -16,12 +16,11 @@ from ..console.progress import progress
 from ..data.contract import Contract
 from ..data.sources import GENERATED_ID, expand, first_line
 from ..errors import ProjectError
-from ..evaluation.convert import Session, Unfit, answer, feeds, load
+from ..evaluation.convert import Session, Unfit, feeds, load, predict
 from ..evaluation.export import export
 from ..settings.params import Params
 from ..settings.paths import CONTRACT
 from ..training.artifact import Model, load_model
-from ..training.pipeline import inputs
 from ..training.search import cluster
 from .stream import Part, batches, parts_of
 
@@ -50,8 +49,8 @@ class Scorer:
 
     @property
     def features(self) -> list[str]:
-        """The columns that the model takes."""
-        return [name for names in self.model.card["features"].values() for name in names]
+        """The columns that a row needs."""
+        return list(self.model.request)
 
     @property
     def names(self) -> list[str]:
@@ -71,12 +70,12 @@ class Scorer:
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What the model answers: by ONNX Runtime, unless that takes no such rows."""
         if self.onnx is not None:
-            kinds = self.model.card["features"]
             try:
-                answered = answer(session(self.onnx, self.threads), feeds(inputs(rows, kinds), kinds))
-                return pd.DataFrame(answered.astype("float64"), rows.index, self.names)
+                ready = feeds(self.model.inputs(rows), self.model.kinds)
+                predicted = predict(session(self.onnx, self.threads), ready)
+                return pd.DataFrame(predicted.astype("float64"), rows.index, self.names)
             except Unfit as reason:
-                print(f"scikit-learn answers some rows: {reason}", flush=True)
+                print(f"scikit-learn predicts some rows: {reason}", flush=True)
         return self.model.predict(rows)
 
     def none(self) -> pd.DataFrame:

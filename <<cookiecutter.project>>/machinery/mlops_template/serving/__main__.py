@@ -1,4 +1,4 @@
-"""`python -m <package>.serving`: serve the model of MODEL_DIR, with the settings that the environment has."""
+"""`python -m mlops_template.serving`: serve the model of MODEL_DIR, with the settings that the environment has."""
 
 import sys
 

@@ -12,7 +12,7 @@ from .docs import page
 from .openapi import document
 from .predict import Predict
 from .prometheus import CONTENT_TYPE
-from .rows import Refused
+from .rows import RequestRejected
 from .service import Service
 
 
@@ -62,7 +62,7 @@ def application(service: Service, predict: Predict) -> Starlette:
             Route("/openapi.json", openapi),
             Route("/docs", docs),
         ],
-        exception_handlers={HTTPException: otherwise, Refused: refusal},
+        exception_handlers={HTTPException: otherwise, RequestRejected: refusal},
     )
 
 
@@ -81,5 +81,5 @@ def otherwise(request: Request, error: Exception) -> Response:
 
 def refusal(request: Request, error: Exception) -> Response:
     """What cannot be told."""
-    assert isinstance(error, Refused)
+    assert isinstance(error, RequestRejected)
     return answer({"detail": error.detail, "row": error.row, "column": error.column}, error.status)

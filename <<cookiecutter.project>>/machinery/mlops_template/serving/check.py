@@ -1,4 +1,4 @@
-"""`python -m <package>.serving.check`: exit code 0 when the running service answers the golden rows, in time and right.
+"""`python -m mlops_template.serving.check`: exit code 0 when the service predicts the golden rows rightly, in time.
 
 It asks by the way that everyone asks, so a service that is slow, wrong or not there never becomes healthy. From then on
 it has to be alive, no more: to be ended for being slow under load would only add to the load of the others, and whether
@@ -19,13 +19,13 @@ from ..errors import ProjectError
 from .environment import Settings, from_environment
 from .files import GOLDEN_FILE, SERVING_FILE, difference, read
 
-SECONDS = 2.0
-"""Within which the answers must be there; CHECK_SECONDS sets another limit."""
+TIMEOUT = 2.0
+"""Seconds within which the predictions must be there; CHECK_SECONDS sets another limit."""
 
-PATIENCE = 10.0
+ALIVE_TIMEOUT = 10.0
 """Seconds within which a service that was healthy must say that it is alive."""
 
-PROVEN = "answered-as-in-training"
+PROVEN = "predicted-as-in-training"
 """What the name of that file begins with; temporary files are new with each container."""
 
 
@@ -48,7 +48,7 @@ def mark(port: int) -> Path:
 
 def not_alive(settings: Settings) -> str | None:
     """Why the process is not there any more."""
-    connection = http.client.HTTPConnection(reachable(settings.host), settings.port, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(reachable(settings.host), settings.port, timeout=ALIVE_TIMEOUT)
     try:
         connection.request("GET", "/health")
         status = connection.getresponse().status
@@ -60,20 +60,20 @@ def not_alive(settings: Settings) -> str | None:
 
 
 def not_golden(settings: Settings, seconds: float) -> str | None:
-    """How the answers differ from those in training, None when they do not."""
+    """How the predictions differ from those in training, None when they do not."""
     golden, serving = read(settings.model_dir / GOLDEN_FILE), read(settings.model_dir / SERVING_FILE)
     rows = golden["rows"][: settings.max_rows or serving["limits"]["max_rows"]]
     began = time.monotonic()
     try:
-        status, answers = ask(reachable(settings.host), settings.port, rows, seconds)
+        status, reply = ask(reachable(settings.host), settings.port, rows, seconds)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return f"no answer: {type(error).__name__}: {error}"
     took = time.monotonic() - began
     if took > seconds:
         return f"the golden rows took {took:.2f} s, more than {seconds:g} s"
     if status != 200:
-        return f"the golden rows are answered with {status}: {answers.get('detail', answers)}"
-    return difference(answers["answers"], golden["answers"][: len(rows)], serving["tolerance"])
+        return f"the golden rows are answered with {status}: {reply.get('detail', reply)}"
+    return difference(reply["predictions"], golden["predictions"][: len(rows)], serving["tolerance"])
 
 
 def reachable(host: str) -> str:
@@ -82,7 +82,7 @@ def reachable(host: str) -> str:
 
 
 def ask(host: str, port: int, rows: list[dict[str, Any]], seconds: float) -> tuple[int, dict[str, Any]]:
-    """The status and the answers to some rows."""
+    """The status and the reply to some rows."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("POST", "/predict", json.dumps(rows), {"Content-Type": "application/json"})
@@ -94,7 +94,7 @@ def ask(host: str, port: int, rows: list[dict[str, Any]], seconds: float) -> tup
 
 if __name__ == "__main__":
     try:
-        found = fault(from_environment(), float(os.environ.get("CHECK_SECONDS") or SECONDS))
+        found = fault(from_environment(), float(os.environ.get("CHECK_SECONDS") or TIMEOUT))
     except ProjectError as error:
         found = str(error)
     if found:

@@ -1,4 +1,4 @@
-"""The files of a packaged model, and whether answers are those that it gave in training."""
+"""The files of a packaged model, and whether its predictions are those of training."""
 
 import json
 from pathlib import Path
@@ -20,20 +20,20 @@ def read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ProjectError(f"{path} cannot be read ({error.strerror}): package it anew with `deploy package`") from None
+        raise ProjectError(f"{path} cannot be read ({error.strerror}): make it with `deploy package`") from None
     except ValueError as error:
-        raise ProjectError(f"{path} is damaged ({error}): package it anew with `deploy package`") from None
+        raise ProjectError(f"{path} is damaged ({error}): make it with `deploy package`") from None
     return content
 
 
-def difference(found: list[dict[str, Any]], expected: list[dict[str, float]], tolerance: float) -> str | None:
-    """The first answer that is off by more than the tolerance, None where none is."""
-    if len(found) != len(expected):
-        return f"{len(found)} answers to {len(expected)} rows"
-    for row, (answer, golden) in enumerate(zip(found, expected, strict=True)):
+def difference(predictions: list[dict[str, Any]], expected: list[dict[str, float]], tolerance: float) -> str | None:
+    """The first prediction that is off by more than the tolerance, None where none is."""
+    if len(predictions) != len(expected):
+        return f"{len(predictions)} predictions for {len(expected)} rows"
+    for row, (predicted, golden) in enumerate(zip(predictions, expected, strict=True)):
         for name, value in golden.items():
-            if name not in answer:
+            if name not in predicted:
                 return f"row {row} has no {name}"
-            if not abs(answer[name] - value) <= tolerance:
-                return f"row {row} has {name} {answer[name]:.6g} instead of {value:.6g}"
+            if not abs(predicted[name] - value) <= tolerance:
+                return f"row {row} has {name} {predicted[name]:.6g} instead of {value:.6g}"
     return None

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .protocol import MOST_HEADERS
-from .rows import LARGEST
+from .protocol import MAX_HEADERS
+from .rows import MAX_NUMBER
 from .runtime import Served
 from .schema import Column
 
@@ -23,7 +23,7 @@ REFUSALS = {
     "413": "The body is too large.",
     "415": "The body is said to be something else than JSON.",
     "422": "A row breaks a rule: the answer says which, in which row and column.",
-    "431": f"The headers are larger than {MOST_HEADERS:,} bytes.",
+    "431": f"The headers are larger than {MAX_HEADERS:,} bytes.",
     "503": "There is no model: see /ready.",
 }
 
@@ -48,7 +48,7 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
         "paths": {
             "/predict": {
                 "post": {
-                    "summary": "Answers for one row or a list of rows.",
+                    "summary": "Predictions for one row or a list of rows.",
                     "requestBody": {
                         "required": True,
                         "content": {
@@ -63,15 +63,15 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
                     },
                     "responses": {
                         "200": {
-                            "description": "One answer for each row, in order.",
-                            "content": content({"$ref": "#/components/schemas/Answers"}),
+                            "description": "One prediction for each row, in order.",
+                            "content": content({"$ref": "#/components/schemas/Predictions"}),
                         },
                         **refused,
                     },
                 }
             },
             "/health": get("Whether the process is alive."),
-            "/ready": get("Whether the model answers its golden rows as it did in training.", **unready()),
+            "/ready": get("Whether the model predicts its golden rows as it did in training.", **unready()),
             "/model": get("The model: version, commit, digest, window of its data, metrics, runtime.", **unready()),
             "/metrics": get("Figures for Prometheus.", "text/plain"),
         },
@@ -83,7 +83,7 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
                     "required": [column.name for column in served.schema.columns if not column.nullable],
                     "additionalProperties": False,
                 },
-                "Answers": answers(served),
+                "Predictions": predictions(served),
                 "Problem": PROBLEM,
             }
         },
@@ -97,8 +97,8 @@ def property_of(column: Column) -> dict[str, Any]:
     if column.allowed is not None:
         told["enum"] = [*column.allowed, *([None] if column.nullable else [])]
     if kind in ("number", "integer"):
-        told["minimum"] = -LARGEST if column.min is None else column.min
-        told["maximum"] = LARGEST if column.max is None else column.max
+        told["minimum"] = -MAX_NUMBER if column.min is None else column.min
+        told["maximum"] = MAX_NUMBER if column.max is None else column.max
     if column.example is not None:
         told["examples"] = [column.example]
     notes = []
@@ -106,32 +106,32 @@ def property_of(column: Column) -> dict[str, Any]:
         notes.append("A moment in ISO 8601" + (f", or written as {column.format}." if column.format else "."))
     if column.known is not None and column.allowed is None:
         listed = ", ".join(column.known[:50]) + (" …" if len(column.known) > 50 else "")
-        notes.append(f"Known from training: {listed}. Another one is answered, too.")
+        notes.append(f"Known from training: {listed}. Another one is accepted, too.")
     if notes:
         told["description"] = " ".join(notes)
     return told
 
 
-def answers(served: Served) -> dict[str, Any]:
-    """What /predict answers."""
+def predictions(served: Served) -> dict[str, Any]:
+    """What /predict returns."""
     number = {"type": "number", **({"minimum": 0, "maximum": 1} if served.card["classes"] is not None else {})}
     return {
         "type": "object",
         "properties": {
             "version": {"description": "That of the model."},
-            "answers": {
+            "predictions": {
                 "type": "array",
                 "items": {
                     "type": "object",
                     "properties": {
-                        "id": {"type": "string", "description": "Of this answer, and of no other."},
+                        "id": {"type": "string", "description": "Of this prediction, and of no other."},
                         **dict.fromkeys(served.names, number),
                     },
                     "required": ["id", *served.names],
                 },
             },
         },
-        "required": ["version", "answers"],
+        "required": ["version", "predictions"],
     }
 
 

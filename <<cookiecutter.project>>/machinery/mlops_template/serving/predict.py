@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from .rows import Refused
+from .rows import RequestRejected
 from .service import Service
 
-PATIENCE = 30.0
+BODY_TIMEOUT = 30.0
 """Seconds within which the whole body must come."""
 
 READ_OFF = 10
@@ -32,7 +32,7 @@ class Predict:
             received = await self.body(receive)
             refuse_other_types(scope["headers"])
             answer = self.service.predict(received)
-        except Refused as refused:
+        except RequestRejected as refused:
             status = refused.status
             self.service.metrics.requests.labels(str(status)).inc()
             answer = msgspec.json.encode({"detail": refused.detail, "row": refused.row, "column": refused.column})
@@ -43,30 +43,32 @@ class Predict:
         await send({"type": "http.response.body", "body": answer})
 
     async def body(self, receive: Receive) -> bytes:
-        """The whole body, whether its length was told or not. Raises Refused when it is too long or too slow."""
+        """The whole body, whether its length was told or not. Raises RequestRejected: too long, too slow."""
         parts: list[bytes] = []
         size, more, most = 0, True, self.most
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(BODY_TIMEOUT):
                 while more and size <= READ_OFF * most:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise Refused(400, "the connection ended before the body did")
+                        raise RequestRejected(400, "the connection ended before the body did")
                     part, more = message.get("body", b""), message.get("more_body", False)
                     size += len(part)
                     if size <= most:
                         parts.append(part)
         except TimeoutError:
-            raise Refused(408, f"the body did not come within {PATIENCE:g} seconds") from None
+            raise RequestRejected(408, f"the body did not come within {BODY_TIMEOUT:g} seconds") from None
         if size > most:
-            raise Refused(413, f"the body is larger than {self.service.max_body_mb:g} MB: send fewer rows at a time")
+            raise RequestRejected(
+                413, f"the body is larger than {self.service.max_body_mb:g} MB: send fewer rows at a time"
+            )
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def refuse_other_types(headers: list[tuple[bytes, bytes]]) -> None:
-    """Raise Refused when the body is said to be anything but plain JSON."""
+    """Raise RequestRejected when the body is said to be anything but plain JSON."""
     for name, value in headers:
         if name == b"content-type" and value.partition(b";")[0].strip().lower() != b"application/json":
-            raise Refused(415, "the body must be JSON: send it as Content-Type: application/json")
+            raise RequestRejected(415, "the body must be JSON: send it as Content-Type: application/json")
         if name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise Refused(415, "the body must not be compressed: send it without Content-Encoding")
+            raise RequestRejected(415, "the body must not be compressed: send it without Content-Encoding")

@@ -8,7 +8,7 @@ import msgspec
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_HEADERS = 65_536
+MAX_HEADERS = 65_536
 """Bytes of a request's URL and headers."""
 
 INVALID = "Invalid HTTP request received."
@@ -29,11 +29,11 @@ class Protocol(HttpToolsProtocol):
         try:
             self.feed(data)
         except HttpParserError:
-            if self.head <= MOST_HEADERS:
+            if self.head <= MAX_HEADERS:
                 self.logger.warning(INVALID)
                 self.send_400_response(INVALID)
                 return
-        if max(self.head, self.pending) > MOST_HEADERS:
+        if max(self.head, self.pending) > MAX_HEADERS:
             self.refuse_headers()
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -60,7 +60,7 @@ class Protocol(HttpToolsProtocol):
 
     def refuse_headers(self) -> None:
         """Answer 431, and close."""
-        detail = f"the headers are larger than {MOST_HEADERS:,} bytes: send fewer"
+        detail = f"the headers are larger than {MAX_HEADERS:,} bytes: send fewer"
         body = msgspec.json.encode({"detail": detail, "row": None, "column": None})
         head = (
             "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
@@ -73,7 +73,7 @@ class Protocol(HttpToolsProtocol):
         """Count a part of the head. Raises ValueError when it is too much, which ends the parser with an error."""
         self.pending = 0
         self.head += size
-        if self.head > MOST_HEADERS:
+        if self.head > MAX_HEADERS:
             raise ValueError(self.head)
 
     def on_message_begin(self) -> None:

@@ -16,9 +16,11 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from .schema import MISSING, Column, Schema, as_category, as_days
+from ..errors import ProjectError
+from .model_code import INPUTS, ModelCode
+from .schema import Column, Schema
 
-LARGEST = 3.4028235e38
+MAX_NUMBER = 3.4028235e38
 """The model computes in single precision: what is beyond would become infinite."""
 
 PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?:\[(?P<row>\d+)\])?(?:\.(?P<column>.*))?`)?", re.DOTALL)
@@ -26,7 +28,7 @@ FIELD = re.compile(r"Object (?P<how>missing required|contains unknown) field `(?
 FIELD_IN_LIST = re.compile(rf"{FIELD.pattern} - at `\$\[(?P<row>\d+)\]`", re.DOTALL)
 """As in a list of rows: since an unknown name may look like a place, only the last place is one."""
 
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 """Characters of a column's name that are repeated."""
 
 WORDS = {
@@ -43,7 +45,7 @@ WORDS = {
 }
 
 
-class Refused(Exception):
+class RequestRejected(Exception):
     """A request that gets no answer, with the HTTP status, and row (from 0) and column where they are known."""
 
     def __init__(self, status: int, detail: str, row: int | None = None, column: str | None = None) -> None:
@@ -56,13 +58,17 @@ class Batch:
     """Rows as the model takes them, and what is unusual about them."""
 
     numbers: NDArray[np.float64]
-    """[rows, numbers], NaN where a value is missing."""
+    """[rows, numeric columns then dates], NaN where a value is missing."""
     categories: NDArray[np.object_]
-    """[rows, categories]"""
+    """[rows, categorical columns then texts]"""
     missing: dict[str, int]
     """Absent values by column, where there are any."""
     unseen: dict[str, int]
     """Values by column that the model was not trained on, where there are any."""
+
+
+Derivation = Callable[[list[tuple[Any, ...]], list[str]], tuple[NDArray[np.float64], NDArray[np.object_]]]
+"""From rows of values, and the columns' names, to numbers and categories as in `Batch`. Raises ProjectError."""
 
 
 class Omissions:
@@ -76,38 +82,58 @@ class Omissions:
 
 
 class Decoder:
-    """Turns bodies into batches."""
+    """Turns bodies into batches, by the transform that the model carries; with `derivation`, by its features, too."""
 
-    def __init__(self, schema: Schema, max_rows: int) -> None:
+    def __init__(self, schema: Schema, max_rows: int, code: ModelCode, derivation: Derivation | None = None) -> None:
         self.numbers, self.categories, self.max_rows = schema.numbers, schema.categories, max_rows
+        self.transform, self.derivation = code.module(INPUTS), derivation
         self.colons = sum(colons_of(column) for column in schema.columns)
         self.colons_in_names = self.colons > len(schema.columns)
-        self.texts = [
-            place
-            for place, column in enumerate(self.numbers + self.categories)
-            if column.type in ("string", "datetime")
+        columns = list(enumerate(schema.ordered))
+        self.names = [column.name for _, column in columns]
+        self.texts = [place for place, column in columns if column.type in ("string", "datetime")]
+        self.dates = [
+            (place, column) for place, column in columns if column.kind == "date" or column.type == "datetime"
         ]
-        self.dates = [place for place, column in enumerate(self.numbers) if column.kind == "date"]
         self.limited = [
             (place, column, {*column.allowed, None} if column.nullable else set(column.allowed))
-            for place, column in enumerate(self.numbers + self.categories)
+            for place, column in columns
             if column.allowed is not None
         ]
+        self.nullable = [(place, column.name) for place, column in columns if column.nullable]
         self.omissions = Omissions()
         row = row_type(schema, self.omissions)
         self.one = msgspec.json.Decoder(row)
         self.many = msgspec.json.Decoder(Annotated[list[row], Meta(min_length=1, max_length=max_rows)])  # type: ignore[valid-type]
-        self.known = [None if column.known is None else {*column.known, MISSING} for column in self.categories]
+        missing = self.transform.MISSING
+        self.known = [None if column.known is None else {*column.known, missing} for column in self.categories]
+        self.as_category = [
+            self.transform.as_text if column.kind == "text" else self.transform.as_category
+            for column in self.categories
+        ]
 
     def __call__(self, body: bytes) -> Batch:
-        """The batch that a body holds. Raises Refused."""
+        """The batch that a body holds. Raises RequestRejected."""
         rows = self.rows(body)
         for place, column, allowed in self.limited:
             if not allowed.issuperset([row[place] for row in rows]):
                 refuse_others(rows, place, column, allowed)
+        if self.derivation:
+            return self.with_features(rows, self.derivation)
         numbers, missing = self.as_numbers(rows)
         categories, unseen = self.as_categories(rows, missing)
         return Batch(numbers, categories, missing, unseen)
+
+    def with_features(self, rows: list[tuple[Any, ...]], derivation: Derivation) -> Batch:
+        """The batch of a model with derived inputs, which its own code computes from the rows as a DataFrame."""
+        absent = {name: sum(row[place] is None for row in rows) for place, name in self.nullable}
+        if self.dates:
+            rows = [self.with_moments(number, row, self.transform.as_moment) for number, row in enumerate(rows)]
+        try:
+            numbers, categories = derivation(rows, self.names)
+        except ProjectError as error:
+            raise RequestRejected(422, f"the model's features cannot be computed: {error}") from None
+        return Batch(numbers, categories, {name: count for name, count in absent.items() if count}, {})
 
     def rows(self, body: bytes) -> list[tuple[Any, ...]]:
         """The values of each row, numbers before categories."""
@@ -118,7 +144,9 @@ class Decoder:
         except msgspec.ValidationError as error:
             raise self.refusal(str(error), several) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refused(400, f"the body is no JSON: {str(error).removeprefix('JSON is malformed: ')}") from None
+            raise RequestRejected(
+                400, f"the body is no JSON: {str(error).removeprefix('JSON is malformed: ')}"
+            ) from None
         rows = list(map(msgspec.structs.astuple, found))
         surplus = colons(body) - len(rows) * self.colons + self.omissions.colons
         if (surplus or self.colons_in_names) and not self.explains(surplus, rows, body):
@@ -134,7 +162,7 @@ class Decoder:
             return False
         return "".join([row[place] for row in rows for place in self.texts if row[place]]).count(":") == surplus
 
-    def refusal(self, message: str, several: bool) -> Refused:
+    def refusal(self, message: str, several: bool) -> RequestRejected:
         """What msgspec found in one row or in several, in the words of whoever sent it."""
         row: str | None
         column: str | None
@@ -146,17 +174,17 @@ class Decoder:
             parts = PLACE.fullmatch(message)
             what, row, column = parts.group("what", "row", "column") if parts else (message, None, None)
             if what.startswith("Expected `array` of length"):
-                return Refused(422, f"a request holds 1 to {self.max_rows:,} rows")
+                return RequestRejected(422, f"a request holds 1 to {self.max_rows:,} rows")
             for technical, plain in WORDS.items():
                 what = re.sub(technical, plain, what)
         where = [f"row {row}"] * (row is not None) + [f"column {column}"] * (column is not None)
-        return Refused(422, ": ".join([*where, what]), None if row is None else int(row), column)
+        return RequestRejected(422, ": ".join([*where, what]), None if row is None else int(row), column)
 
     def as_numbers(self, rows: list[tuple[Any, ...]]) -> tuple[NDArray[np.float64], dict[str, int]]:
         """Numbers and days since 1970, and how many of each column are missing."""
         width = len(self.numbers)
         if self.dates:
-            rows = [self.with_days(number, row) for number, row in enumerate(rows)]
+            rows = [self.with_moments(number, row, self.days) for number, row in enumerate(rows)]
         numbers = np.array([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)
         gaps = np.isnan(numbers)
         if not gaps.any():
@@ -164,17 +192,23 @@ class Decoder:
         absent = gaps.sum(axis=0).tolist()
         return numbers, {column.name: count for column, count in zip(self.numbers, absent, strict=True) if count}
 
-    def with_days(self, number: int, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A row with its dates as numbers."""
+    def days(self, text: str, written: str | None) -> float:
+        """The days since 1970 of a date. Raises ValueError when it is none."""
+        days: float = self.transform.as_days(self.transform.as_moment(text, written))
+        return days
+
+    def with_moments(
+        self, number: int, row: tuple[Any, ...], convert: Callable[[str, str | None], Any]
+    ) -> tuple[Any, ...]:
+        """A row with its dates converted. Raises RequestRejected where one is none."""
         changed = list(row)
-        for place in self.dates:
-            column = self.numbers[place]
+        for place, column in self.dates:
             if row[place] is not None:
                 try:
-                    changed[place] = as_days(row[place], column.format)
+                    changed[place] = convert(row[place], column.format)
                 except ValueError:
                     written = f" or like {column.format}" if column.format else ""
-                    raise Refused(
+                    raise RequestRejected(
                         422,
                         f"row {number}: column {column.name}: {row[place]!r:.60} is no date in ISO 8601{written}",
                         number,
@@ -194,7 +228,7 @@ class Decoder:
             if column.nullable and None in values:
                 missing[column.name] = values.count(None)
             if column.nullable or column.type != "string":
-                values = [as_category(value) for value in values]
+                values = list(map(self.as_category[number], values))
             if known is not None and not known.issuperset(values):
                 unseen[column.name] = sum(value not in known for value in values)
             categories[:, number] = values
@@ -203,7 +237,7 @@ class Decoder:
 
 def shortened(name: str) -> str:
     """A name that may be as long as a body, to be repeated."""
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 
 def colons_of(column: Column) -> int:
@@ -219,17 +253,17 @@ def colons(body: bytes) -> int:
 
 
 def refuse_others(rows: list[tuple[Any, ...]], place: int, column: Column, allowed: set[Any]) -> None:
-    """Raise Refused for the first value that is none of those that the contract allows."""
+    """Raise RequestRejected for the first value that is none of those that the contract allows."""
     for number, row in enumerate(rows):
         if row[place] not in allowed:
             listed = ", ".join(str(value) for value in column.allowed or ())
             what = f"row {number}: column {column.name}: {row[place]!r:.60} is none of {listed:.1000}"
-            raise Refused(422, what, number, column.name)
+            raise RequestRejected(422, what, number, column.name)
 
 
 def row_type(schema: Schema, omitted: Callable[[int], None]) -> type[msgspec.Struct]:
     """A row as msgspec decodes it: numbers before categories; `omitted` is told the colons of each one left out."""
-    columns = schema.numbers + schema.categories
+    columns = schema.ordered
     names = {f"c{number}": column.name for number, column in enumerate(columns)}
     fields: list[Any] = []
     for field, column in zip(names, columns, strict=True):
@@ -245,8 +279,8 @@ def row_type(schema: Schema, omitted: Callable[[int], None]) -> type[msgspec.Str
 
 def value_type(column: Column) -> Any:
     """What msgspec checks of one value by itself."""
-    low = -LARGEST if column.min is None else column.min
-    high = LARGEST if column.max is None else column.max
+    low = -MAX_NUMBER if column.min is None else column.min
+    high = MAX_NUMBER if column.max is None else column.max
     if column.type == "boolean":
         return bool
     if column.type in ("string", "datetime"):
@@ -254,18 +288,18 @@ def value_type(column: Column) -> Any:
     if column.type == "number":
         return Annotated[float, Meta(ge=low, le=high)]
     whole: Any = Annotated[float, Meta(ge=low, le=high, multiple_of=1.0)]
-    if column.kind == "numeric":
+    if column.kind in ("numeric", "source"):
         return whole
     return Annotated[int, Meta(ge=max(math.ceil(low), -(2**63)), le=min(math.floor(high), 2**63 - 1))] | whole
 
 
 def refuse_columns_given_twice(body: bytes) -> None:
-    """Raise Refused when an object of the body, which is known to be JSON, holds a name twice."""
+    """Raise RequestRejected when an object of the body, which is known to be JSON, holds a name twice."""
 
     def unique(pairs: list[tuple[str, Any]]) -> None:
         names = [name for name, _ in pairs]
         for name in names:
             if names.count(name) > 1:
-                raise Refused(422, f"column {name}: is given twice in a row", column=name)
+                raise RequestRejected(422, f"column {name}: is given twice in a row", column=name)
 
     json.loads(body, object_pairs_hook=unique)

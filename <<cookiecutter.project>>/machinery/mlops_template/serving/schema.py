@@ -1,7 +1,6 @@
-"""`schema.json`: the columns of a row as the service takes it, and what becomes of a value in it."""
+"""`schema.json`: the columns of a row as the service takes it."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +9,9 @@ import msgspec
 from ..errors import ProjectError
 from .files import SCHEMA_FILE
 
-MISSING = "(missing)"
-"""The category that stands for an absent value, as in training."""
+Kind = Literal["numeric", "categorical", "date", "text", "source"]
+"""An input of the model or, as `source`, a column that derived inputs are computed from and nothing else."""
 
-Kind = Literal["numeric", "categorical", "date"]
 Type = Literal["number", "integer", "string", "boolean", "datetime"]
 Value = bool | int | float | str
 
@@ -24,6 +22,8 @@ TAKEN: dict[str, tuple[Type, ...]] = {
     "numeric": ("number", "integer", "boolean"),
     "categorical": ("string", "integer", "number", "boolean"),
     "date": ("datetime", "string"),
+    "text": ("string",),
+    "source": ("number", "integer", "string", "boolean", "datetime"),
 }
 
 
@@ -61,8 +61,13 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def categories(self) -> list[Column]:
-        """What the model takes as text."""
-        return self.of_kind("categorical")
+        """What the model takes as text: categorical columns, then texts."""
+        return self.of_kind("categorical") + self.of_kind("text")
+
+    @property
+    def ordered(self) -> list[Column]:
+        """All columns, in the order in which a request is decoded."""
+        return self.numbers + self.categories + self.of_kind("source")
 
 
 def load_schema(directory: Path) -> Schema:
@@ -86,25 +91,3 @@ def load_schema(directory: Path) -> Schema:
                 "control character; rename it where the data come from, in params.yaml and in contract.yaml"
             )
     return schema
-
-
-def as_days(text: str, written: str | None = None) -> float:
-    """Days since 1970, in UTC where the text has a time zone. Raises ValueError when it is no date."""
-    try:
-        if written is None:
-            raise ValueError
-        moment = datetime.strptime(text, written)
-    except ValueError:
-        moment = datetime.fromisoformat(text)
-    try:
-        known = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(text) from None
-    return (known - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() / 86400
-
-
-def as_category(value: Value | None) -> str:
-    """A category as training wrote it: whole numbers as integers are, True and False, absent ones as MISSING."""
-    if value is None:
-        return MISSING
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

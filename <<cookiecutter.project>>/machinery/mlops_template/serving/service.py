@@ -12,7 +12,7 @@ from ..errors import ProjectError
 from .environment import Settings
 from .predictions import PredictionLog
 from .prometheus import Metrics
-from .rows import Decoder, Refused
+from .rows import RequestRejected
 from .runtime import Served, load
 
 STARTING = "the model is being loaded"
@@ -46,7 +46,7 @@ class Service:
         release, limits = served.release, served.serving["limits"]
         self.max_rows = self.settings.max_rows or limits["max_rows"]
         self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
-        self.decode = Decoder(served.schema, self.max_rows)
+        self.decode = served.decoder(self.max_rows)
         self.version, self.digest, self.reply = release["version"], release["digest"], reply_type(served.names)
         self.metrics.know([column.name for column in served.schema.columns])
         self.served = served
@@ -62,9 +62,9 @@ class Service:
             self.log.close()
 
     def model(self) -> Served:
-        """The model. Raises Refused while there is none."""
+        """The model. Raises RequestRejected while there is none."""
         if self.served is None:
-            raise Refused(503, self.why_not)
+            raise RequestRejected(503, self.why_not)
         return self.served
 
     def reason(self) -> str | None:
@@ -78,21 +78,21 @@ class Service:
         return fault
 
     def predict(self, body: bytes) -> bytes:
-        """The answers to the rows of a body, each with an id of its own. Raises Refused."""
+        """The predictions for the rows of a body, each with an id of its own. Raises RequestRejected."""
         began = time.perf_counter()
         served = self.model()
         batch = self.decode(body)
-        answers = served.answer(batch.numbers, batch.categories)
-        if not np.isfinite(answers).all():
-            row = int(np.flatnonzero(~np.isfinite(answers).all(axis=1))[0])
-            raise Refused(422, f"row {row}: the model has no finite answer to it", row)
+        predictions = served.predict(batch.numbers, batch.categories)
+        if not np.isfinite(predictions).all():
+            row = int(np.flatnonzero(~np.isfinite(predictions).all(axis=1))[0])
+            raise RequestRejected(422, f"row {row}: the model has no finite prediction for it", row)
         request = os.urandom(12).hex()
         reply = self.reply
-        found = [reply(f"{request}-{row}", *answer) for row, answer in enumerate(answers.tolist())]
-        encoded = encode({"version": self.version, "answers": found})
+        replies = [reply(f"{request}-{row}", *values) for row, values in enumerate(predictions.tolist())]
+        encoded = encode({"version": self.version, "predictions": replies})
         if self.log:
             self.log.add((request, time.time(), self.digest, body, encoded))
-        self.count(len(found), batch.missing, batch.unseen, time.perf_counter() - began)
+        self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began)
         return encoded
 
     def count(self, rows: int, missing: dict[str, int], unseen: dict[str, int], seconds: float) -> None:
@@ -114,7 +114,7 @@ class Service:
 
 
 def reply_type(names: list[str]) -> Callable[..., object]:
-    """An answer to one row, which is sooner made and encoded than a dictionary."""
+    """The prediction for one row, which is faster made and encoded than a dictionary."""
     fields = {"id": "id", **{f"a{place}": name for place, name in enumerate(names)}}
     try:
         return msgspec.defstruct("Reply", list(fields), rename=fields.get, gc=False)

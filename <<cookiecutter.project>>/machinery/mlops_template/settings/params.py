@@ -48,7 +48,7 @@ class Data(Section):
 
 
 class Columns(Section):
-    """The role of each column. Columns of the data that stand in no list are kept but not used."""
+    """The role of each column, of the data or derived by features.py. Those that stand in no list are not used."""
 
     id: str
     time: str | None = None
@@ -58,21 +58,22 @@ class Columns(Section):
     numeric: list[str] = []
     categorical: list[str] = []
     dates: list[str] = []
+    text: list[str] = []
 
     @property
     def features(self) -> list[str]:
         """All inputs of the model, in the order in which it takes them."""
-        return [*self.numeric, *self.categorical, *self.dates]
+        return [name for names in self.kinds.values() for name in names]
 
     @property
     def kinds(self) -> dict[str, list[str]]:
         """The features by kind."""
-        return {"numeric": self.numeric, "categorical": self.categorical, "dates": self.dates}
+        return {"numeric": self.numeric, "categorical": self.categorical, "dates": self.dates, "text": self.text}
 
     @model_validator(mode="after")
     def _each_column_has_one_role(self) -> "Columns":
         if not self.features:
-            raise ValueError("no feature: name columns under numeric, categorical or dates")
+            raise ValueError("no feature: name columns under numeric, categorical, dates or text")
         roles = [self.id, self.target, *self.features]
         twice = sorted({name for name in roles if roles.count(name) > 1})
         if twice:

@@ -18,8 +18,12 @@ from ..data.contract import Contract, Rule, conform
 from ..data.ingest import accept
 from ..data.sources import GENERATED_ID, Batch, Held, number_equal, read_files, read_sql, with_ids
 from ..errors import ProjectError
+from ..integrations import git
+from ..serving.model_code import FEATURES
 from ..settings import paths
 from ..settings.params import Files, Params, Sql, describe
+from ..training.own import own_code
+from . import no_features
 from .infer import Inferred, infer
 
 CONTRACT_HEADER = """\
@@ -79,8 +83,12 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     except ValidationError as error:
         raise ProjectError(f"{table}: {describe(error)}") from None
     accepted = accept(Batch(rows, 0), params, contract, Held(None, lambda: pd.Index([], dtype="str")))
-    replace_project(yaml, document, contract, accepted, time)
-    return Adopted(len(accepted), inferred, warnings_of(rows, target, inferred, time))
+    features = features_to_replace(accepted.drop(columns=target))
+    replace_project(yaml, document, contract, accepted, time, features)
+    warnings = warnings_of(rows, target, inferred, time)
+    if features:
+        warnings.append(f"{features} was about other columns: it adds no feature now, `git diff` shows what it did")
+    return Adopted(len(accepted), inferred, warnings)
 
 
 def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -135,7 +143,7 @@ def change_settings(
     columns.pop("positive", None)
     if len(classes) == 2:
         columns.insert(list(columns).index("target") + 1, "positive", positive_of(rows[target], classes))
-    for kind in ("numeric", "categorical", "dates"):
+    for kind in ("numeric", "categorical", "dates", "text"):
         names_of_kind = CommentedSeq([name for name, role in inferred.roles.items() if role == kind])
         if kind != "numeric":
             names_of_kind.fa.set_flow_style()
@@ -191,17 +199,27 @@ def gates_of(target: pd.Series, inferred: Inferred) -> tuple[str, float, float]:
 
 
 def replace_project(
-    yaml: YAML, document: CommentedMap, contract: Contract, rows: pd.DataFrame, time: str | None
+    yaml: YAML,
+    document: CommentedMap,
+    contract: Contract,
+    rows: pd.DataFrame,
+    time: str | None,
+    features: Path | None,
 ) -> None:
-    """Put the new settings, contract and rows in the place of the old; all as before if that fails."""
+    """Put the new settings, contract and rows in the place of the old; all as before if that fails.
+
+    `features` is the file that adds features of other columns and now adds none.
+    """
     settings = StringIO()
     yaml.dump(document, settings)
     old = partitions.files()
-    before = {path: path.read_bytes() for path in (paths.PARAMS, paths.CONTRACT) if path.exists()}
+    before = {path: path.read_bytes() for path in (paths.PARAMS, paths.CONTRACT, features) if path and path.exists()}
     new = partitions.add(rows, time)
     try:
         paths.PARAMS.write_text(settings.getvalue(), encoding="utf-8", newline="\n")
         write_contract(contract)
+        if features:
+            features.write_text(Path(no_features.__file__).read_text(encoding="utf-8"), encoding="utf-8", newline="\n")
     except BaseException:
         for path, content in before.items():
             path.write_bytes(content)
@@ -209,6 +227,24 @@ def replace_project(
         raise
     for file in old:
         file.unlink()
+
+
+def features_to_replace(rows: pd.DataFrame) -> Path | None:
+    """The owner's features.py where it cannot add features to these rows, None where it can or there is none.
+
+    Raises ProjectError when it has changes that are in no commit yet.
+    """
+    code = own_code("features")
+    if FEATURES not in code.files:
+        return None
+    try:
+        code.add_features(rows)
+    except ProjectError as error:
+        file = code.folder / f"{FEATURES}.py"
+        if git.answers("status", "--porcelain", "--", file.as_posix()):
+            raise ProjectError(f"{error}: this table has other columns; commit {file}, or `git checkout` it") from None
+        return file
+    return None
 
 
 def write_contract(contract: Contract) -> None:

@@ -21,6 +21,8 @@ MOST_MISSING = 0.5
 MOST_TEXTS = 0.5
 """A text column with more distinct values than this share of the rows names the rows."""
 
+PROSE_WORDS = 3
+
 LEAK = 0.995
 """One column alone predicts the target this well: it probably is the target, or known only after it."""
 
@@ -35,7 +37,7 @@ class Inferred:
     classes: list[Any]
     rules: dict[str, Rule]
     roles: dict[str, str]
-    """Feature → numeric, categorical or dates."""
+    """Feature → numeric, categorical, dates or text."""
     left_out: dict[str, str]
 
 
@@ -65,7 +67,7 @@ def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> 
             left_out[name] = reason
             rules[name] = Rule(type=rules[name].type, format=rules[name].format, nullable=True)
         else:
-            roles[name] = {"string": "categorical", "datetime": "dates"}.get(kinds[name], "numeric")
+            roles[name] = role_of(typed[name], kinds[name])
     return Inferred(task, classes, rules, roles, left_out)
 
 
@@ -157,11 +159,28 @@ def unusable(column: pd.Series, kind: str) -> str | None:
         return f"{missing:.0%} of its values are missing"
     if distinct <= 1:
         return "it has the same value in every row"
-    if kind == "string" and distinct > max(50, MOST_TEXTS * len(column)):
+    if kind == "string" and names_rows(column) and not is_prose(column):
         return f"text that names the rows: {distinct:,} values in {len(column):,} rows"
     if kind == "integer" and distinct == len(column) and column.max() - column.min() + 1 == len(column):
         return "it numbers the rows"
     return None
+
+
+def names_rows(column: pd.Series) -> bool:
+    """Whether a text column has too many distinct values for a category."""
+    return column.nunique() > max(50, MOST_TEXTS * len(column))
+
+
+def is_prose(column: pd.Series) -> bool:
+    """Whether a text column is made of words, as a comment or a title is: three or more in half of its values."""
+    return bool(column.dropna().str.count(r"\S+").median() >= PROSE_WORDS)
+
+
+def role_of(column: pd.Series, kind: str) -> str:
+    """The kind of feature: numeric, categorical, dates or text."""
+    if kind == "string":
+        return "text" if names_rows(column) and is_prose(column) else "categorical"
+    return "dates" if kind == "datetime" else "numeric"
 
 
 def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _load_pyfunc(data_path: str) -> "Model":
     """What MLflow calls: `mlflow.pyfunc.load_model("models:/<project>@champion").predict(frame)` gives the
-    answers of `Model.predict`, wherever the project is installed."""
+    predictions of `Model.predict`, wherever the project is installed."""
     from ..training.artifact import load_model
 
     return load_model(Path(data_path))
@@ -61,11 +61,11 @@ def read(file: Path) -> dict[str, Any]:
 
 def example(directory: Path) -> pd.DataFrame:
     """The golden rows as a frame: numbers as float64, so that a missing one is no surprise."""
-    kinds = read(directory / "card.json")["features"]
-    columns = [name for names in kinds.values() for name in names]
-    frame = pd.DataFrame(read(directory / "golden.json")["rows"], columns=columns)
-    types = dict.fromkeys(kinds["numeric"], "float64") | dict.fromkeys(kinds["dates"], "datetime64[ns]")
-    return frame.astype(types)
+    card = read(directory / "card.json")
+    frame = pd.DataFrame(read(directory / "golden.json")["rows"], columns=list(card["request"]))
+    types = {name: "float64" for name in card["features"]["numeric"] if name in card["request"]}
+    dates = {name: "datetime64[ns]" for name, dtype in card["request"].items() if dtype.startswith("datetime")}
+    return frame.astype(types | dates | {name: "datetime64[ns]" for name in card["features"]["dates"] if name in frame})
 
 
 def signature_of(directory: Path) -> "ModelSignature":
@@ -74,9 +74,11 @@ def signature_of(directory: Path) -> "ModelSignature":
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import AnyType
 
-    kinds = read(directory / "card.json")["features"]
+    card = read(directory / "card.json")
     any_type: Any = AnyType
-    types = {"numeric": DataType.double, "categorical": any_type(), "dates": DataType.datetime}
-    takes: Any = [ColSpec(types[kind], name) for kind, names in kinds.items() for name in names]
-    gives: Any = [ColSpec(DataType.double, name) for name in read(directory / "golden.json")["answers"][0]]
+    types: dict[str, Any] = dict.fromkeys(card["features"]["numeric"], DataType.double)
+    types |= dict.fromkeys(card["features"]["dates"], DataType.datetime)
+    types |= {name: DataType.datetime for name, dtype in card["request"].items() if dtype.startswith("datetime")}
+    takes: Any = [ColSpec(types.get(name, any_type()), name) for name in card["request"]]
+    gives: Any = [ColSpec(DataType.double, name) for name in read(directory / "golden.json")["predictions"][0]]
     return ModelSignature(Schema(takes), Schema(gives))

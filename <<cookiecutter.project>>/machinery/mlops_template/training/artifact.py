@@ -4,8 +4,10 @@ It holds only what the inputs of training determine, so that the same inputs giv
 no commit, no run id.
 """
 
+import io
 import json
 import pickle
+import struct
 import sys
 import warnings
 import zlib
@@ -22,6 +24,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
+from ..serving.model_code import INPUTS, ModelCode, read_code
 
 PIPELINE_FILE = "model.joblib"
 CARD_FILE = "card.json"
@@ -34,15 +37,22 @@ CHUNK = 500_000
 """Ids that are Python's strings at a time; all of them at once would take gigabytes."""
 
 TOLERANCE = 1e-6
-"""Relative difference from the golden answers that still counts as the same model."""
+"""Relative difference from the golden predictions that still counts as the same model."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted pipeline with its card."""
+    """A fitted pipeline with its card, and the code that makes its inputs."""
 
     pipeline: Pipeline
     card: dict[str, Any]
+    code: ModelCode
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the code has to be known before the pipeline is loaded."""
+        content = io.BytesIO()
+        joblib.dump(self.pipeline, content)
+        return unpickled, (content.getvalue(), self.card, self.code)
 
     @property
     def classes(self) -> list[Any] | None:
@@ -50,18 +60,43 @@ class Model:
         classes: list[Any] | None = self.card["classes"]
         return classes
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The answers for rows as the contract has them, with the same index.
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """The model's inputs by kind, in the order in which it takes them."""
+        kinds: dict[str, list[str]] = self.card["features"]
+        return kinds
+
+    @property
+    def request(self) -> dict[str, str]:
+        """The columns that a row needs, with their types in pandas: inputs, and what the derived ones come from."""
+        request: dict[str, str] = self.card["request"]
+        return request
+
+    def inputs(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The pipeline's inputs, made by the model's own code from rows as the contract has them."""
+        added = self.code.add_features(rows) if self.card["derived"] else rows
+        ready: pd.DataFrame = self.code.inputs(added, self.kinds)
+        return ready
+
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The predictions for rows as the contract has them, with the same index.
 
         One column `prediction` for regression, else one `probability_<class>` for each class.
         """
-        from .pipeline import inputs  # not above, so that a mistake in there can still be reported
+        return self.predict_inputs(self.inputs(rows))
 
-        ready = inputs(frame, self.card["features"])
+    def predict_inputs(self, ready: pd.DataFrame) -> pd.DataFrame:
+        """The same for what `inputs` gave."""
         if self.classes is None:
-            return pd.DataFrame({"prediction": self.pipeline.predict(ready)}, index=frame.index)
+            return pd.DataFrame({"prediction": self.pipeline.predict(ready)}, index=ready.index)
         names = [f"probability_{name}" for name in self.classes]
-        return pd.DataFrame(self.pipeline.predict_proba(ready), columns=names, index=frame.index)
+        return pd.DataFrame(self.pipeline.predict_proba(ready), columns=names, index=ready.index)
+
+
+def unpickled(pipeline: bytes, card: dict[str, Any], code: ModelCode) -> Model:
+    """A model that comes from another process."""
+    code.register()
+    return Model(joblib.load(io.BytesIO(pipeline)), card, code)
 
 
 def row_hashes(ids: pd.Series) -> NDArray[np.uint64]:
@@ -71,14 +106,14 @@ def row_hashes(ids: pd.Series) -> NDArray[np.uint64]:
 
 
 def save_model(directory: Path, model: Model, golden: pd.DataFrame, trained_on: NDArray[np.uint64]) -> None:
-    """Write the model with a few golden rows, their answers, and the hashes of the rows it was trained on."""
+    """Write the model with its code, a few golden rows and their predictions, and the hashes of its training rows."""
     directory.mkdir(parents=True, exist_ok=True)
     joblib.dump(model.pipeline, directory / PIPELINE_FILE, compress=("zlib", 3))
+    model.code.write(directory)
     write_json(directory / CARD_FILE, model.card)
-    names = [name for kind in model.card["features"].values() for name in kind]
-    rows = json.loads(golden[names].to_json(orient="records", date_format="iso", double_precision=15))
-    answers = model.predict(golden).to_dict(orient="records")
-    write_json(directory / GOLDEN_FILE, {"rows": rows, "answers": answers})
+    rows = json.loads(golden[list(model.request)].to_json(orient="records", date_format="iso", double_precision=15))
+    predictions = model.predict(golden).to_dict(orient="records")
+    write_json(directory / GOLDEN_FILE, {"rows": rows, "predictions": predictions})
     np.save(directory / TRAINING_ROWS_FILE, np.sort(trained_on))
 
 
@@ -92,46 +127,60 @@ def load_card(directory: Path) -> dict[str, Any]:
 
 
 def load_model(directory: Path) -> Model:
-    """The model of a directory, once it has given its golden answers.
+    """The model of a directory, once it has predicted its golden rows as it did when it was trained.
 
-    Under the scikit-learn it was trained with it is trusted; under another one it is asked its golden rows.
-    Raises ProjectError when there is none, or when this environment's scikit-learn does not run it as it was.
+    Raises ProjectError when there is none, or when it does not load or predict here as it did.
     """
     card = load_card(directory)
     trained_with, here = card["versions"]["scikit-learn"], version("scikit-learn")
-    way_out = f"install scikit-learn {trained_with} (`uv add scikit-learn=={trained_with}`) or train anew with `run`"
     try:
+        code = read_code(directory).register()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InconsistentVersionWarning)
-            model = Model(joblib.load(directory / PIPELINE_FILE), card)
-            if trained_with == here or gives_golden_answers(model, directory):
+            model = Model(joblib.load(directory / PIPELINE_FILE), card, code)
+            if predicts_golden_rows(model, directory):
                 return model
     except FileNotFoundError as error:
         raise ProjectError(f"{directory} is incomplete ({Path(error.filename).name} is missing): `pull`") from None
-    except (EOFError, pickle.UnpicklingError, zlib.error) as error:
+    except (EOFError, pickle.UnpicklingError, struct.error, zlib.error) as error:
         raise ProjectError(f"{directory / PIPELINE_FILE} is damaged ({error}): delete {directory} and `pull`") from None
     except (ImportError, AttributeError, TypeError, ValueError, KeyError) as error:
         if trained_with == here:
             raise ProjectError(
                 f"the model in {directory} does not load ({type(error).__name__}: {error}): delete {directory} and "
-                "`pull`, or train anew with `run`"
+                "`pull`, or train again with `run`"
             ) from None
         raise ProjectError(
             f"the model in {directory} was trained with scikit-learn {trained_with} and does not load or predict "
-            f"with {here} ({type(error).__name__}: {error}): {way_out}"
+            f"with {here} ({type(error).__name__}: {error}): {other_library(trained_with)}"
         ) from None
+    if trained_with == here:
+        raise ProjectError(
+            f"the model in {directory} predicts its golden rows otherwise than when it was trained: a library it uses, "
+            "or something outside its code that its features read, has changed; train again with `run`"
+        )
     raise ProjectError(
-        f"the model in {directory} was trained with scikit-learn {trained_with} and answers otherwise "
-        f"with {here}: {way_out}"
+        f"the model in {directory} was trained with scikit-learn {trained_with} and predicts otherwise "
+        f"with {here}: {other_library(trained_with)}"
     )
 
 
-def gives_golden_answers(model: Model, directory: Path) -> bool:
-    """Whether the model still answers its golden rows as it did when it was trained."""
+def other_library(version: str) -> str:
+    """The way out where a model needs another scikit-learn."""
+    return f"install scikit-learn {version} (`uv add scikit-learn=={version}`) or train again with `run`"
+
+
+def golden_rows(directory: Path, model: Model) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The golden rows of a model, as the contract has them, and its predictions when it was trained."""
     golden = json.loads((directory / GOLDEN_FILE).read_text(encoding="utf-8"))
-    rows = pd.DataFrame(golden["rows"], columns=[name for kind in model.card["features"].values() for name in kind])
-    answers = model.predict(rows)
-    return bool(np.allclose(answers.to_numpy(), pd.DataFrame(golden["answers"]).to_numpy(), rtol=TOLERANCE, atol=1e-9))
+    rows = [[row[name] for name in model.request] for row in golden["rows"]]
+    return model.code.module(INPUTS).frame(rows, model.request), pd.DataFrame(golden["predictions"])
+
+
+def predicts_golden_rows(model: Model, directory: Path) -> bool:
+    """Whether the model still predicts its golden rows as it did when it was trained."""
+    rows, expected = golden_rows(directory, model)
+    return bool(np.allclose(model.predict(rows).to_numpy(), expected.to_numpy(), rtol=TOLERANCE, atol=1e-9))
 
 
 def training_rows(directory: Path) -> NDArray[np.uint64]:

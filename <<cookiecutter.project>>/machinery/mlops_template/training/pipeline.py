@@ -1,8 +1,4 @@
-"""Preprocessing and estimator as one scikit-learn pipeline, fitted on training rows only. Yours to change.
-
-What the pipeline takes is made by `inputs` from rows as the contract has them, in training and in production
-alike, so that there is one place where the two could differ.
-"""
+"""The pipeline of a setting: the owner's, around the estimator of a dotted path."""
 
 from importlib import import_module
 from typing import Any
@@ -10,41 +6,22 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from sklearn.utils import get_tags
+from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
-from ..settings.params import Columns, Task
+from ..serving.model_code import ModelCode
+from ..settings.params import Columns, Params, Task
+from .own import own_code, own_package
 
-MISSING = "(missing)"
-"""The category that stands for an absent value."""
-
-DAY = pd.Timedelta(days=1)
-
-
-def inputs(frame: pd.DataFrame, kinds: dict[str, list[str]]) -> pd.DataFrame:
-    """The model's inputs: float64 numbers (dates as days since 1970) and text categories.
-
-    `kinds` lists the columns under "numeric", "categorical" and "dates", as `Columns.kinds` does.
-    """
-    ready: dict[str, Any] = {name: frame[name].astype("float64") for name in kinds["numeric"]}
-    for name in kinds["categorical"]:
-        ready[name] = as_texts(frame[name]).fillna(MISSING)
-    for name in kinds["dates"]:
-        ready[name] = (pd.to_datetime(frame[name]) - pd.Timestamp(0)) / DAY
-    return pd.DataFrame(ready, index=frame.index)
+PIPELINE = "pipeline"
 
 
-def as_texts(column: pd.Series) -> pd.Series:
-    """Values as text; whole numbers as integers are, though a missing one among them made them floats."""
-    if not pd.api.types.is_float_dtype(column):
-        return column.astype("str")
-    places, values = pd.factorize(column.to_numpy("float64", na_value=float("nan")))
-    texts = [str(int(value)) if value.is_integer() else str(value) for value in values.tolist()]
-    return pd.Series(pd.array(texts, dtype="str").take(places, allow_fill=True), index=column.index)
+def training_code(params: Params) -> ModelCode:
+    """What the models that are trained now carry: features, pipeline, and estimators of the owner's own."""
+    estimators = [candidate.estimator.rpartition(".")[0] for candidate in params.model.candidates]
+    prefix = f"{own_package()}."
+    own = [module.removeprefix(prefix) for module in estimators if module.startswith(prefix)]
+    return own_code("features", "pipeline", *own)
 
 
 def labels(frame: pd.DataFrame, columns: Columns, task: Task) -> NDArray[Any]:
@@ -55,31 +32,28 @@ def labels(frame: pd.DataFrame, columns: Columns, task: Task) -> NDArray[Any]:
     return target.to_numpy(dtype=object if pd.api.types.is_string_dtype(target) else None)
 
 
-def build(estimator: str, params: dict[str, Any], kinds: dict[str, list[str]], seed: int) -> Pipeline:
-    """An unfitted pipeline around the estimator of that dotted path.
+def build(code: ModelCode, estimator: str, params: dict[str, Any], kinds: dict[str, list[str]], seed: int) -> Pipeline:
+    """The owner's unfitted pipeline around the estimator of that dotted path.
 
-    Estimators that take missing values (trees, as a rule) get numbers as they are and categories as codes;
-    the others get numbers imputed and scaled and categories one-hot encoded.
-    Raises ProjectError when the path or a parameter is wrong.
+    Raises ProjectError when the path or a parameter is wrong, or the owner's code fails.
     """
-    model = make_estimator(estimator, params, seed)
-    if get_tags(model).input_tags.allow_nan:
-        numbers: Any = "passthrough"
-        categories: Any = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    else:
-        numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-        categories = OneHotEncoder(handle_unknown="ignore", min_frequency=10)
-    columns = ColumnTransformer(
-        [("numbers", numbers, kinds["numeric"] + kinds["dates"]), ("categories", categories, kinds["categorical"])]
-    )
-    return Pipeline([("columns", columns), ("model", model)])
+    model = make_estimator(code, estimator, params, seed)
+    pipeline = code.call(PIPELINE, "make_pipeline", model, kinds, seed)
+    if not isinstance(pipeline, Pipeline):
+        raise ProjectError(
+            f"{code.folder / PIPELINE}.py: make_pipeline returned a {type(pipeline).__name__}: return a scikit-learn "
+            "Pipeline"
+        )
+    return pipeline
 
 
-def make_estimator(path: str, params: dict[str, Any], seed: int) -> BaseEstimator:
-    """The estimator of that dotted path, seeded where it takes a seed."""
+def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int) -> BaseEstimator:
+    """The estimator of that dotted path, seeded where it takes a seed. One of the owner's own comes from the code."""
     module, _, name = path.rpartition(".")
+    package, _, own = module.partition(".")
     try:
-        kind = getattr(import_module(module), name)
+        owned = package == code.folder.name and own in code.files
+        kind = getattr(code.module(own) if owned else import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ProjectError(
             f"model.candidates: {path} cannot be imported ({error}); give the full path of a class, such as "

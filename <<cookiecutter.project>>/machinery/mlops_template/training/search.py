@@ -16,9 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from ..console.progress import progress
 from ..errors import ProjectError
+from ..serving.model_code import ModelCode
 from ..settings.params import Candidate, Params, Range
 from .metrics import as_scored, mean_of_defined, metric_named, number
-from .pipeline import build, inputs, labels
+from .pipeline import build, labels
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -91,33 +92,36 @@ def folds_of(train: pd.DataFrame, params: Params) -> list[Fold]:
     return list(StratifiedKFold(count).split(target, target.astype("str")))
 
 
-def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params) -> float:
+def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params, code: ModelCode) -> float:
     """The primary metric of a setting on one fold, more being better. One thread, so that every machine agrees."""
     fit, held = (train.iloc[rows] for rows in fold)
     kinds = params.columns.kinds
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another one.
     with threadpool_limits(1), joblib.parallel_config("threading", n_jobs=1):
-        pipeline = build(setting.estimator, setting.params, kinds, params.model.seed)
+        pipeline = build(code, setting.estimator, setting.params, kinds, params.model.seed)
         try:
-            pipeline.fit(inputs(fit, kinds), labels(fit, params.columns, params.task))
+            pipeline.fit(code.inputs(fit, kinds), labels(fit, params.columns, params.task))
         except ValueError as error:
             raise ProjectError(
                 f"model.candidates: {setting.estimator} with {setting.params}: {str(error).splitlines()[0]}"
             ) from None
+        ready = code.inputs(held, kinds)
         if params.task == "regression":
-            classes, answers = None, pd.DataFrame({"prediction": pipeline.predict(inputs(held, kinds))})
+            classes, answers = None, pd.DataFrame({"prediction": pipeline.predict(ready)})
         else:
             classes = list(pipeline.classes_)
             names = [f"probability_{name}" for name in classes]
-            answers = pd.DataFrame(pipeline.predict_proba(inputs(held, kinds)), columns=names)
+            answers = pd.DataFrame(pipeline.predict_proba(ready), columns=names)
     positive = classes[-1] if classes and params.columns.positive is None else params.columns.positive
     scored = as_scored(held[params.columns.target], answers, classes, positive)
     metric = metric_named(params.gates.primary, scored)
     return metric.value(scored) if metric.higher_is_better else -metric.value(scored)
 
 
-def search(train: pd.DataFrame, params: Params, alone: bool = False) -> list[Result]:
+def search(train: pd.DataFrame, params: Params, code: ModelCode, alone: bool = False) -> list[Result]:
     """Every setting with its scores, in the order given; one of them is chosen: the best mean, the first of equals.
+
+    `train` has the derived columns, too.
 
     A single setting is chosen without being scored. Runs on the local cores, or on the Dask cluster whose
     scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`, where the caller is itself one of many, in this process.
@@ -128,11 +132,11 @@ def search(train: pd.DataFrame, params: Params, alone: bool = False) -> list[Res
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
     if alone:
-        found = [score(setting, fold, train, params) for setting, fold in cells]
+        found = [score(setting, fold, train, params, code) for setting, fold in cells]
     else:
         with cluster():
             run = joblib.Parallel(n_jobs=-1, return_as="generator")
-            scored = run(joblib.delayed(score)(setting, fold, train, params) for setting, fold in cells)
+            scored = run(joblib.delayed(score)(setting, fold, train, params, code) for setting, fold in cells)
             found = list(progress(scored, len(cells), "searching"))
     scores = np.array(found).reshape(len(settings), len(folds))
     means = [mean_of_defined(list(row)).item() for row in scores]

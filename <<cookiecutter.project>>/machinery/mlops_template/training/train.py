@@ -13,41 +13,50 @@ from threadpoolctl import threadpool_limits
 
 from ..console.stage import run_stage
 from ..errors import ProjectError
+from ..serving.model_code import ModelCode
 from ..settings import paths
-from ..settings.params import Params, load_params
+from ..settings.params import Columns, Params, load_params
 from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
-from .pipeline import build, inputs, labels
+from .features import describe_inputs, evenly, with_features
+from .pipeline import build, labels, training_code
 from .search import Result, Setting, search
 
 QUANTILES = np.linspace(0, 1, 21)
-MOST_CATEGORIES = 50
+MAX_CATEGORIES = 50
 
 
 def main() -> None:
     """Train from `data/split/train.parquet` into `models/challenger`."""
     params = load_params()
-    columns = params.columns
-    needed = dict.fromkeys([columns.id, columns.target, *columns.features, *([columns.time] if columns.time else [])])
-    train = pd.read_parquet(paths.TRAIN, columns=list(needed))
-    empty = [name for name in columns.features if train[name].isna().all()]
-    if empty:
-        raise ProjectError(f"{', '.join(empty)}: no value in any training row; leave it out of params.yaml")
-    results = search(train, params)
+    columns, code = params.columns, training_code(params)
+    rows = pd.read_parquet(paths.TRAIN)
+    train = with_features(rows, code, columns)
+    inputs = describe_inputs(rows, train, code, columns)
+    golden = rows.iloc[evenly(len(rows), GOLDEN_ROWS)]
+    trained_on = row_hashes(rows[columns.id])
+    del rows  # millions of rows need not be held twice
+    refuse_empty(train, columns)
+    results = search(train, params, code)
     chosen = next(result for result in results if result.chosen).setting
-    trained_on = row_hashes(train[columns.id])
-    golden = train.iloc[np.linspace(0, len(train) - 1, min(GOLDEN_ROWS, len(train))).astype(int)]
-    known = describe(train, results, params)
-    ready, target = inputs(train, columns.kinds), labels(train, columns, params.task)
-    del train  # millions of rows need not be held twice
-    pipeline = fit(chosen, ready, target, params)
+    known = describe(train, results, params) | inputs
+    ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
+    del train
+    pipeline = fit(chosen, ready, target, params, code)
     card = {**known, **describe_classes(pipeline, params)}
-    save_model(paths.CHALLENGER, Model(pipeline, card), golden, trained_on)
+    save_model(paths.CHALLENGER, Model(pipeline, card, code), golden, trained_on)
     print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
 
 
-def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Params) -> Pipeline:
+def refuse_empty(train: pd.DataFrame, columns: Columns) -> None:
+    """Raise ProjectError when a feature has no value at all."""
+    empty = [name for name in columns.features if train[name].isna().all()]
+    if empty:
+        raise ProjectError(f"{', '.join(empty)}: no value in any training row; leave it out of {paths.PARAMS}")
+
+
+def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Params, code: ModelCode) -> Pipeline:
     """The setting, fitted on all training rows with the number of threads that the recipe names."""
-    pipeline = build(setting.estimator, setting.params, params.columns.kinds, params.model.seed)
+    pipeline = build(code, setting.estimator, setting.params, params.columns.kinds, params.model.seed)
     os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
     with threadpool_limits(params.model.threads):
         try:
@@ -117,7 +126,7 @@ def profile(column: pd.Series) -> dict[str, Any]:
         quantiles_of_time = column.dropna().quantile(QUANTILES.tolist()) if missing < 1 else []
         return {"missing": missing, "quantiles": [moment.isoformat() for moment in quantiles_of_time]}
     shares = column.astype("str").where(column.notna()).value_counts(normalize=True).sort_index()
-    commonest = shares.sort_values(ascending=False, kind="stable").head(MOST_CATEGORIES)
+    commonest = shares.sort_values(ascending=False, kind="stable").head(MAX_CATEGORIES)
     frequencies = {str(name): round(float(share), 9) for name, share in commonest.items()}
     return {"missing": missing, "frequencies": frequencies, "categories": len(shares)}
 

@@ -1,0 +1,357 @@
+"""What the owner writes in `src/<package>/` reaches training, evaluation, scoring and the service; models keep a copy."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlops_template.data.contract import load_contract
+from mlops_template.deploy.package import fill
+from mlops_template.errors import ProjectError
+from mlops_template.evaluation import evaluate
+from mlops_template.evaluation.compare import compare
+from mlops_template.integrations.dependencies import stage_dependencies
+from mlops_template.scoring.score import score
+from mlops_template.serving.environment import Settings
+from mlops_template.serving.app import create
+from mlops_template.serving.service import Service
+from mlops_template.settings import paths
+from mlops_template.settings.params import load_params
+from mlops_template.training import train
+from mlops_template.training.artifact import load_model, write_json
+from ruamel.yaml import YAML
+
+from .project import write_package
+from .serving import ask
+
+FEATURES = """
+import pandas as pd
+
+from .calendar import hour_of_week
+
+
+def add_features(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(hour_of_week=hour_of_week(rows["ordered"]), region=rows["shop"].str[:1])
+"""
+CALENDAR = """
+def hour_of_week(moments):
+    return moments.dt.weekday * 24 + moments.dt.hour
+"""
+CONTRACT: dict[str, Any] = {
+    "id": {"type": "string", "unique": True},
+    "ordered": {"type": "datetime"},
+    "price": {"type": "number", "min": 0, "max": 100, "nullable": True},
+    "shop": {"type": "string", "allowed": ["north", "south"]},
+    "note": {"type": "string", "nullable": True},
+    "bought": {"type": "integer", "allowed": [0, 1]},
+}
+SETTINGS: dict[str, Any] = {
+    "task": "classification",
+    "data": {"source": "sample"},
+    "columns": {
+        "id": "id",
+        "time": "ordered",
+        "target": "bought",
+        "numeric": ["price"],
+        "categorical": ["shop"],
+    },
+    "split": {"holdout": 0.25},
+    "model": {
+        "threads": 1,
+        "candidates": [{"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 20}}],
+    },
+    "evaluate": {"slices": ["shop"], "min_slice_rows": 20, "resamples": 100},
+    "gates": {"primary": "roc_auc", "margin": 0.05, "slice_margin": 0.3, "max_latency_ms": 10000},
+}
+
+
+def orders(rows: int = 800) -> pd.DataFrame:
+    """Orders that are bought in the evenings of weekdays, for a low price, and where the note says so."""
+    random = np.random.default_rng(0)
+    ordered = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(rows), unit="h")
+    price = random.uniform(1, 20, rows)
+    note = random.choice(["please wrap this one", "no wrapping at all", "call me back"], rows)
+    chance = 2.0 * ((ordered.hour >= 17) & (ordered.weekday < 5)) + 1.5 * (note == "call me back") - price / 10
+    return pd.DataFrame(
+        {
+            "id": [f"o{number}" for number in range(rows)],
+            "ordered": ordered.astype("datetime64[us]"),
+            "price": price,
+            "shop": random.choice(["north", "south"], rows),
+            "note": pd.Series(note).where(random.random(rows) > 0.05),
+            "bought": (chance + random.normal(0, 0.7, rows) > 0).astype("int64"),
+        }
+    )
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with split rows; the current directory."""
+    monkeypatch.chdir(tmp_path)
+    write_package(tmp_path)
+    YAML().dump({"columns": CONTRACT}, paths.CONTRACT)
+    paths.TRAIN.parent.mkdir(parents=True)
+    orders().iloc[:600].to_parquet(paths.TRAIN, index=False)
+    orders().iloc[600:].to_parquet(paths.HOLDOUT, index=False)
+    settle()
+    return tmp_path
+
+
+def settle(**sections: Any) -> None:
+    """Write `params.yaml`, with changes to its sections."""
+    settings = {name: {**SETTINGS[name], **sections.get(name, {})} for name in SETTINGS if name != "task"}
+    YAML().dump({"task": "classification", **settings}, paths.PARAMS)
+
+
+def auc() -> float:
+    """Of the last evaluation."""
+    value: float = json.loads(paths.METRICS.read_text())["model"]["roc_auc"]["value"]
+    return value
+
+
+def run() -> None:
+    """The stages `train` and `evaluate`."""
+    train.main()
+    evaluate.main()
+
+
+def serve() -> Any:
+    """The challenger's service."""
+    paths.PACKAGE.mkdir(parents=True, exist_ok=True)
+    fill(paths.PACKAGE, paths.CHALLENGER, load_params())
+    write_json(paths.PACKAGE / "release.json", {"version": 1, "commit": "c", "digest": "d", "window": {}, "metrics": {}})
+    service = Service(Settings(model_dir=paths.PACKAGE))
+    service.start()
+    assert service.reason() is None
+    return create(service)
+
+
+def expected() -> pd.DataFrame:
+    """What the challenger predicts for the holdout."""
+    return load_model(paths.CHALLENGER).predict(pd.read_parquet(paths.HOLDOUT))
+
+
+def scored(columns: list[str]) -> pd.DataFrame:
+    """What `score` writes for the holdout, of a file that has these columns."""
+    pd.read_parquet(paths.HOLDOUT)[columns].to_csv("new.csv", index=False)
+    score(load_params(), load_contract(), paths.CHALLENGER, "new.csv", "scored.csv")
+    return pd.read_csv("scored.csv")
+
+
+def test_a_derived_feature_reaches_training_report_score_and_service(shop: Path) -> None:
+    run()
+    without = auc()
+    write_package(shop, features=FEATURES, calendar=CALENDAR)
+    settle(
+        columns={"numeric": ["price", "hour_of_week"], "categorical": ["shop"]}, evaluate={"slices": ["shop", "region"]}
+    )
+    run()
+    assert auc() > without + 0.1
+    card = json.loads((paths.CHALLENGER / "card.json").read_text())
+    assert card["derived"] == ["hour_of_week"]
+    assert card["request"] == {"price": "float64", "shop": "str", "ordered": "datetime64[us]"}
+    assert card["profile"]["hour_of_week"]["quantiles"][-1] == 167
+    assert set(json.loads(paths.SLICES.read_text())["region"]) == {"n", "s"}
+    files = {path.name for path in (paths.CHALLENGER / "code").iterdir()}
+    assert files == {"features.py", "calendar.py", "pipeline.py", "machinery_inputs.py"}
+
+    assert np.allclose(scored(["id", "ordered", "price", "shop"])["probability_1"], expected()["probability_1"])
+
+    app = serve()
+    rows = pd.read_parquet(paths.HOLDOUT).head(5)
+    sent = json.loads(rows[["ordered", "price", "shop"]].to_json(orient="records", date_format="iso"))
+    reply = ask(app, "/predict", sent)
+    got = [one["probability_1"] for one in reply.json["predictions"]]
+    assert np.allclose(got, expected()["probability_1"].head(5), atol=1e-5)
+    assert ask(app, "/predict", {**sent[0], "hour_of_week": 3}).status == 422
+    assert "ordered is missing" in ask(app, "/predict", {"price": 3.0, "shop": "north"}).json["detail"].replace(":", "")
+    assert set(ask(app, "/openapi.json").json["components"]["schemas"]["Row"]["required"]) == {"ordered", "shop"}
+
+
+@pytest.mark.parametrize("estimator", ["ensemble.HistGradientBoostingClassifier", "linear_model.LogisticRegression"])
+def test_a_text_column_reaches_training_score_and_service(estimator: str, shop: Path) -> None:
+    candidates = [{"estimator": f"sklearn.{estimator}"}]
+    settle(model={"candidates": candidates})
+    run()
+    without = auc()
+    settle(columns={"text": ["note"]}, model={"candidates": candidates})
+    run()
+    assert auc() > without + 0.05
+    assert np.allclose(scored(["id", "price", "shop", "note"])["probability_1"], expected()["probability_1"], atol=1e-6)
+    rows = [{"price": 3.0, "shop": "north", "note": note} for note in ("call me back", "no wrapping", None)]
+    reply = ask(serve(), "/predict", rows)
+    got = [one["probability_1"] for one in reply.json["predictions"]]
+    known = load_model(paths.CHALLENGER).predict(pd.DataFrame(rows).astype({"note": "str"}))["probability_1"]
+    assert np.allclose(got, known, atol=1e-5)
+
+
+def champion() -> Path:
+    """The challenger, set aside as the champion."""
+    paths.CHALLENGER.rename(paths.CHAMPION)
+    return paths.CHAMPION
+
+
+OVERWRITES = "def add_features(rows):\n    return rows.assign(price=rows['price'] ** {power})\n"
+
+
+def test_a_champion_is_scored_by_the_code_that_it_was_trained_with(shop: Path) -> None:
+    """A square root changes no tree: both models are the same, and the comparison says so."""
+    write_package(shop, features=OVERWRITES.format(power=1))
+    run()
+    before = expected()
+    kept = champion()
+    write_package(shop, features=OVERWRITES.format(power=0.5))
+    run()
+    assert load_model(kept).predict(pd.read_parquet(paths.HOLDOUT)).equals(before)
+    comparison = compare(load_params(), "challenger.dir", "champion.dir", kept)
+    difference = comparison.metrics["roc_auc"].difference
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    serve()
+
+
+def test_a_new_feature_is_compared_with_a_champion_that_does_not_know_it(shop: Path) -> None:
+    run()
+    kept = champion()
+    write_package(shop, features=FEATURES, calendar=CALENDAR)
+    settle(columns={"numeric": ["price", "hour_of_week"]})
+    run()
+    comparison = compare(load_params(), "challenger.dir", "champion.dir", kept)
+    assert comparison.verdict == "promote"
+    low = comparison.metrics["roc_auc"].difference.low
+    assert low is not None and low > 0
+
+
+def test_a_feature_whose_meaning_changed_under_the_same_name_is_two_features(shop: Path) -> None:
+    write_package(shop, features=FEATURES, calendar=CALENDAR)
+    settle(columns={"numeric": ["price", "hour_of_week"]})
+    run()
+    before = expected()
+    kept = champion()
+    write_package(shop, features=FEATURES, calendar="def hour_of_week(moments):\n    return moments.dt.minute\n")
+    run()
+    assert load_model(kept).predict(pd.read_parquet(paths.HOLDOUT)).equals(before)
+    comparison = compare(load_params(), "challenger.dir", "champion.dir", kept)
+    value = comparison.metrics["roc_auc"].difference.value
+    assert value is not None and value < -0.1
+    assert comparison.verdict != "promote"
+
+
+def test_a_change_of_code_makes_another_comparison(shop: Path) -> None:
+    """Though models, rows and settings are the same: a slice may be derived."""
+    run()
+    kept = champion()
+    train.main()
+    first = compare(load_params(), "challenger.dir", "champion.dir", kept)
+    write_package(shop, features=OVERWRITES.format(power=1))
+    assert compare(load_params(), "challenger.dir", "champion.dir", kept, record=False).inputs != first.inputs
+
+
+OWN_STEP = """
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline
+
+
+class Doubled(TransformerMixin, BaseEstimator):
+    def fit(self, rows, target=None):
+        return self
+
+    def transform(self, rows):
+        return rows[["price"]].fillna(0) * {factor}
+
+
+def make_pipeline(estimator, columns, seed):
+    return Pipeline([("doubled", Doubled()), ("model", estimator)])
+"""
+
+
+def test_a_step_of_the_owners_own_stays_what_it_was(shop: Path) -> None:
+    write_package(shop, pipeline=OWN_STEP.format(factor=2))
+    run()
+    before, kept = expected(), champion()
+    write_package(shop, pipeline=OWN_STEP.format(factor=-1))
+    assert load_model(kept).predict(pd.read_parquet(paths.HOLDOUT)).equals(before)
+    (shop / "src/shop/pipeline.py").unlink()
+    assert load_model(kept).predict(pd.read_parquet(paths.HOLDOUT)).equals(before)
+
+
+OWN_ESTIMATOR = """
+from sklearn.linear_model import LogisticRegression
+
+
+class Mine(LogisticRegression):
+    pass
+"""
+
+
+def test_an_estimator_of_the_owners_own_is_carried(shop: Path) -> None:
+    write_package(shop, models=OWN_ESTIMATOR)
+    settle(model={"candidates": [{"estimator": "shop.models.Mine"}]})
+    run()
+    before = expected()
+    (shop / "src/shop/models.py").unlink()
+    assert load_model(paths.CHALLENGER).predict(pd.read_parquet(paths.HOLDOUT)).equals(before)
+    serve()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def add_features(rows):\n    return rows.assign(late=rows['nothing'])\n", r"features\.py, line 2: KeyError: 'nothing'"),
+        ("def add_features(rows):\n    rows.head(\n", r"features\.py, line 2: .*was never closed"),
+        ("def add_features(rows):\n    return None\n", r"features\.py: add_features returned a NoneType: return the rows"),
+        ("def add_features(rows):\n    return rows.head(3)\n", r"add_features returned 3 rows for 600"),
+        ("def add_features(rows):\n    return rows.assign(bought=1)\n", r"adds bought, the target: leave it out"),
+        ("from shop.calendar import x\n", r"line 1, imports shop by its full name: write `from \. import"),
+        ("x = 1\n", r"features\.py has no function add_features"),
+    ],
+)
+def test_a_mistake_in_the_owners_code_is_told_in_a_line(source: str, said: str, shop: Path) -> None:
+    write_package(shop, features=source)
+    settle(columns={"numeric": ["price", "late"]} if "late" in source else {})
+    with pytest.raises(ProjectError, match=said) as raised:
+        train.main()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_name_that_nothing_has_is_told(shop: Path) -> None:
+    settle(columns={"numeric": ["price", "hours_of_week"]})
+    with pytest.raises(ProjectError, match="hours_of_week, which neither the data nor add_features"):
+        train.main()
+    settle(evaluate={"slices": ["shops"]})
+    train.main()
+    with pytest.raises(ProjectError, match=r"evaluate\.slices in params\.yaml names shops"):
+        evaluate.main()
+
+
+def test_a_feature_that_depends_on_other_rows_is_refused(shop: Path) -> None:
+    """It would be another one in the service, which sees few rows at a time."""
+    source = "def add_features(rows):\n    return rows.assign(rank=rows['price'].rank())\n"
+    write_package(shop, features=source)
+    settle(columns={"numeric": ["rank"]})
+    train.main()
+    with pytest.raises(ProjectError, match="otherwise than the pipeline .* must depend on that row alone"):
+        evaluate.main()
+
+
+def test_features_never_see_the_target(shop: Path) -> None:
+    write_package(shop, features="def add_features(rows):\n    return rows.assign(leak=rows['bought'])\n")
+    settle(columns={"numeric": ["price", "leak"]})
+    with pytest.raises(ProjectError, match="KeyError: 'bought'"):
+        train.main()
+
+
+PIPELINE = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "dvc.yaml"
+
+
+def test_the_pipelines_stages_depend_on_every_file_that_they_import(shop: Path) -> None:
+    """And on no other: the generated `dvc.yaml` against the import closure of each stage."""
+    (shop / "machinery").symlink_to(PIPELINE.parent / "machinery")
+    write_package(shop, features="x = 1\n", metrics="x = 1\n")
+    stages = YAML(typ="safe").load(re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text()))["stages"]
+    for stage in stages.values():
+        code = [name for name in stage["deps"] if name.endswith(".py")]
+        assert code == [path.as_posix() for path in stage_dependencies(stage["cmd"], "shop")]
+        assert code
