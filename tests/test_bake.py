@@ -71,6 +71,7 @@ pyproject.toml
 reports/.gitignore
 src/PACKAGE/__init__.py
 src/PACKAGE/features.py
+src/PACKAGE/metrics.py
 src/PACKAGE/pipeline.py
 tests/test_contract.py
 """.split()

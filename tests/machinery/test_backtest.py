@@ -25,6 +25,7 @@ from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train as stage
 from mlops_template.training.artifact import load_model
 from mlops_template.training.metrics import REGRESSION, Scored
+from mlops_template.owner.package import own_code
 from mlops_template.training.pipeline import training_code
 from ruamel.yaml import YAML
 
@@ -142,7 +143,7 @@ def test_a_training_is_that_of_the_stage(project: Path) -> None:
     params = hold(project, rows(), model=searched)
     found, _ = planned(params, "monthly")
     _, trained = trainings.train(
-        trainings.Cell(0, 300, 400), found.folder / "rows.arrow", params, training_code(params), found.classes, found.positive
+        trainings.Cell(0, 300, 400), found.folder / "rows.arrow", params, training_code(params), own_code("metrics"), found.classes, found.positive
     )
     paths.TRAIN.parent.mkdir(parents=True)
     rows().iloc[:300].to_parquet(paths.TRAIN, index=False)
@@ -239,7 +240,7 @@ def test_one_difference_has_the_interval_of_a_plain_bootstrap() -> None:
     times = pd.Series(np.repeat(pd.date_range("2024-01-01", periods=200).to_numpy(), 5))
     a, b = (Scored("regression", np.zeros(1000), random.normal(size=1000)) for _ in range(2))
     gap = Differences.of([a, b], REGRESSION["mae"], blocks(times, times), 2000).between(0, 1)
-    by_day = (np.abs(a.answer) - np.abs(b.answer)).reshape(200, 5).mean(axis=1)
+    by_day = (np.abs(a.prediction) - np.abs(b.prediction)).reshape(200, 5).mean(axis=1)
     assert gap.high == pytest.approx(by_day.mean() + 1.96 * by_day.std() / np.sqrt(200), abs=0.006)
 
 

@@ -40,7 +40,7 @@ def fitted(pipeline: Any, kinds: dict[str, list[str]], target: Any, classifies: 
     with threadpool_limits(1):
         pipeline.fit(inputs(table(), kinds).iloc[:450], target[:450])
     classes = list(pipeline.classes_) if classifies else None
-    card = {"features": kinds, "classes": classes, "derived": []}
+    card = {"features": kinds, "classes": classes, "derived": [], "threshold": None}
     return Model(pipeline, card, model_code())
 
 
@@ -162,7 +162,7 @@ def test_values_never_seen_are_compared_though_none_is_held_out() -> None:
     columns = ColumnTransformer([("categories", one_hot, ["shop", "member"])])
     rows = table()
     rows.loc[rows.index[:3], "shop"] = ["east", "west", "centre"]
-    card = {"features": KINDS, "classes": [0, 1], "derived": []}
+    card = {"features": KINDS, "classes": [0, 1], "derived": [], "threshold": None}
     model = Model(make_pipeline(columns, LogisticRegression()), card, model_code())
     model.pipeline.fit(inputs(rows.head(450), KINDS), rows["bought"].head(450))
     found = exported(model)

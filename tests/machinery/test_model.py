@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
+from mlops_template.serving.model_code import ModelCode
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
@@ -200,7 +201,7 @@ def test_a_fit_of_the_search_keeps_to_its_worker(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(search, "labels", watched)
     [setting] = search.settings_of(params.model.candidates, 1, 0)
     with joblib.parallel_config("loky", n_jobs=2):
-        search.score(setting, search.folds_of(table(), params)[0], table(), params, model_code())
+        search.score(setting, search.folds_of(table(), params)[0], table(), params, model_code(), ModelCode({}))
     [(backend, jobs)] = seen
     assert (type(backend).__name__, jobs) == ("ThreadingBackend", 1)
 

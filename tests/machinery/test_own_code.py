@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlops_template.data import partitions
 from mlops_template.data.contract import load_contract
+from mlops_template.data.ingest import ingest
 from mlops_template.deploy.package import fill
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.compare import compare
-from mlops_template.integrations.dependencies import stage_dependencies
+from mlops_template.owner.dependencies import stage_dependencies
+from mlops_template.report.tables import with_sign
 from mlops_template.scoring.score import score
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.app import create
@@ -24,7 +27,7 @@ from mlops_template.training import train
 from mlops_template.training.artifact import load_model, write_json
 from ruamel.yaml import YAML
 
-from .project import write_package
+from .project import template_module, write_package
 from .serving import ask
 
 FEATURES = """
@@ -355,3 +358,130 @@ def test_the_pipelines_stages_depend_on_every_file_that_they_import(shop: Path) 
         code = [name for name in stage["deps"] if name.endswith(".py")]
         assert code == [path.as_posix() for path in stage_dependencies(stage["cmd"], "shop")]
         assert code
+
+
+def test_a_cost_matrix_with_a_chosen_threshold_is_the_primary_metric(shop: Path) -> None:
+    """It is in the metrics with its interval, on slices and in the gates; service and `score` decide by the threshold."""
+    write_package(shop, metrics=template_module("metrics"))
+    settle(gates={"primary": "cost", "limits": {"cost": 0.9}, "margin": 0.2})
+    run()
+    at_a_half = json.loads(paths.METRICS.read_text())["model"]["cost"]
+    assert at_a_half["low"] < at_a_half["value"] < at_a_half["high"]
+    settle(
+        columns={"text": ["note"]},
+        model={"threshold": "cost"},
+        gates={"primary": "cost", "limits": {"cost": 0.9}, "margin": 0.2},
+    )
+    kept = champion()
+    run()
+    model, holdout = load_model(paths.CHALLENGER), pd.read_parquet(paths.HOLDOUT)
+    assert model.threshold is not None and model.threshold < 0.5, "a false negative costs three times as much"
+    positive, truth = expected()["probability_1"] > model.threshold, holdout["bought"]
+    by_hand = ((positive & (truth == 0)) * 1.0 + (~positive & (truth == 1)) * 3.0).mean()
+    assert json.loads(paths.METRICS.read_text())["model"]["cost"]["value"] == pytest.approx(by_hand, abs=1e-6)
+    assert set(json.loads(paths.SLICES.read_text())["shop"]["north"]) == {"rows", "cost"}
+
+    comparison = compare(load_params(), "challenger.dir", "champion.dir", kept)
+    assert comparison.metrics["cost"].challenger == pytest.approx(by_hand, abs=1e-6)
+    assert {"cost limit", "champion", "slices"} <= {gate.gate for gate in comparison.gates}
+    assert comparison.metrics["cost"].difference.high is not None
+    assert with_sign(comparison.metrics["cost"].difference, "cost").startswith(f"{comparison.metrics['cost'].difference}")
+
+    between = expected()["probability_1"].between(model.threshold, 0.5, inclusive="neither")
+    assert between.any(), "rows that another threshold would decide otherwise"
+    assert scored(["id", "price", "shop", "note"])["prediction"].tolist() == positive.astype(int).tolist()
+    sent = json.loads(holdout[["price", "shop", "note"]].head(100).to_json(orient="records"))
+    replies = ask(serve(), "/predict", sent).json["predictions"]
+    assert [one["prediction"] for one in replies] == positive.head(100).astype(int).tolist()
+
+
+OWN_METRICS = """
+from mlops_template.training.metrics import OwnMetric
+
+
+def revenue(scored):
+    return scored.decision * scored.rows["price"].fillna(0)
+
+
+def spread(scored):
+    return float(scored.prediction.std())
+
+
+METRICS = [
+    OwnMetric("revenue", revenue, higher_is_better=True, kinds=["binary"]),
+    OwnMetric("spread", spread, higher_is_better=True, kinds=["binary", "regression"], per_row=False),
+]
+"""
+
+
+def test_a_metric_may_look_at_the_rows_and_need_not_be_a_mean(shop: Path) -> None:
+    write_package(shop, metrics=OWN_METRICS)
+    run()
+    measured = json.loads(paths.METRICS.read_text())["model"]
+    holdout, chance = pd.read_parquet(paths.HOLDOUT), expected()["probability_1"]
+    assert measured["revenue"]["value"] == pytest.approx(((chance > 0.5) * holdout["price"]).mean(), abs=1e-6)
+    assert measured["spread"]["value"] == pytest.approx(chance.std(ddof=0), abs=1e-6)
+    assert measured["spread"]["low"] < measured["spread"]["value"] < measured["spread"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("METRICS = 3\n", r"metrics\.py: METRICS is no list of OwnMetric"),
+        (OWN_METRICS.replace('"revenue"', '"roc_auc"'), "roc_auc is the name of another metric"),
+        (OWN_METRICS.replace('"price"', '"prize"'), r"metrics\.py, line 6: KeyError: 'prize'"),
+        (OWN_METRICS.replace("return scored.decision *", "return 1.0 or"), r"revenue returned an array of shape \(\)"),
+    ],
+)
+def test_a_mistake_in_a_metric_is_told_in_a_line(source: str, said: str, shop: Path) -> None:
+    write_package(shop, metrics=source)
+    train.main()
+    with pytest.raises(ProjectError, match=said) as raised:
+        evaluate.main()
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [("roc_auc", "roc_auc is the same at every threshold"), ("profit", "model.threshold: 'profit' is not defined")],
+)
+def test_a_threshold_needs_a_metric_of_decisions(threshold: str, said: str, shop: Path) -> None:
+    settle(model={"threshold": threshold})
+    with pytest.raises(ProjectError, match=said):
+        train.main()
+
+
+SOURCE = """
+import pandas as pd
+
+
+def fresh_rows(newest):
+    rows = pd.read_csv("shop.csv", parse_dates=["ordered"])
+    return rows if newest is None else rows[rows["ordered"] > newest]
+"""
+
+
+def test_a_source_of_ones_own_brings_the_rows_that_are_newer(shop: Path) -> None:
+    write_package(shop, source=SOURCE)
+    settle(data={"source": "source.py"})
+    orders().head(300).to_csv("shop.csv", index=False)
+    assert ingest(load_params(), load_contract()).rows == 300
+    orders().to_csv("shop.csv", index=False)
+    assert ingest(load_params(), load_contract()).rows == 500
+    assert ingest(load_params(), load_contract()).rows == 0
+    assert partitions.read()["id"].tolist() == orders()["id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, r"data\.source is source\.py: write src/shop/source\.py with a function fresh_rows"),
+        ("def fresh_rows(newest):\n    return [1]\n", "fresh_rows returned a list: return the rows, a DataFrame"),
+        ("def fresh_rows(newest):\n    return 1 / 0\n", r"source\.py, line 2: ZeroDivisionError"),
+    ],
+)
+def test_a_mistake_in_a_source_is_told_in_a_line(source: str | None, said: str, shop: Path) -> None:
+    write_package(shop, **({"source": source} if source else {}))
+    settle(data={"source": "source.py"})
+    with pytest.raises(ProjectError, match=said):
+        ingest(load_params(), load_contract())

@@ -55,8 +55,10 @@ def scored(champion: Path, source: str, out: str) -> Scored:
 
 def expected(champion: Path, rows: pd.DataFrame) -> pd.DataFrame:
     """The answers of the model to all rows at once."""
-    answers = load_model(champion).predict(rows).reset_index(drop=True)
-    return pd.concat([rows["id"].reset_index(drop=True), answers], axis="columns")
+    model = load_model(champion)
+    predictions = model.predict(rows).reset_index(drop=True)
+    decisions = pd.Series(predictions["probability_1"] > 0.5, name="prediction").astype("int64")
+    return pd.concat([rows["id"].reset_index(drop=True), predictions, decisions], axis="columns")
 
 
 def written(rows: pd.DataFrame, name: str, **options: int) -> str:
@@ -140,7 +142,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_read(champion: Path) -> None:
 def test_no_row_gives_no_answer_but_its_columns(champion: Path) -> None:
     found = scored(champion, written(table().head(0), "rows.parquet"), "a.parquet")
     assert found.rows == 0
-    assert pd.read_parquet("a.parquet").columns.tolist() == ["id", "probability_0", "probability_1"]
+    assert pd.read_parquet("a.parquet").columns.tolist() == ["id", "probability_0", "probability_1", "prediction"]
 
 
 @pytest.mark.parametrize(

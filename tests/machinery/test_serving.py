@@ -325,6 +325,7 @@ def test_classes_may_be_called_anything(copy: Path) -> None:
     renamed = {"0": 'n"o', "1": "y\\e\ns"}
     card, golden = (json.loads((copy / name).read_text()) for name in ("card.json", "golden.json"))
     card["classes"] = list(renamed.values())
+    card["positive"] = renamed["1"]
     golden["predictions"] = [
         {f"probability_{renamed[name.removeprefix('probability_')]}": value for name, value in answer.items()}
         for answer in golden["predictions"]
@@ -332,7 +333,8 @@ def test_classes_may_be_called_anything(copy: Path) -> None:
     (copy / "card.json").write_text(json.dumps(card))
     (copy / "golden.json").write_text(json.dumps(golden))
     [answer] = ask(start(copy)[1], "/predict", ROW).json["predictions"]
-    assert list(answer) == ["id", 'probability_n"o', "probability_y\\e\ns"]
+    assert list(answer) == ["id", 'probability_n"o', "probability_y\\e\ns", "prediction"]
+    assert answer["prediction"] in renamed.values()
 
 
 @pytest.mark.parametrize("name", ['pri"ce', "pri\\ce", "pri\nce"])

@@ -112,7 +112,7 @@ def quantile(greatest: Array, blocks: int) -> float:
 
 def better(difference: Difference, metric: Metric, margin: float) -> bool:
     """Whether it is a gain beyond noise that is worth having: the whole interval above 0, the value no less than so."""
-    value, end = difference.gain(metric)
+    value, end = difference.gain(metric.higher_is_better)
     return end > 0 and value >= margin
 
 
@@ -135,7 +135,9 @@ def sentence(
     """The recommendation in words, with its interval."""
     chosen = standings[place]
     dearer = range(place + 1, len(standings))
-    best = max(dearer, key=lambda other: differences.between(other, place).gain(metric)[0], default=None)
+    best = max(
+        dearer, key=lambda other: differences.between(other, place).gain(metric.higher_is_better)[0], default=None
+    )
     found = f"retrain {chosen.policy}: {primary} {chosen.over_never} over never" if place else "never retrain"
     if best is None:
         return found

@@ -19,12 +19,12 @@ from ..data import partitions, sample
 from ..data.contract import Contract, check, conform, refuse_gaps
 from ..data.sources import Held, fresh
 from ..errors import ProjectError
+from ..owner.package import own_code
 from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import versions
 from ..training.features import with_features
-from ..training.metrics import Kind
-from ..training.own import own_code
+from ..training.metrics import Kind, metrics_code
 from ..training.pipeline import labels, training_code
 
 Array = NDArray[Any]
@@ -160,5 +160,13 @@ def recipe(content: str, params: Params) -> str:
     sources = sorted([*Path(training.__file__).parent.glob("*.py"), Path(__file__).with_name("trainings.py")])
     code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sources]
     libraries = [versions(candidate.estimator) for candidate in params.model.candidates]
-    everything = [content, settings, params.gates.primary, code, training_code(params).package, libraries]
+    everything = [
+        content,
+        settings,
+        params.gates.primary,
+        code,
+        training_code(params).package,
+        metrics_code().package,
+        libraries,
+    ]
     return hashlib.sha256(json.dumps(everything, default=str).encode()).hexdigest()[:16]

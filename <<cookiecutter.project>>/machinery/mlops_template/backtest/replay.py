@@ -69,8 +69,14 @@ def replay(policy: Policy, plan: Plan, history: History, params: Params) -> Repl
             spent += seconds(history, challenger)
             if promoted(challenger, champion, this, history, params):
                 champion, promotions = challenger, promotions + 1
-        served.append(scored(history, params, champion, this.serves, after.serves).answer)
-    answers = Scored(history.kind, history.truth[plan.first.serves :], np.concatenate(served))
+        served.append(scored(history, params, champion, this.serves, after.serves))
+    answers = Scored(
+        history.kind,
+        history.truth[plan.first.serves :],
+        np.concatenate([part.prediction for part in served]),
+        np.concatenate([np.full(len(part.truth), part.threshold) for part in served]),
+        pd.concat([part.rows for part in served if part.rows is not None], ignore_index=True),
+    )
     rows = sum(this.stop - this.start for this in retrainings)
     return Replayed(policy, answers, len(retrainings), promotions, rows, spent)
 
@@ -118,4 +124,4 @@ def trivial(like: Scored, this: Retraining, history: History) -> Scored:
         guess = np.tile(np.bincount(target, minlength=len(history.classes or [])) / len(target), (len(like.truth), 1))
     else:
         guess = np.full(len(like.truth), target.mean())
-    return Scored(history.kind, like.truth, guess)
+    return Scored(history.kind, like.truth, guess, like.threshold, like.rows)

@@ -14,8 +14,9 @@ from ..render.svg import Plot
 from ..report import page, report
 from ..report.mermaid import chart
 from ..report.plots import Figure
-from ..report.tables import METRICS, with_sign
+from ..report.tables import with_sign
 from ..settings.project import load_project
+from ..training.metrics import higher_is_better
 from .backtest import Backtest, Period
 from .plan import Policy
 
@@ -119,7 +120,7 @@ def method(found: Backtest) -> str:
 
 def standings(found: Backtest) -> Table:
     """Every policy, the cheapest first, the chosen one in bold."""
-    arrow = "↑" if METRICS[primary(found)].higher_is_better else "↓"
+    arrow = "↑" if higher_is_better(primary(found)) else "↓"
     rows: list[list[str]] = []
     for one in found.advice.standings:
         name = Strong(one.policy) if one is found.advice.chosen else str(one.policy)
@@ -154,7 +155,7 @@ def drawable(found: Backtest) -> list[Period]:
 
 def courses(found: Backtest) -> dict[Policy, list[float]]:
     """The lines of the charts: `never`, the chosen one and the best of the others, as many as there are colours."""
-    better = METRICS[primary(found)].higher_is_better
+    better = higher_is_better(primary(found))
     first, *others = found.advice.standings
     others.sort(key=lambda one: (one.over_never.value or 0.0) * (-1 if better else 1))
     others.sort(key=lambda one: one is not found.advice.chosen)

@@ -17,11 +17,12 @@ from threadpoolctl import threadpool_limits
 from ..console.progress import progress
 from ..serving.model_code import ModelCode
 from ..settings.params import Params
-from ..training.metrics import Scored
+from ..training.metrics import Scored, metrics_code
 from ..training.pipeline import labels, training_code
 from ..training.search import cluster, search
+from ..training.threshold import threshold_of
 from ..training.train import fit
-from .history import ROWS_FILE, Array, History, opened
+from .history import ROWS_FILE, Array, History, needed, opened
 
 CHUNK = 200_000
 """Rows that are answered at a time."""
@@ -43,6 +44,7 @@ class Trained:
     pipeline: Pipeline
     answers: Array
     seconds: float
+    threshold: float | None
 
 
 def train_all(cells: list[Cell], history: History, params: Params) -> None:
@@ -62,14 +64,23 @@ def train_all(cells: list[Cell], history: History, params: Params) -> None:
         rows = opened(file) if remote else file.absolute()
         jobs = -1 if remote else max(1, joblib.cpu_count() // params.model.threads)
         run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-        code = training_code(params)
-        asked = (joblib.delayed(train)(cell, rows, params, code, history.classes, history.positive) for cell in missing)
+        code, judge = training_code(params), metrics_code()
+        asked = (
+            joblib.delayed(train)(cell, rows, params, code, judge, history.classes, history.positive)
+            for cell in missing
+        )
         for cell, trained in progress(run(asked), len(missing), "retraining"):
             keep(history.folder, cell, trained)
 
 
 def train(
-    cell: Cell, source: Path | pa.Table, params: Params, code: ModelCode, classes: list[Any] | None, positive: Any
+    cell: Cell,
+    source: Path | pa.Table,
+    params: Params,
+    code: ModelCode,
+    judge: ModelCode,
+    classes: list[Any] | None,
+    positive: Any,
 ) -> tuple[Cell, Trained]:
     """Search and fit as the stage `train` does, then answer the rows that follow."""
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another cell.
@@ -77,14 +88,15 @@ def train(
         table = opened(source) if isinstance(source, Path) else source
         rows = table.slice(cell.start, cell.stop - cell.start).to_pandas()
         began = time.perf_counter()
-        chosen = next(result for result in search(rows, params, code, alone=True) if result.chosen).setting
+        chosen = next(result for result in search(rows, params, code, judge, alone=True) if result.chosen).setting
+        threshold = threshold_of(chosen, rows, params, code, judge)
         ready, target = code.inputs(rows, params.columns.kinds), labels(rows, params.columns, params.task)
         del rows
         pipeline = fit(chosen, ready, target, params, code)
         seconds = time.perf_counter() - began
         del ready, target
         given = answers(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
-    return cell, Trained(pipeline, given, seconds)
+    return cell, Trained(pipeline, given, seconds, threshold)
 
 
 def answers(
@@ -128,7 +140,9 @@ def keep(folder: Path, cell: Cell, trained: Trained) -> None:
     joblib.dump(trained.pipeline, place.with_suffix(".joblib"), compress=("zlib", 3))
     np.save(place.with_suffix(".npy"), trained.answers)
     scratch = place.with_suffix(".part")
-    scratch.write_text(json.dumps({"seconds": round(trained.seconds, 3)}), encoding="utf-8")
+    scratch.write_text(
+        json.dumps({"seconds": round(trained.seconds, 3), "threshold": trained.threshold}), encoding="utf-8"
+    )
     scratch.replace(place.with_suffix(".json"))
 
 
@@ -136,6 +150,12 @@ def seconds(history: History, cell: Cell) -> float:
     """How long a cell's training took."""
     card = json.loads(name(history.folder, cell).with_suffix(".json").read_text(encoding="utf-8"))
     return float(card["seconds"])
+
+
+def threshold(history: History, cell: Cell) -> float:
+    """Above which probability a cell's model decides for the positive class; a half where there are not two classes."""
+    card = json.loads(name(history.folder, cell).with_suffix(".json").read_text(encoding="utf-8"))
+    return 0.5 if card["threshold"] is None else float(card["threshold"])
 
 
 def scored(history: History, params: Params, cell: Cell, start: int, stop: int) -> Scored:
@@ -148,4 +168,5 @@ def scored(history: History, params: Params, cell: Cell, start: int, stop: int) 
         code = training_code(params).register()  # the folder is named after it: what is kept was trained with it
         pipeline, table = joblib.load(place.with_suffix(".joblib")), opened(history.folder / ROWS_FILE)
         parts.append(answers(pipeline, table, max(start, end), stop, params, code, history.classes, history.positive))
-    return Scored(history.kind, history.truth[start:stop], np.concatenate(parts))
+    rows = history.frame(start, stop, needed(params))
+    return Scored(history.kind, history.truth[start:stop], np.concatenate(parts), threshold(history, cell), rows)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ProjectError
+from ..owner.package import own_code
 from ..settings.params import Columns, Files, Params, Sql
 from . import sample
 from .contract import ABSENT, Contract, conform
@@ -57,11 +58,30 @@ def fresh(params: Params, contract: Contract, held: Held) -> Batch:
         # The database can compare moments, but not texts that do not sort as such.
         sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
         tables = read_sql(data.sql, columns.time, held.newest if sorts else None)
+    elif data.source == "source.py":
+        tables = iter([read_own(held.newest)])
     else:
         return Batch(sample.fresh(columns.target, held.newest), 0)
     typed = (with_ids(conform(table, contract), columns.id) for table in tables)
     batches = [only_newer(rows, columns, held) for rows in typed]
     return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
+
+
+def read_own(newest: pd.Timestamp | None) -> pd.DataFrame:
+    """What `fresh_rows` of the owner's source.py returns for the newest moment held.
+
+    Raises ProjectError when there is none, when it fails, or when it returns something else than a DataFrame.
+    """
+    code = own_code("source")
+    file = f"{code.folder.as_posix()}/source.py"
+    if "source" not in code.files:
+        raise ProjectError(
+            f"data.source is source.py: write {file} with a function fresh_rows(newest) that returns a DataFrame"
+        )
+    rows = code.call("source", "fresh_rows", newest)
+    if not isinstance(rows, pd.DataFrame):
+        raise ProjectError(f"{file}: fresh_rows returned a {type(rows).__name__}: return the rows, a DataFrame")
+    return rows
 
 
 def only_newer(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:

@@ -13,12 +13,12 @@ from typing import Literal, get_args
 import pandas as pd
 from pydantic import TypeAdapter
 
+from ..owner.package import own_code
 from ..settings import paths
 from ..settings.params import Params
 from ..training import metrics
 from ..training.artifact import window, write_json
 from ..training.metrics import Array, metric_named, metrics_for, number
-from ..training.own import own_code
 from .gates import (
     Cost,
     Difference,

@@ -11,12 +11,12 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ..console.stage import run_stage
 from ..errors import ProjectError
+from ..owner.package import own_code
 from ..settings import paths
 from ..settings.params import Params, load_params
 from ..training.artifact import load_model, window, write_json
 from ..training.features import with_features
 from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for, number
-from ..training.own import own_code
 from .export import export, refuse_other_service
 from .intervals import blocks, interval, resamples
 
@@ -36,8 +36,9 @@ def main() -> None:
     holdout[kept].join(predictions).to_parquet(paths.PREDICTIONS, index=False)
 
     positive = model.card["positive"]
-    challenger = as_scored(holdout[columns.target], predictions, model.classes, positive)
-    trivial = as_scored(holdout[columns.target], baseline(holdout, model.classes, params), model.classes, positive)
+    challenger = as_scored(holdout[columns.target], predictions, model.classes, positive, model.threshold, holdout)
+    guess = baseline(holdout, model.classes, params)
+    trivial = as_scored(holdout[columns.target], guess, model.classes, positive, model.threshold, holdout)
     times = holdout[columns.time] if columns.time else None
     block = blocks(holdout[columns.id], times)
     weights = resamples(block, params.evaluate.resamples)
@@ -115,16 +116,16 @@ def each_slice(rows: pd.DataFrame, params: Params) -> list[tuple[str, str, Array
 def curves(scored: Scored) -> dict[str, pd.DataFrame]:
     """The curves worth looking at, as points (x, y)."""
     if scored.kind == "regression":
-        order = np.array_split(np.argsort(scored.answer, kind="stable"), BINS)
+        order = np.array_split(np.argsort(scored.prediction, kind="stable"), BINS)
         bins = [part for part in order if len(part)]
-        means = {"x": [scored.answer[part].mean() for part in bins], "y": [scored.truth[part].mean() for part in bins]}
+        x, y = ([values[part].mean() for part in bins] for values in (scored.prediction, scored.truth))
         quantiles = np.linspace(0, 1, 101)
-        errors = {"x": quantiles, "y": np.quantile(scored.answer - scored.truth, quantiles)}
-        return {"predicted_and_actual": pd.DataFrame(means), "error_quantiles": pd.DataFrame(errors)}
+        errors = {"x": quantiles, "y": np.quantile(scored.prediction - scored.truth, quantiles)}
+        return {"predicted_and_actual": pd.DataFrame({"x": x, "y": y}), "error_quantiles": pd.DataFrame(errors)}
     found = {"calibration": reliability(scored)[["x", "y"]]}
     if scored.kind == "binary" and 0 < scored.truth.sum() < len(scored.truth):
-        false_alarms, hits, _ = roc_curve(scored.truth, scored.answer)
-        precision, recall, _ = precision_recall_curve(scored.truth, scored.answer)
+        false_alarms, hits, _ = roc_curve(scored.truth, scored.prediction)
+        precision, recall, _ = precision_recall_curve(scored.truth, scored.prediction)
         found["roc"] = thinned(pd.DataFrame({"x": false_alarms, "y": hits}))
         found["precision_recall"] = thinned(pd.DataFrame({"x": recall, "y": precision}))
     return found

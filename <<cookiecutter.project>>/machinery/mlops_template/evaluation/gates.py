@@ -46,10 +46,10 @@ class Difference:
     low: float | None
     high: float | None
 
-    def gain(self, metric: Metric) -> tuple[float, float]:
+    def gain(self, higher_is_better: bool) -> tuple[float, float]:
         """(value, worse end of the interval), turned so that more is better; minus infinity where undefined."""
-        value, end = (self.value, self.low) if metric.higher_is_better else (self.value, self.high)
-        sign = 1 if metric.higher_is_better else -1
+        value, end = (self.value, self.low) if higher_is_better else (self.value, self.high)
+        sign = 1 if higher_is_better else -1
         return tuple(float("-inf") if part is None else sign * part for part in (value, end))  # type: ignore[return-value]
 
     def __str__(self) -> str:
@@ -100,14 +100,14 @@ def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> 
 
 def baseline_gate(found: Difference, metric: Metric, name: str) -> Gate:
     """A model must know more than the distribution of its target."""
-    passed = found.gain(metric)[1] > 0
+    passed = found.gain(metric.higher_is_better)[1] > 0
     detail = f"{name} {found} against the trivial baseline, {'better' if passed else 'not better'} beyond noise"
     return Gate("baseline", passed, True, detail)
 
 
 def champion_gate(found: Difference, metric: Metric, gates: Gates) -> Gate:
     """The policy on the primary metric: the worse end of the interval decides."""
-    end = found.gain(metric)[1]
+    end = found.gain(metric.higher_is_better)[1]
     if gates.policy == "better":
         passed = end > 0
         said = "better than the champion" if passed else "not shown to be better than the champion"
@@ -133,7 +133,7 @@ def slice_differences(
         champion, challenger = metric.value(theirs[chosen]), metric.value(ours[chosen])
         value, count = challenger - champion, len(np.unique(block[chosen]))
         delta = Difference(number(value), *map(number, interval_of_difference(value, draws, count)))
-        distance = delta.gain(metric)[0] + params.gates.slice_margin
+        distance = delta.gain(metric.higher_is_better)[0] + params.gates.slice_margin
         p = worse_by_chance(distance, standard_error(draws, count), count)
         found.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
     adjusted = holm([p for *_, p in found])

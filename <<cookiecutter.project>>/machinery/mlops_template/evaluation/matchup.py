@@ -86,7 +86,8 @@ class Encounter:
     def trivial(self) -> Scored:
         """What the trivial baseline answers to them."""
         guess, card = baseline(self.own, self.challenger.classes, self.params), self.challenger.card
-        return as_scored(self.own[self.params.columns.target], guess, self.challenger.classes, card["positive"])
+        truth, threshold = self.own[self.params.columns.target], self.challenger.threshold
+        return as_scored(truth, guess, self.challenger.classes, card["positive"], threshold, self.own)
 
     def answers(self) -> tuple[Scored, Scored] | None:
         """What the challenger and its opponent answer to the rows that are compared.
@@ -175,7 +176,9 @@ def by_predictions(alone: Encounter, file: Path) -> Encounter:
     classes = card["classes"]
     names = ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
     positive = same_positive(card, alone.challenger.card["positive"])
-    return replace(found, theirs=as_scored(found.rows[params.columns.target], answers[names], classes, positive))
+    truth = found.rows[params.columns.target]
+    theirs = as_scored(truth, answers[names], classes, positive, card["threshold"], found.rows)
+    return replace(found, theirs=theirs)
 
 
 def seen_by(directory: Path, rows: pd.DataFrame, params: Params) -> Mask:
@@ -192,7 +195,7 @@ def score(model: Model, rows: pd.DataFrame, params: Params, who: str, positive: 
             "of `columns` in params.yaml and `run`"
         )
     positive = same_positive(model.card, positive)
-    return as_scored(rows[params.columns.target], model.predict(rows), model.classes, positive)
+    return as_scored(rows[params.columns.target], model.predict(rows), model.classes, positive, model.threshold, rows)
 
 
 def same_positive(card: dict[str, Any], positive: Any) -> Any:

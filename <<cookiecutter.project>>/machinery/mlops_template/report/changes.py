@@ -13,12 +13,12 @@ from ..data import partitions
 from ..data.drift import Drift, drift
 from ..errors import ProjectError
 from ..integrations import dvc, git
+from ..owner.package import own_code
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import cache
 from ..tracking.runs import flat
 from ..training.features import with_features
-from ..training.own import own_code
 
 LIBRARIES = Path("uv.lock")
 CODE = ("src", "machinery", paths.CONTRACT.as_posix(), paths.PIPELINE.as_posix())

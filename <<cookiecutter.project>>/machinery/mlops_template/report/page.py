@@ -7,6 +7,7 @@ from ..evaluation.export import described
 from ..evaluation.gates import Difference
 from ..render.markup import document, grid, paragraph, rendered, section
 from ..render.svg import interval
+from ..training.metrics import higher_is_better
 from . import plots, summary, tables
 from .facts import Facts
 
@@ -72,7 +73,7 @@ def slices(facts: Facts) -> Sequence[str]:
     ends = [end for one in ordered for end in (one.difference.low, one.difference.high) if end is not None]
     reach = max(map(abs, ends), default=1.0)
     margin = facts.params.gates.slice_margin
-    better = tables.METRICS[facts.params.gates.primary].higher_is_better
+    better = higher_is_better(facts.params.gates.primary)
     marks = {"zero": 0.0} | ({"margin": -margin if better else margin} if 0 < margin <= reach else {})
     primary = facts.params.gates.primary
     drawn = [drawing(one.difference, primary, reach, marks, one.slice) for one in ordered]
@@ -126,5 +127,5 @@ def drawing(found: Difference, metric: str, reach: float, marks: dict[str, float
     """A difference with its interval, in the colour of what it means; empty where it is undefined."""
     if found.value is None or found.low is None or found.high is None:
         return ""
-    kind = {"▲": "better", "▼": "worse", "": "noise"}[tables.sign(found, tables.METRICS[metric].higher_is_better)]
+    kind = {"▲": "better", "▼": "worse", "": "noise"}[tables.sign(found, higher_is_better(metric))]
     return interval((found.low, found.high), found.value, (-reach, reach), marks, kind, f"{name}: {found}")

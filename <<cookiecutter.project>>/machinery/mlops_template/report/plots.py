@@ -59,7 +59,7 @@ def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
                 yield distribution(
                     f"Scores where {words}",
                     "The probabilities given, as shares of rows.",
-                    (challenger.answer[rows], champion.answer[rows]),
+                    (challenger.prediction[rows], champion.prediction[rows]),
                     opponent,
                     "probability given",
                     (0, 1),
@@ -130,11 +130,11 @@ def of_errors(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
         (float(span.min()), float(span.max())),
         [(0, 0), (1, 0)],
     )
-    answers = challenger.answer, champion.answer
+    answers = challenger.prediction, champion.prediction
     yield distribution(
         "Predictions", "What was predicted, as shares of rows.", answers, opponent, "predicted", spread(answers)
     )
-    wrong = challenger.answer - challenger.truth, champion.answer - champion.truth
+    wrong = challenger.prediction - challenger.truth, champion.prediction - champion.truth
     yield distribution("Errors", "Predicted minus actual, as shares of rows.", wrong, opponent, "error", spread(wrong))
 
 

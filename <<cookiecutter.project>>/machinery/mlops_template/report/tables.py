@@ -7,10 +7,8 @@ from ..evaluation.gates import Cost, Difference, Gate, SliceDifference
 from ..render.cells import Code, Strong, Table
 from ..render.numbers import figure, period
 from ..settings.params import Params
-from ..training.metrics import CLASSIFICATION, REGRESSION
+from ..training.metrics import higher_is_better
 from .changes import Change, DataChange, Held, Stage
-
-METRICS = CLASSIFICATION | REGRESSION
 
 
 def opponent(comparison: Comparison) -> str:
@@ -40,7 +38,7 @@ def sign(found: Difference, higher_is_better: bool) -> str:
 
 def with_sign(found: Difference, metric: str) -> str:
     """The difference with its interval and what it means."""
-    return f"{found} {sign(found, METRICS[metric].higher_is_better)}".strip() if found.value is not None else "–"
+    return f"{found} {sign(found, higher_is_better(metric))}".strip() if found.value is not None else "–"
 
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
@@ -49,7 +47,7 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
     names = sorted(comparison.metrics, key=lambda name: name != primary)
     rows: list[list[str]] = []
     for name in names:
-        pair, arrow = comparison.metrics[name], "↑" if METRICS[name].higher_is_better else "↓"
+        pair, arrow = comparison.metrics[name], "↑" if higher_is_better(name) else "↓"
         label = f"{name} {arrow}"
         figures = [figure(pair.champion), figure(pair.challenger), with_sign(pair.difference, name)]
         rows.append([Strong(label) if name == primary else label, *figures, gates_of(name, comparison, params)])
@@ -59,7 +57,7 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
 def gates_of(metric: str, comparison: Comparison, params: Params) -> str:
     """The gates that stand on a metric, each with its mark and what it asks for."""
     gates, asked = params.gates, {}
-    more = METRICS[metric].higher_is_better
+    more = higher_is_better(metric)
     if metric in gates.limits:
         asked[f"{metric} limit"] = f"{'≥' if more else '≤'} {gates.limits[metric]:g}"
     if metric == gates.primary:
@@ -85,9 +83,9 @@ def gate_table(comparison: Comparison) -> Table:
 
 def moved(comparison: Comparison, params: Params) -> list[SliceDifference]:
     """The slices whose interval leaves out 0 or that broke the gate, the worst first."""
-    primary = METRICS[params.gates.primary]
+    more = higher_is_better(params.gates.primary)
     found = [one for one in comparison.slices if one.worse or sign(one.difference, True)]
-    return sorted(found, key=lambda one: (not one.worse, one.difference.gain(primary)[0]))
+    return sorted(found, key=lambda one: (not one.worse, one.difference.gain(more)[0]))
 
 
 def slice_table(slices: Iterable[SliceDifference], comparison: Comparison, params: Params) -> Table:

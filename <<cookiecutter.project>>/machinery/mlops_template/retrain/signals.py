@@ -15,11 +15,11 @@ from ..data.drift import drift
 from ..data.split import holdout, labelled
 from ..evaluation.gates import Difference
 from ..evaluation.intervals import blocks, interval_of_difference, resamples
+from ..owner.package import own_code
 from ..settings.params import Params
 from ..training.artifact import Model, load_card, load_model, row_hashes, training_rows
 from ..training.features import with_features
-from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number
-from ..training.own import own_code
+from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number, own_metrics
 
 FEWEST_ROWS = 50
 """In a window, for it to be judged."""
@@ -240,9 +240,12 @@ def answers(model: Model, chosen: Array, params: Params) -> Answered:
     """What the champion says of some rows."""
     columns = params.columns
     needed = {columns.id, columns.target, *model.request}
-    table = partitions.table([*needed, *({columns.time} - needed if columns.time else ())])
+    own = bool(own_metrics())  # which may look at any column
+    table = partitions.table(None if own else [*needed, *({columns.time} - needed if columns.time else ())])
     rows = table.filter(pa.array(chosen)).to_pandas()
-    scored = as_scored(rows[columns.target], model.predict(rows), model.classes, model.card["positive"])
+    scored = as_scored(
+        rows[columns.target], model.predict(rows), model.classes, model.card["positive"], model.threshold, rows
+    )
     return scored, blocks(rows[columns.id], rows[columns.time] if columns.time else None)
 
 
@@ -261,7 +264,7 @@ def loss(metric: Metric, then: Answered, now: Answered, count: int) -> Differenc
 
 def decayed(found: Difference, metric: Metric, margin: float) -> bool:
     """Whether it is worse by more than the margin, and the whole interval says that it is worse."""
-    value, _ = found.gain(metric)
+    value, _ = found.gain(metric.higher_is_better)
     better_end = found.high if metric.higher_is_better else found.low
     if better_end is None or not np.isfinite(value):
         return False

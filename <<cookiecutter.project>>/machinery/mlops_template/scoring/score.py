@@ -18,6 +18,7 @@ from ..data.sources import GENERATED_ID, expand, first_line
 from ..errors import ProjectError
 from ..evaluation.convert import Session, Unfit, feeds, load, predict
 from ..evaluation.export import export
+from ..serving.runtime import decide
 from ..settings.params import Params
 from ..settings.paths import CONTRACT
 from ..training.artifact import Model, load_model
@@ -64,8 +65,13 @@ class Scorer:
 
     def answers(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The id of each row, as it came, and what the model answers."""
-        answered = self.predict(rows) if len(rows) else self.none()[self.names]
-        return pd.concat([rows[self.others], answered], axis="columns")
+        predicted = self.predict(rows) if len(rows) else self.none()[self.names]
+        decision = decide(self.model.card)
+        if decision and len(rows):
+            predicted = predicted.assign(prediction=decision(predicted.to_numpy()))
+        elif decision:
+            predicted = self.none()[[*self.names, "prediction"]]
+        return pd.concat([rows[self.others], predicted], axis="columns")
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What the model answers: by ONNX Runtime, unless that takes no such rows."""
@@ -81,7 +87,10 @@ class Scorer:
     def none(self) -> pd.DataFrame:
         """The answers to no row."""
         texts = {name: pd.Series(dtype="str") for name in self.others}
-        return pd.DataFrame(texts | {name: pd.Series(dtype="float64") for name in self.names})
+        numbers = {name: pd.Series(dtype="float64") for name in self.names}
+        classes = self.model.classes
+        decided = {"prediction": pd.Series(classes).head(0)} if classes else {}
+        return pd.DataFrame(texts | numbers | decided)
 
 
 @dataclass(frozen=True)

@@ -126,13 +126,22 @@ def predictions(served: Served) -> dict[str, Any]:
                     "properties": {
                         "id": {"type": "string", "description": "Of this prediction, and of no other."},
                         **dict.fromkeys(served.names, number),
+                        **decision(served.card),
                     },
-                    "required": ["id", *served.names],
+                    "required": ["id", *served.names, *decision(served.card)],
                 },
             },
         },
         "required": ["version", "predictions"],
     }
+
+
+def decision(card: dict[str, Any]) -> dict[str, Any]:
+    """The property that holds the class decided for; none for regression."""
+    if card["classes"] is None:
+        return {}
+    above = f": {card['positive']} above a probability of {card['threshold']:g}" if card["threshold"] else ""
+    return {"prediction": {"enum": card["classes"], "description": f"The class decided for{above}."}}
 
 
 def content(schema: dict[str, Any], media: str = "application/json") -> dict[str, Any]:

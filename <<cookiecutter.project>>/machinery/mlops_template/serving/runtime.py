@@ -117,6 +117,21 @@ def prediction_names(card: dict[str, Any]) -> list[str]:
     return [f"probability_{name}" for name in card["classes"]]
 
 
+def decide(card: dict[str, Any]) -> Callable[[NDArray[Any]], list[Any]] | None:
+    """From predictions [rows, classes] to the class decided for in each row; None for regression.
+
+    Of two classes the positive one is decided for where its probability is above the model's threshold.
+    """
+    classes = card["classes"]
+    if classes is None:
+        return None
+    if card["threshold"] is None:
+        return lambda predictions: [classes[place] for place in predictions.argmax(axis=1).tolist()]
+    place, threshold = classes.index(card["positive"]), card["threshold"]
+    other, positive = classes[1 - place], classes[place]
+    return lambda predictions: [positive if above else other for above in (predictions[:, place] > threshold).tolist()]
+
+
 def by_onnx(model: Path | bytes, card: dict[str, Any]) -> Predict:
     """The graph on one thread: a service has as many processes as it is given cores."""
     session, kinds = session_of(model), card["features"]

@@ -13,7 +13,7 @@ from .environment import Settings
 from .predictions import PredictionLog
 from .prometheus import Metrics
 from .rows import RequestRejected
-from .runtime import Served, load
+from .runtime import Served, decide, load
 
 STARTING = "the model is being loaded"
 DRAINING = "ending: it still answers, but send no more"
@@ -47,7 +47,9 @@ class Service:
         self.max_rows = self.settings.max_rows or limits["max_rows"]
         self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
         self.decode = served.decoder(self.max_rows)
-        self.version, self.digest, self.reply = release["version"], release["digest"], reply_type(served.names)
+        self.version, self.digest = release["version"], release["digest"]
+        self.decide = decide(served.card)
+        self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])
         self.metrics.know([column.name for column in served.schema.columns])
         self.served = served
         told = {name: release[name] for name in ("version", "commit", "digest")}
@@ -88,7 +90,11 @@ class Service:
             raise RequestRejected(422, f"row {row}: the model has no finite prediction for it", row)
         request = os.urandom(12).hex()
         reply = self.reply
-        replies = [reply(f"{request}-{row}", *values) for row, values in enumerate(predictions.tolist())]
+        values = predictions.tolist()
+        if self.decide:
+            for row, decision in zip(values, self.decide(predictions), strict=True):
+                row.append(decision)
+        replies = [reply(f"{request}-{row}", *found) for row, found in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log:
             self.log.add((request, time.time(), self.digest, body, encoded))

@@ -32,7 +32,8 @@ class Sql(Section):
 class Data(Section):
     """Where fresh rows come from."""
 
-    source: Literal["sample", "files", "sql"]
+    source: Literal["sample", "files", "sql", "source.py"]
+    """The last: the function `fresh_rows` of the owner's own `src/<package>/source.py`."""
     files: Files | None = None
     sql: Sql | None = None
     label_delay: str = "0 days"
@@ -42,7 +43,7 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _settings_of_the_source(self) -> "Data":
-        if self.source != "sample" and getattr(self, self.source) is None:
+        if self.source in ("files", "sql") and getattr(self, self.source) is None:
             raise ValueError(f"source is {self.source}, so a section data.{self.source} is needed")
         return self
 
@@ -137,6 +138,8 @@ class Model(Section):
     seed: int = 0
     threads: Annotated[int, Field(ge=1)] = 2
     """Part of the recipe: another number of threads sums in another order and gives other bytes."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] | str = 0.5
+    """Of two classes, the positive one is decided for above this probability; or the metric to be best at."""
     candidates: Annotated[list[Candidate], Field(min_length=1)]
     search: Search = Search()
 

@@ -19,10 +19,10 @@ from ..data.ingest import accept
 from ..data.sources import GENERATED_ID, Batch, Held, number_equal, read_files, read_sql, with_ids
 from ..errors import ProjectError
 from ..integrations import git
+from ..owner.package import own_code
 from ..serving.model_code import FEATURES
 from ..settings import paths
 from ..settings.params import Files, Params, Sql, describe
-from ..training.own import own_code
 from . import no_features
 from .infer import Inferred, infer
 

@@ -13,12 +13,11 @@ from ..data import sample
 from ..data.contract import conform, load_contract
 from ..errors import ProjectError
 from ..evaluation.matchup import score
-from ..report.tables import METRICS
 from ..settings import paths
 from ..settings.params import Params, load_params
 from ..settings.project import load_project
 from ..training.artifact import load_model
-from ..training.metrics import metric_named
+from ..training.metrics import higher_is_better, metric_named
 from .chart import Month, chart
 from .scratch import WIDEST, Say, Scratch, scratch
 
@@ -174,7 +173,7 @@ class Story:
             "Every month as it was answered on its arrival, before any model had learned from it.",
         )
         primary = self.params.gates.primary
-        for line in chart(self.months, primary, METRICS[primary].higher_is_better):
+        for line in chart(self.months, primary, higher_is_better(primary)):
             self.there.say(f"   {line}")
 
     def arrive(self, month: int) -> None:

@@ -67,6 +67,12 @@ class Model:
         return kinds
 
     @property
+    def threshold(self) -> float | None:
+        """Of two classes, the positive one is decided for above this probability; None where there are not two."""
+        threshold: float | None = self.card["threshold"]
+        return threshold
+
+    @property
     def request(self) -> dict[str, str]:
         """The columns that a row needs, with their types in pandas: inputs, and what the derived ones come from."""
         request: dict[str, str] = self.card["request"]

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ..errors import ProjectError
+from ..owner.dependencies import SOURCE
+from ..owner.package import own_code
+from ..serving.model_code import ModelCode
 
 Array = NDArray[Any]
 Kind = Literal["binary", "multiclass", "regression"]
@@ -29,46 +32,76 @@ SMALLEST_PROBABILITY = np.finfo("float64").eps
 
 @dataclass(frozen=True)
 class Scored:
-    """Rows with their truth and the model's answer.
+    """Rows with their truth and a model's predictions.
 
-    binary: `truth` (n,) of 0 and 1, `answer` (n,) the probability of 1.
-    multiclass: `truth` (n,) class index, -1 for a class unknown to the model, `answer` (n, classes).
-    regression: `truth` (n,) and `answer` (n,) in the target's unit.
+    Attributes
+    ----------
+    kind : {"binary", "multiclass", "regression"}
+    truth : array of shape (n_rows,)
+        binary: 1 for the positive class, else 0. multiclass: the index of the class, -1 for one that the model does not
+        know. regression: in the target's unit.
+    prediction : array of shape (n_rows,) or (n_rows, n_classes)
+        binary: the probability of the positive class. multiclass: that of each class. regression: in the target's unit.
+    threshold : float or array of shape (n_rows,)
+        Above this probability a binary decision is for the positive class.
+    rows : DataFrame of shape (n_rows, n_columns) or None
+        The rows with all columns of the data; None where only predictions are kept.
     """
 
     kind: Kind
     truth: Array
-    answer: Array
+    prediction: Array
+    threshold: float | Array = 0.5
+    rows: pd.DataFrame | None = None
 
     def __getitem__(self, rows: Array) -> "Scored":
-        return Scored(self.kind, self.truth[rows], self.answer[rows])
+        table = None if self.rows is None else self.rows[rows] if rows.dtype == bool else self.rows.iloc[rows]
+        threshold = self.threshold[rows] if isinstance(self.threshold, np.ndarray) else self.threshold
+        return Scored(self.kind, self.truth[rows], self.prediction[rows], threshold, table)
+
+    @property
+    def decision(self) -> Array:
+        """The class decided for, of shape (n_rows,): 0 or 1 by the threshold, or the index of the most probable."""
+        if self.kind == "binary":
+            return (self.prediction > self.threshold).astype("int64")
+        return np.asarray(self.prediction.argmax(axis=1))
 
     def one_against_rest(self) -> Iterator[tuple[Array, Array]]:
         """(is it this class, its probability): once for a binary task, else for each class."""
         if self.kind == "binary":
-            yield self.truth == 1, self.answer
+            yield self.truth == 1, self.prediction
         else:
-            for index in range(self.answer.shape[1]):
-                yield self.truth == index, self.answer[:, index]
+            for index in range(self.prediction.shape[1]):
+                yield self.truth == index, self.prediction[:, index]
 
     def confidence(self) -> tuple[Array, Array]:
         """(does it happen, the probability given): of the positive, or of the most probable class."""
         if self.kind == "binary":
-            return self.truth == 1, self.answer
-        return self.truth == self.answer.argmax(axis=1), self.answer.max(axis=1)
+            return self.truth == 1, self.prediction
+        return self.truth == self.prediction.argmax(axis=1), self.prediction.max(axis=1)
 
 
-def as_scored(truth: pd.Series, answers: pd.DataFrame, classes: list[Any] | None, positive: Any) -> Scored:
+def as_scored(
+    truth: pd.Series,
+    predictions: pd.DataFrame,
+    classes: list[Any] | None,
+    positive: Any,
+    threshold: float | None = None,
+    rows: pd.DataFrame | None = None,
+) -> Scored:
     """Truth and predictions, as `Model.predict` gives them, in the form that metrics take.
 
-    `classes` are those the model knows, None for regression; `positive` matters where there are two.
+    `classes` are those the model knows, None for regression; `positive` and `threshold` matter where there are two.
     """
     if classes is None:
-        return Scored("regression", truth.to_numpy("float64"), answers["prediction"].to_numpy("float64"))
+        predicted = predictions["prediction"].to_numpy("float64")
+        return Scored("regression", truth.to_numpy("float64"), predicted, rows=rows)
     if len(classes) == 2:
-        probability = answers[f"probability_{positive}"].to_numpy("float64")
-        return Scored("binary", (truth == positive).to_numpy("int64"), probability)
-    return Scored("multiclass", pd.Index(classes).get_indexer(pd.Index(truth)), answers.to_numpy("float64"))
+        probability = predictions[f"probability_{positive}"].to_numpy("float64")
+        happened = (truth == positive).to_numpy("int64")
+        return Scored("binary", happened, probability, 0.5 if threshold is None else threshold, rows)
+    indices = pd.Index(classes).get_indexer(pd.Index(truth))
+    return Scored("multiclass", indices, predictions.to_numpy("float64"), rows=rows)
 
 
 @dataclass(frozen=True)
@@ -80,9 +113,13 @@ class Metric:
     higher_is_better: bool
     exact: Callable[[Array, Array], float] | None = None
     """Where blocks hold an approximation: the exact value of one class against the rest."""
+    whole: Callable[[Scored], float] | None = None
+    """Where it is no function of sums: the value of some rows, which is computed again for each resample."""
 
     def value(self, scored: Scored) -> float:
         """The metric over all rows, NaN where they do not define it (a single class has no ROC curve)."""
+        if self.whole:
+            return self.whole(scored)
         if self.exact:
             classes = [(truth, answer) for truth, answer in scored.one_against_rest() if 0 < truth.sum() < len(truth)]
             values = [float(self.exact(truth, answer)) for truth, answer in classes]
@@ -92,6 +129,9 @@ class Metric:
 
     def resampled(self, scored: Scored, block: Array, weights: Array) -> Array:
         """The metric of each resample, (resamples,); `block` (n,) of each row, `weights` (resamples, blocks)."""
+        if self.whole:
+            everything = np.arange(len(block))
+            return np.array([self.whole(scored[np.repeat(everything, drawn[block].astype(int))]) for drawn in weights])
         sums = self.statistics(scored, block, weights.shape[1])
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.concatenate([self.of(some @ sums) for some in np.array_split(weights, 10)])
@@ -159,9 +199,9 @@ def area_under_precision_recall(sums: Array) -> Array:
 def log_loss(scored: Scored) -> Array:
     """Minus the logarithm of the probability given to what happened."""
     if scored.kind == "binary":
-        given = np.where(scored.truth == 1, scored.answer, 1 - scored.answer)
+        given = np.where(scored.truth == 1, scored.prediction, 1 - scored.prediction)
     else:
-        given = np.where(scored.truth < 0, 0, np.take_along_axis(scored.answer, scored.truth[:, None], 1)[:, 0])
+        given = np.where(scored.truth < 0, 0, np.take_along_axis(scored.prediction, scored.truth[:, None], 1)[:, 0])
     return np.asarray(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1)))
 
 
@@ -170,15 +210,10 @@ def squared_distance(scored: Scored) -> Array:
     return np.asarray(sum((answer - truth) ** 2 for truth, answer in scored.one_against_rest()))
 
 
-def decided(scored: Scored) -> Array:
-    """The class decided on: index of the most probable."""
-    return (scored.answer > 0.5).astype("int64") if scored.kind == "binary" else scored.answer.argmax(axis=1)
-
-
 def confusion(scored: Scored, block: Array, blocks: int) -> Array:
     """For each class (of a binary task: the positive): hits, false alarms and misses."""
-    decision = decided(scored)
-    indices = [1] if scored.kind == "binary" else range(scored.answer.shape[1])
+    decision = scored.decision
+    indices = [1] if scored.kind == "binary" else range(scored.prediction.shape[1])
     per_row = []
     for index in indices:
         said, was = decision == index, scored.truth == index
@@ -213,7 +248,7 @@ def expected_calibration_error(sums: Array) -> Array:
 
 def moments(scored: Scored, block: Array, blocks: int) -> Array:
     """Squared error, truth, squared truth (both from their mean), rows."""
-    error, truth = scored.answer - scored.truth, scored.truth - scored.truth.mean()
+    error, truth = scored.prediction - scored.truth, scored.truth - scored.truth.mean()
     return sum_by_block(block, blocks, error**2, truth, truth**2, np.ones(len(truth)))
 
 
@@ -233,32 +268,116 @@ CLASSIFICATION = {
     "average_precision": Metric(ranks, area_under_precision_recall, True, exact=average_precision_score),
     "log_loss": Metric(*mean_of(log_loss), False),
     "brier": Metric(*mean_of(squared_distance), False),
-    "accuracy": Metric(*mean_of(lambda scored: (decided(scored) == scored.truth).astype("float64")), True),
+    "accuracy": Metric(*mean_of(lambda scored: (scored.decision == scored.truth).astype("float64")), True),
     "f1": Metric(confusion, f1, True),
     "calibration_error": Metric(calibration, expected_calibration_error, False),
 }
 
 REGRESSION = {
-    "mae": Metric(*mean_of(lambda scored: np.abs(scored.answer - scored.truth)), False),
+    "mae": Metric(*mean_of(lambda scored: np.abs(scored.prediction - scored.truth)), False),
     "rmse": Metric(moments, rmse, False),
     "r2": Metric(moments, r2, True),
-    "mape": Metric(*mean_of(lambda scored: np.abs((scored.answer - scored.truth) / scored.truth)), False),
+    "mape": Metric(*mean_of(lambda scored: np.abs((scored.prediction - scored.truth) / scored.truth)), False),
 }
 
 
-def metrics_for(scored: Scored) -> dict[str, Metric]:
-    """The metrics these rows define: a percentage of error needs a target that is never 0."""
-    if scored.kind != "regression":
-        return CLASSIFICATION
-    return {name: metric for name, metric in REGRESSION.items() if name != "mape" or (scored.truth != 0).all()}
+@dataclass(frozen=True)
+class OwnMetric:
+    """A metric of the owner's, from `METRICS` in metrics.py.
+
+    Parameters
+    ----------
+    name : str
+        As in params.yaml and in the report.
+    function : callable
+        Takes a `Scored`. Returns an array of shape (n_rows,), of which the metric is the mean; that makes bootstrap
+        intervals cheap. With `per_row=False` it returns the metric as one number, and is called for each resample.
+    higher_is_better : bool
+    kinds : list of {"binary", "multiclass", "regression"}
+        The tasks that it is for.
+    per_row : bool, default True
+    """
+
+    name: str
+    function: Callable[[Scored], Any]
+    higher_is_better: bool
+    kinds: list[Kind]
+    per_row: bool = True
+
+    def metric(self, fault: Callable[[Exception], str]) -> Metric:
+        """As the built-in ones are; what the owner's code raises becomes a ProjectError by `fault`."""
+
+        def call(scored: Scored) -> Any:
+            try:
+                return self.function(scored)
+            except Exception as error:
+                raise ProjectError(fault(error)) from error
+
+        def per_row(scored: Scored) -> Array:
+            values = np.asarray(call(scored), dtype="float64")
+            if values.shape != scored.truth.shape:
+                raise ProjectError(
+                    f"metrics.py: {self.name} returned an array of shape {values.shape} for {len(scored.truth)} rows: "
+                    "return a number for each, or set per_row=False"
+                )
+            return values
+
+        if self.per_row:
+            return Metric(*mean_of(per_row), self.higher_is_better)
+        nothing = mean_of(per_row)
+        return Metric(*nothing, self.higher_is_better, whole=lambda scored: float(call(scored)))
 
 
-def metric_named(name: str, scored: Scored) -> Metric:
-    """The metric of that name. Raises ProjectError when these rows do not define it."""
-    known = metrics_for(scored)
+def metrics_code() -> ModelCode:
+    """The owner's metrics.py as it is now; nothing where there is no project here."""
+    return own_code("metrics") if SOURCE.is_dir() else ModelCode({})
+
+
+def own_metrics(code: ModelCode | None = None) -> dict[str, OwnMetric]:
+    """The owner's metrics by name, as metrics.py has them now; `code` where that is not in this directory.
+
+    Raises ProjectError when the module is broken, or a name is that of a built-in one.
+    """
+    code = code or metrics_code()
+    if "metrics" not in code.files:
+        return {}
+    listed = getattr(code.module("metrics"), "METRICS", None)
+    file = code.folder / "metrics.py"
+    if not isinstance(listed, list) or not all(isinstance(metric, OwnMetric) for metric in listed):
+        raise ProjectError(f"{file}: METRICS is no list of OwnMetric: define it, or delete the file")
+    names = [metric.name for metric in listed]
+    taken = [name for name in names if name in CLASSIFICATION | REGRESSION or names.count(name) > 1]
+    if taken:
+        raise ProjectError(f"{file}: {taken[0]} is the name of another metric: choose a new one")
+    return {metric.name: metric for metric in listed}
+
+
+def metrics_for(scored: Scored, code: ModelCode | None = None) -> dict[str, Metric]:
+    """The metrics that these rows define, the owner's among them. A percentage of error needs a target without 0."""
+    builtin = REGRESSION if scored.kind == "regression" else CLASSIFICATION
+    if scored.kind == "regression" and not (scored.truth != 0).all():
+        builtin = {name: metric for name, metric in REGRESSION.items() if name != "mape"}
+    code = code or metrics_code()
+
+    def fault(error: Exception) -> str:
+        return code.fault(error, "metrics.py")
+
+    own = {name: metric.metric(fault) for name, metric in own_metrics(code).items() if scored.kind in metric.kinds}
+    return builtin | own
+
+
+def metric_named(name: str, scored: Scored, code: ModelCode | None = None, setting: str = "gates.primary") -> Metric:
+    """The metric of that name. Raises ProjectError, which names the setting, when these rows do not define it."""
+    known = metrics_for(scored, code)
     if name not in known:
-        raise ProjectError(f"gates.primary: {name!r} is not defined for this target; choose one of {', '.join(known)}")
+        raise ProjectError(f"{setting}: {name!r} is not defined for this target; choose one of {', '.join(known)}")
     return known[name]
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether more of a metric is better; True for one that there is no more."""
+    known = CLASSIFICATION | REGRESSION | own_metrics()
+    return known[name].higher_is_better if name in known else True
 
 
 def number(value: float) -> float | None:

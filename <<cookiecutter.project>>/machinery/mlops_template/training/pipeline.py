@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
+from ..owner.package import own_code, own_package
 from ..serving.model_code import ModelCode
 from ..settings.params import Columns, Params, Task
-from .own import own_code, own_package
 
 PIPELINE = "pipeline"
 

@@ -18,7 +18,7 @@ from ..console.progress import progress
 from ..errors import ProjectError
 from ..serving.model_code import ModelCode
 from ..settings.params import Candidate, Params, Range
-from .metrics import as_scored, mean_of_defined, metric_named, number
+from .metrics import Scored, as_scored, mean_of_defined, metric_named, number
 from .pipeline import build, labels
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -92,8 +92,8 @@ def folds_of(train: pd.DataFrame, params: Params) -> list[Fold]:
     return list(StratifiedKFold(count).split(target, target.astype("str")))
 
 
-def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params, code: ModelCode) -> float:
-    """The primary metric of a setting on one fold, more being better. One thread, so that every machine agrees."""
+def predict_fold(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params, code: ModelCode) -> Scored:
+    """A setting, fitted on one side of a fold and scored on the other. One thread, so that every machine agrees."""
     fit, held = (train.iloc[rows] for rows in fold)
     kinds = params.columns.kinds
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another one.
@@ -107,21 +107,29 @@ def score(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params, cod
             ) from None
         ready = code.inputs(held, kinds)
         if params.task == "regression":
-            classes, answers = None, pd.DataFrame({"prediction": pipeline.predict(ready)})
+            classes, predictions = None, pd.DataFrame({"prediction": pipeline.predict(ready)})
         else:
             classes = list(pipeline.classes_)
             names = [f"probability_{name}" for name in classes]
-            answers = pd.DataFrame(pipeline.predict_proba(ready), columns=names)
+            predictions = pd.DataFrame(pipeline.predict_proba(ready), columns=names)
     positive = classes[-1] if classes and params.columns.positive is None else params.columns.positive
-    scored = as_scored(held[params.columns.target], answers, classes, positive)
-    metric = metric_named(params.gates.primary, scored)
+    threshold = params.model.threshold if isinstance(params.model.threshold, float) else None
+    return as_scored(held[params.columns.target], predictions, classes, positive, threshold, held)
+
+
+def score(
+    setting: Setting, fold: Fold, train: pd.DataFrame, params: Params, code: ModelCode, judge: ModelCode
+) -> float:
+    """The primary metric of a setting on one fold, more being better; `judge` has the owner's metrics."""
+    scored = predict_fold(setting, fold, train, params, code)
+    metric = metric_named(params.gates.primary, scored, judge)
     return metric.value(scored) if metric.higher_is_better else -metric.value(scored)
 
 
-def search(train: pd.DataFrame, params: Params, code: ModelCode, alone: bool = False) -> list[Result]:
+def search(train: pd.DataFrame, params: Params, code: ModelCode, judge: ModelCode, alone: bool = False) -> list[Result]:
     """Every setting with its scores, in the order given; one of them is chosen: the best mean, the first of equals.
 
-    `train` has the derived columns, too.
+    `train` has the derived columns, too; `judge` has the owner's metrics.
 
     A single setting is chosen without being scored. Runs on the local cores, or on the Dask cluster whose
     scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`, where the caller is itself one of many, in this process.
@@ -132,11 +140,11 @@ def search(train: pd.DataFrame, params: Params, code: ModelCode, alone: bool = F
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
     if alone:
-        found = [score(setting, fold, train, params, code) for setting, fold in cells]
+        found = [score(setting, fold, train, params, code, judge) for setting, fold in cells]
     else:
         with cluster():
             run = joblib.Parallel(n_jobs=-1, return_as="generator")
-            scored = run(joblib.delayed(score)(setting, fold, train, params, code) for setting, fold in cells)
+            scored = run(joblib.delayed(score)(setting, fold, train, params, code, judge) for setting, fold in cells)
             found = list(progress(scored, len(cells), "searching"))
     scores = np.array(found).reshape(len(settings), len(folds))
     means = [mean_of_defined(list(row)).item() for row in scores]

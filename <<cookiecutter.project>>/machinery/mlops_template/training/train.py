@@ -18,8 +18,10 @@ from ..settings import paths
 from ..settings.params import Columns, Params, load_params
 from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
 from .features import describe_inputs, evenly, with_features
+from .metrics import metrics_code
 from .pipeline import build, labels, training_code
 from .search import Result, Setting, search
+from .threshold import threshold_of
 
 QUANTILES = np.linspace(0, 1, 21)
 MAX_CATEGORIES = 50
@@ -36,9 +38,11 @@ def main() -> None:
     trained_on = row_hashes(rows[columns.id])
     del rows  # millions of rows need not be held twice
     refuse_empty(train, columns)
-    results = search(train, params, code)
+    judge = metrics_code()
+    results = search(train, params, code, judge)
     chosen = next(result for result in results if result.chosen).setting
-    known = describe(train, results, params) | inputs
+    threshold = threshold_of(chosen, train, params, code, judge)
+    known = describe(train, results, params) | inputs | {"threshold": threshold}
     ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
     del train
     pipeline = fit(chosen, ready, target, params, code)

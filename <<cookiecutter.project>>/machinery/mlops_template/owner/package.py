@@ -5,9 +5,9 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import ProjectError
-from ..integrations.dependencies import SOURCE, file_of, imported, module_name
 from ..serving import inputs
 from ..serving.model_code import INPUTS, ModelCode
+from .dependencies import SOURCE, file_of, imported, module_name
 
 
 def own_package() -> str:
