@@ -219,10 +219,11 @@ def test_a_new_feature_is_compared_with_a_champion_that_does_not_know_it(shop: P
     run()
     kept = champion()
     write_package(shop, features=FEATURES, calendar=CALENDAR)
-    settle(columns={"numeric": ["price", "hour_of_week"]})
+    settle(columns={"numeric": ["price", "hour_of_week"]}, evaluate={"slices": ["region"]})
     run()
     comparison = compare(load_params(), "challenger.dir", "champion.dir", kept)
     assert comparison.verdict == "promote"
+    assert [one.slice for one in comparison.slices] == ["region = n", "region = s"]
     low = comparison.metrics["roc_auc"].difference.low
     assert low is not None and low > 0
 

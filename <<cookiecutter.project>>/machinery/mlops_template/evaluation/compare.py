@@ -19,6 +19,7 @@ from ..settings.params import Params
 from ..training import metrics
 from ..training.artifact import window, write_json
 from ..training.metrics import Array, metric_named, metrics_for, number
+from .evaluate import sliceable
 from .gates import (
     Cost,
     Difference,
@@ -172,7 +173,7 @@ def judge(encounter: Encounter) -> tuple[dict[str, MetricPair], list[SliceDiffer
     slices: list[SliceDifference] = []
     if encounter.directory:
         gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
-        slices = slice_differences(rows, params, *answers, primary, block, weights)
+        slices = slice_differences(sliceable(rows, params), params, *answers, primary, block, weights)
         if slices:
             gates.append(slices_gate(slices, asked))
     return metrics, slices, gates
