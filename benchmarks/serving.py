@@ -66,7 +66,7 @@ class Bench:
     def environment(self, name: str, groups: list[str], more: list[str] | None = None) -> Path:
         """An environment with the project's locked libraries of some groups, and with others."""
         place = self.folder / name
-        listed = output(["uv", "export", "-q", "--no-hashes", "--no-emit-project", *groups], self.project)
+        listed = output(["uv", "export", "-q", "--no-hashes", "--no-emit-workspace", *groups], self.project)
         (self.folder / f"{name}.txt").write_text(listed)
         subprocess.run(["uv", "venv", "-q", "--python", python(self.project), str(place)], check=True, env=ENVIRONMENT)
         chosen = {**ENVIRONMENT, "VIRTUAL_ENV": str(place)}

@@ -90,7 +90,8 @@ def test_what_is_not_needed_is_not_in_it(layers: list[dict[str, int]]) -> None:
     service = {name.split("/")[3] for name in names if name.startswith("app/src/")}
     assert service == {"__init__.py", "errors.py", "serving", "__pycache__"}
     model = {name.removeprefix("app/model/") for name in names if name.startswith("app/model/")}
-    assert model == {"model.onnx", "card.json", "golden.json", "schema.json", "serving.json", "release.json"}
+    code = {"code/features.py", "code/machinery_inputs.py", "code/pipeline.py"}
+    assert model == {"model.onnx", "card.json", "golden.json", "schema.json", "serving.json", "release.json"} | code
 
 
 def test_a_server_that_has_one_fetches_little_of_the_next(layers: list[dict[str, int]]) -> None:
@@ -102,7 +103,10 @@ def test_a_server_that_has_one_fetches_little_of_the_next(layers: list[dict[str,
 
 def test_no_credentials(docker: Engine, project: Path) -> None:
     """What lies beside the code on a laptop or a runner stays there: only what is named goes to the engine at all."""
-    secret, names = "of-nobodys-concern", (".env", ".netrc", "build/.env", "src/flight_delays/.env", "models/.env")
+    secret, names = (
+        "of-nobodys-concern",
+        (".env", ".netrc", "build/.env", "machinery/mlops_template/.env", "models/.env"),
+    )
     for name in names:
         (project / name).write_text(f"token = {secret}", encoding="utf-8")
     try:

@@ -60,12 +60,13 @@ def told(committed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def package(runtime: str) -> None:
+def package(runtime: str, derived: tuple[str, ...] = ()) -> None:
     """As much of a package as the build asks for."""
     folder = Path("build/model")
     folder.mkdir(parents=True)
     (folder / "release.json").write_text(json.dumps(RELEASE))
     (folder / "serving.json").write_text(json.dumps({"runtime": runtime}))
+    (folder / "card.json").write_text(json.dumps({"derived": derived}))
 
 
 def test_without_a_package_it_says_how_to_make_one(committed: Path) -> None:
@@ -74,10 +75,18 @@ def test_without_a_package_it_says_how_to_make_one(committed: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs are scripts")
-@pytest.mark.parametrize(("runtime", "group"), [("onnx", "serving"), ("sklearn", "serving-sklearn")])
-def test_the_libraries_are_those_of_what_serves(told: Path, runtime: str, group: str) -> None:
+@pytest.mark.parametrize(
+    ("runtime", "derived", "group"),
+    [
+        ("onnx", (), "serving"),
+        ("onnx", ("hour",), "serving-features"),
+        ("sklearn", (), "serving-sklearn"),
+        ("sklearn", ("hour",), "serving-sklearn"),
+    ],
+)
+def test_the_libraries_are_those_of_what_serves(told: Path, runtime: str, derived: tuple[str, ...], group: str) -> None:
     """And no others; a base image that is asked for takes the place of the Dockerfile's."""
-    package(runtime)
+    package(runtime, derived)
     assert f"served by {runtime}" in build(load_params(), "flights:1", "python@sha256:1")
     exported, built, *_ = told.read_text().splitlines()
     assert f"'--locked', '--only-group', '{group}'" in exported

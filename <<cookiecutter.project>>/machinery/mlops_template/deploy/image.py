@@ -6,7 +6,7 @@ from typing import Any
 
 from ..integrations import git
 from ..integrations.process import lines_of_json, run, watch
-from ..serving.files import RELEASE_FILE, SERVING_FILE, read
+from ..serving.files import CARD_FILE, RELEASE_FILE, SERVING_FILE, read
 from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import load_project
@@ -14,8 +14,6 @@ from .push import MODEL_LABEL, REVISION_LABEL, built_image
 
 REQUIREMENTS = paths.PACKAGE.with_name("requirements.txt")
 """The libraries of the image, each with the digests that `uv.lock` has."""
-GROUPS = {"onnx": "serving", "sklearn": "serving-sklearn"}
-"""The dependency group that holds them, for each way to serve."""
 MB = 1_000_000
 
 
@@ -27,7 +25,7 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     """
     release, runtime = read(paths.PACKAGE / RELEASE_FILE), read(paths.PACKAGE / SERVING_FILE)["runtime"]
     tag = tag or built_image(params)
-    lock_requirements(GROUPS[runtime])
+    lock_requirements(group_of(runtime, read(paths.PACKAGE / CARD_FILE)))
     options = ["--tag", tag]
     if base:
         options += ["--build-arg", f"BASE={base}"]
@@ -40,6 +38,13 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     named = ", ".join(f"{name} {part / MB:.1f}" for name, part in layers(tag).items())
     told = f"{tag}: champion {release['version']}, served by {runtime}, {size / MB:.1f} MB"
     return f"{told} ({named})" if named else told
+
+
+def group_of(runtime: str, card: dict[str, Any]) -> str:
+    """The dependency group of the image's libraries: derived inputs need pandas, and what features.py imports."""
+    if runtime == "sklearn":
+        return "serving-sklearn"
+    return "serving-features" if card["derived"] else "serving"
 
 
 def layers(tag: str) -> dict[str, int]:
@@ -55,7 +60,7 @@ def layers(tag: str) -> dict[str, int]:
 
 def lock_requirements(group: str) -> None:
     """Write down what `uv.lock` has for a dependency group. Raises ProjectError where the lock is out of date."""
-    options = ("--locked", "--only-group", group, "--no-emit-project", "--no-annotate", "--no-header", "--quiet")
+    options = ("--locked", "--only-group", group, "--no-emit-workspace", "--no-annotate", "--no-header", "--quiet")
     watch("uv", "export", *options, "--output-file", str(REQUIREMENTS))
 
 
