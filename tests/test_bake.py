@@ -73,7 +73,13 @@ src/PACKAGE/__init__.py
 src/PACKAGE/features.py
 src/PACKAGE/metrics.py
 src/PACKAGE/pipeline.py
+tests/conftest.py
 tests/test_contract.py
+tests/test_features.py
+tests/test_gates.py
+tests/test_pipeline.py
+tests/test_service.py
+tests/test_split.py
 """.split()
 """What a project holds, with every answer, before its first data and model."""
 
@@ -126,6 +132,16 @@ def test_exactly_these_files(baked: Path) -> None:
         expected.remove(".github/workflows/monitor.yml")
     assert names - expected == set(), "not in the list"
     assert expected - names == set(), "not in the project"
+
+
+def test_what_is_the_owners_is_little(baked: Path) -> None:
+    """Source and tests together, and the tests by themselves."""
+    source, tests = (
+        sum(len(path.read_text(encoding="utf-8").splitlines()) for path in (baked / folder).rglob("*.py"))
+        for folder in ("src", "tests")
+    )
+    assert source + tests < 600
+    assert tests < 400
 
 
 def test_no_delimiter_is_left(baked: Path) -> None:

@@ -17,7 +17,7 @@ from year import MONTHS, Feed, Month, Scored, decisions, lived, scores
 pytestmark = pytest.mark.slow
 
 WORKFLOW = "retrain.yml"
-WHOLE = ("decide", "train", "evaluate", "publish", "lint", "unit", "tests", "propose")
+WHOLE = ("decide", "train", "evaluate", "publish", "tests", "propose")
 STAYS = {"main", "dvc-storage", "retrain-log"}
 """The branches that are left when nothing waits for a person."""
 FAULT = "fault.txt"
@@ -81,7 +81,7 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
         assert [known["number"] for known in hub.issues("all")] == [issue["number"]]
         assert len(hub.comments(issue["number"])) == 1
 
-        for month, command, job in ((6, "retraining begin", "decide"), (7, "retraining publish", "publish")):
+        for month, command, job in ((6, "ci retraining begin", "decide"), (7, "ci retraining publish", "publish")):
             before = hub.head()
             feed.deliver(month)
             hub.dies_after(command) if job == "decide" else hub.dies_before(command)
@@ -103,7 +103,7 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
         feed.deliver(10)
         before, serving = hub.head(), champion(hub)
         failed = hub.schedule(WORKFLOW)
-        assert failed.results["unit"] == "failure", failed.log
+        assert failed.results["tests"] == "failure", failed.log
         assert hub.head() == before
         [pull] = hub.pulls()
         assert "the tests failed" in pull["body"]

@@ -200,7 +200,7 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
     began = time.monotonic()
     refused = cli(project_copy, "track", check=False, MLFLOW_TRACKING_URI=server)
     assert refused.startswith("error: MLflow at ") and "Traceback" not in refused
-    said = cli(project_copy, "deploy", "record", "champion", MLFLOW_TRACKING_URI=server)
+    said = cli(project_copy, "ci", "record", "champion", MLFLOW_TRACKING_URI=server)
     assert said.startswith("not recorded: MLflow at "), "no deployment fails for that"
     assert time.monotonic() - began < 60, "a server that is down is noticed at once"
 
@@ -237,7 +237,7 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
             ("champion", {"champion": 1}),
             ("rollback", {"champion": 1}),
         ):
-            said = cli(project_copy, "deploy", "record", record, MLFLOW_TRACKING_URI=server)
+            said = cli(project_copy, "ci", "record", record, MLFLOW_TRACKING_URI=server)
             assert said.startswith("version 1 of flight-delays "), said
             assert state(project_copy, server)["aliases"] == aliases, record
         found = state(project_copy, server)

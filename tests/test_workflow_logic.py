@@ -94,15 +94,16 @@ def test_when_they_start(workflows: dict[str, Content]) -> None:
 
 
 def test_what_a_branch_rule_requires_is_said_in_a_merge_queue_too(workflows: dict[str, Content]) -> None:
-    """Two jobs, whose names nothing else bears and which run however the others ended."""
+    """Two jobs, whose names nothing else bears and which run however others ended, if there are any."""
     for name, check in (("test", "tests"), ("pull-request", "model")):
         job = workflows[name]["jobs"][check]
         assert job["name"] == check
         assert "merge_group" in workflows[name]["on"]
         others = set(workflows[name]["jobs"]) - {check}
-        assert set(job["needs"]) == others
+        assert set(job.get("needs", ())) == others
         for status in RESULTS:
-            assert holds(job["if"], pull_request() | needed(**dict.fromkeys(others, status)), status)
+            holding = not others or holds(job["if"], pull_request() | needed(**dict.fromkeys(others, status)), status)
+            assert holding and (others or "if" not in job)
     named = [job.get("name", key) for workflow in workflows.values() for key, job in workflow["jobs"].items()]
     assert named.count("tests") == named.count("model") == 1
 
@@ -134,11 +135,10 @@ def test_no_code_of_a_pull_request_meets_the_token_that_comments(workflows: dict
         assert "pull_request.head" not in str(step)
 
 
-def test_tests_is_green_when_all_are(workflows: dict[str, Content]) -> None:
+def test_tests_is_green_when_the_one_check_command_is(workflows: dict[str, Content]) -> None:
     job = workflows["test"]["jobs"]["tests"]
-    for results in itertools.product(RESULTS, repeat=len(job["needs"])):
-        context = pull_request() | needed(**dict(zip(job["needs"], results, strict=True)))
-        assert passes(job, context) == (set(results) == {"success"}), results
+    assert not any("continue-on-error" in step or "if" in step for step in job["steps"])
+    assert job["steps"][-1]["run"].endswith(" check")
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)

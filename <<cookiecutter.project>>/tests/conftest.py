@@ -1,4 +1,4 @@
-"""A tiny project with the settings and the code of this one, and made-up rows that keep the contract: no data is needed."""
+"""A tiny project with the settings and code of this one, and made-up rows that keep the contract: no data is needed."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from mlops_template.training import train
 
 PROJECT = Path(__file__).parents[1]
 ROWS, HELD_OUT = 400, 100
-WORDS = "late early north south red blue large small never always".split()
+WORDS = ["late", "early", "north", "south", "red", "blue", "large", "small"]
 
 
 @pytest.fixture(scope="session")

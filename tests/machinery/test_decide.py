@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from mlops_template.integrations.git import GitError, git
 from mlops_template.retrain import log
-from mlops_template.retrain.decide import Decision, Situation, held_back, recall
+from mlops_template.champion.decision import Decision
+from mlops_template.retrain.decide import Situation, held_back, recall
 from mlops_template.retrain.log import Entry, Log
 from mlops_template.retrain.signals import Measured
 from mlops_template.settings.operation import Budget

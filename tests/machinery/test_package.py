@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.champion.promote import directory_digest
+from mlops_template.integrations.digests import directory_digest
 from mlops_template.deploy import package as packaging
 from mlops_template.deploy.package import package
 from mlops_template.errors import ProjectError

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from mlops_template.integrations.digests import directory_digest
 from mlops_template.champion import promote as promotion
-from mlops_template.champion.promote import directory_digest, promote
+from mlops_template.champion.promote import promote
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation.compare import Comparison, load_comparison, save_comparison
 from mlops_template.settings.params import load_params

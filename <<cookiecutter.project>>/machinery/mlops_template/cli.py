@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from .commands import data, deploy, issues, model, ready, retraining, serving, storage, versions
+from .commands import ci, data, deploy, model, ready, serving, storage, versions
 from .console.terminal import STARTED_IN
 from .errors import ProjectError
 from .integrations import actions
@@ -30,6 +30,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         ready.setup,
         ready.demo,
         ready.doctor,
+        ready.check,
     ],
     "Data": [
         data.ingest,
@@ -56,9 +57,6 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         versions.reproduce,
         versions.push,
         versions.pull,
-        versions.publish,
-        versions.pack,
-        versions.unpack,
     ],
 }
 for panel, commands in PANELS.items():
@@ -66,9 +64,8 @@ for panel, commands in PANELS.items():
         app.command(rich_help_panel=panel)(command)
 
 app.add_typer(deploy.app, name="deploy", rich_help_panel="Versions")
-app.add_typer(retraining.app, name="retraining", rich_help_panel="Versions")
-app.add_typer(issues.app, name="notice", rich_help_panel="Versions")
 app.add_typer(storage.app, name="storage", rich_help_panel="Versions")
+app.add_typer(ci.app, name="ci", rich_help_panel="Workflows")
 
 
 @app.callback()

@@ -22,12 +22,12 @@ def cost(scored: Scored) -> NDArray[np.float64]:
     """
     false_positive = (scored.decision == 1) & (scored.truth == 0)
     false_negative = (scored.decision == 0) & (scored.truth == 1)
-    return FALSE_POSITIVE * false_positive + FALSE_NEGATIVE * false_negative
+    return np.asarray(FALSE_POSITIVE * false_positive + FALSE_NEGATIVE * false_negative)
 
 
 def near(scored: Scored) -> NDArray[np.float64]:
     """Return 1 for each row whose prediction is near the truth, else 0: the metric is their share."""
-    return (np.abs(scored.prediction - scored.truth) <= NEAR).astype("float64")
+    return np.asarray(np.abs(scored.prediction - scored.truth) <= NEAR, dtype="float64")
 
 
 METRICS = [

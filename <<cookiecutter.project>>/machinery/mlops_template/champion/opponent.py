@@ -11,11 +11,11 @@ from ..errors import ProjectError
 from ..evaluation.compare import Comparison, compare
 from ..evaluation.matchup import Evaluation
 from ..integrations import dvc, git
+from ..integrations.digests import directory_digest
 from ..integrations.revisions import commit_of_result, pipeline_digests
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import cache, storage
-from .promote import directory_digest
 
 
 def compare_with_champion(params: Params, base: str, record: bool = True) -> Comparison | None:

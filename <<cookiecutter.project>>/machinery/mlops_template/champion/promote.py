@@ -1,7 +1,5 @@
 """Make the challenger the champion: `models/champion.dvc` points to it from the next commit on."""
 
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from ..evaluation.compare import Comparison, load_comparison, save_comparison
+from ..integrations.digests import directory_digest
 from ..integrations.dvc import load_yaml, output_digest
 from ..settings import paths
 from ..settings.params import Params
@@ -114,21 +113,3 @@ def write_pointer() -> None:
     with fresh.open("w", encoding="utf-8", newline="\n") as file:
         YAML().dump(pointer, file)
     fresh.replace(paths.CHAMPION_POINTER)
-
-
-def directory_digest(directory: Path) -> str:
-    """The digest that DVC gives a directory: the MD5 of the list of its files, each with its MD5."""
-    entries = [
-        {"md5": file_digest(path), "relpath": path.relative_to(directory).as_posix()}
-        for path in directory.rglob("*")
-        if path.is_file()
-    ]
-    entries.sort(key=lambda entry: entry["relpath"])
-    listing = json.dumps(entries, sort_keys=True).encode()
-    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
-
-
-def file_digest(path: Path) -> str:
-    """MD5 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

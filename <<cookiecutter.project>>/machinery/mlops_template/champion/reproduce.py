@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..integrations import git
+from ..integrations.digests import directory_digest, file_digest
 from ..integrations.revisions import pipeline_digests
 from ..settings import paths
 from ..storage.cache import bring, file_digests
 from .lineage import find_champion, trained_in
-from .promote import directory_digest, file_digest
 
 FOREIGN = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "DVC_ROOT")
 """Variables that would send uv or DVC to this project's environment."""

@@ -1,7 +1,7 @@
 """`deploy`: from a champion to production, step by step, as `deploy.yml` takes them."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -59,15 +59,6 @@ def try_image(version: Version = "champion") -> None:
 
 
 @app.command()
-def registry() -> None:
-    """Say where the image is published, to log in there."""
-    from ..deploy.push import registry
-    from ..settings.params import load_params
-
-    say(registry(load_params()))
-
-
-@app.command()
 def publish(
     version: Version = "champion",
     built: Annotated[bool, typer.Option("--built/--find", help="Push what was built here, or find it there.")] = True,
@@ -102,27 +93,3 @@ def rollback(environment: Place) -> None:
     from ..settings.params import load_params
 
     say(rollback(load_params(), environment))
-
-
-@app.command()
-def record(
-    what: Annotated[Literal["challenger", "champion", "rollback"], typer.Argument(help="What became of it.")],
-    version: Version = "champion",
-) -> None:
-    """Tell the MLflow server, if there is one: version and aliases."""
-    from ..deploy import aliases
-
-    told = {"challenger": aliases.under_way, "champion": aliases.in_production, "rollback": aliases.taken_back}
-    say(told[what](version))
-
-
-@app.command()
-def release(
-    version: Version = "champion",
-    image: Annotated[str, typer.Option(help="That was published.")] = "",
-) -> None:
-    """Have a release at GitHub: the model card, the report, the image."""
-    from ..deploy.releases import release
-    from ..settings.params import load_params
-
-    say(release(load_params(), version, image))

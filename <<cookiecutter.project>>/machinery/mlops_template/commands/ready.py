@@ -31,8 +31,15 @@ def demo(
     demo(months, absolute(keep), say)
 
 
+def check() -> None:
+    """Run what `test.yml` runs: format, lint, types, workflows, tests."""
+    from ..doctor.check import check
+
+    say(check(say))
+
+
 def doctor() -> None:
-    """Look at what must be right outside the code, here and on GitHub; say what mends it."""
+    """Look at what must be right outside the code, here and on GitHub; say what fixes it."""
     from ..doctor.doctor import doctor
     from ..integrations.checks import WRONG
 

@@ -1,17 +1,16 @@
-"""Versions: of data, code and model together; logged, listed, traced back, sent, fetched and handed over."""
+"""Versions: of data, code and model together; logged, listed, traced back, sent and fetched."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..console.terminal import STARTED_IN, console, say
+from ..console.terminal import console, say
 
 
 def track(
     history: Annotated[bool, typer.Option(help="Log every result in the history of main, oldest first.")] = False,
 ) -> None:
-    """Log the pipeline's result to MLflow, once: again, it changes nothing."""
+    """Log the pipeline's result to MLflow; idempotent."""
     from ..tracking.track import track
 
     say(track(history=history))
@@ -67,27 +66,3 @@ def pull() -> None:
     from ..storage import storage
 
     say(storage.pull())
-
-
-def publish(
-    branch: Annotated[str, typer.Option(help="The branch at origin that the checked-out commit is the last of.")],
-    message: Annotated[str | None, typer.Option(help="The message of the commit.")] = None,
-) -> None:
-    """Commit the results and push them: data and models first, then the branch, if it did not move meanwhile."""
-    from ..champion.publish import publish
-
-    say(publish(branch, message))
-
-
-def pack(folder: Annotated[Path, typer.Argument(help="To be made, or empty.")]) -> None:
-    """Put the result of the pipeline into a folder, for another job or machine at the same commit."""
-    from ..storage.bundle import pack
-
-    say(pack(STARTED_IN / folder))
-
-
-def unpack(folder: Annotated[Path, typer.Argument(help="What `pack` filled.")]) -> None:
-    """Take over a packed result, if it is one and of the commit that is checked out."""
-    from ..storage.bundle import unpack
-
-    say(unpack(STARTED_IN / folder))

@@ -6,12 +6,12 @@ from typing import Any
 from ..render.markdown import fenced
 from . import actions, gh
 
-LABEL = "notice"
+LABEL = "alert"
 LONGEST = 60_000
 """Characters of a file. The text of an issue holds 65,536."""
 
 
-def open_notice(key: str, title: str, files: list[Path]) -> str:
+def open_alert(key: str, title: str, files: list[Path]) -> str:
     """Open the issue of that key, or bring it up to date: Markdown as it is, the end of any other file to the letter.
 
     Files that are not there are left out. Returns a line that says what was done.
@@ -26,7 +26,7 @@ def open_notice(key: str, title: str, files: list[Path]) -> str:
         return f"opened issue {made['number']}: {made['html_url']}"
 
 
-def close_notice(key: str, why: str) -> str:
+def close_alert(key: str, why: str) -> str:
     """Close the issue of that key with a word on why, if there is one. Returns a line that says what was done."""
     with gh.required() as repository:
         known = find(repository, key)

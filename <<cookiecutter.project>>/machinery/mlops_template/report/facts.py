@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..champion.decision import Decision, decided
 from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
 from ..champion.stages import differs
 from ..errors import ProjectError
 from ..evaluation.compare import Comparison, digest_of, load_comparison
 from ..evaluation.matchup import meet
 from ..integrations import git
-from ..retrain.decide import Decision, decided
 from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import load_project

@@ -1,10 +1,10 @@
 """The commit that a retraining starts from: `main` with the fresh data, on a branch that nobody works on."""
 
+from ..champion.decision import decided
 from ..errors import ProjectError
 from ..integrations import actions, dvc, git
 from ..settings import paths
 from ..storage import storage
-from .decide import decided
 
 BRANCH = "retrain/next"
 """Made anew by each retraining, and gone when it has ended; what a run that died left there is of no use."""

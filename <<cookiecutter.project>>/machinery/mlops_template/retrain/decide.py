@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from ..champion.decision import Decision, Signal
 from ..champion.opponent import champion_digest, champion_directory
 from ..errors import ProjectError
 from ..integrations import actions, dvc, git
@@ -17,7 +18,7 @@ from ..storage import storage
 from ..training.artifact import write_json
 from . import log
 from .log import Log
-from .signals import Measured, Signal, measure
+from .signals import Measured, measure
 
 INPUTS = ("params.yaml", "contract.yaml", "dvc.yaml", "dvc.lock", "uv.lock", "models", "src", "machinery", "tests")
 """What a result depends on beside the data: where none of it changed, the same data comes to the same end."""
@@ -31,35 +32,6 @@ class Situation:
     inputs: str
     trained: bool
     """Whether the last training was on this data."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether to retrain, `why`, and what speaks `against` it: all of it is kept, whatever the answer is."""
-
-    at: str
-    retrain: bool
-    why: list[str]
-    against: list[str]
-    signals: list[Signal]
-    newest: str | None
-    rows: int
-    new_rows: int
-    data: str
-    inputs: str
-
-    @property
-    def sentence(self) -> str:
-        """The decision and its reasons, on one line."""
-        answer = "retrain" if self.retrain else "do not retrain"
-        told = "; ".join(self.why) or "nothing speaks for it"
-        against = "; ".join(self.against)
-        but = f", {'but' if self.why else 'and'} {against}" if against else ""
-        return f"{answer}: {told}{but}"
-
-    def __str__(self) -> str:
-        figures = [f"{'✓' if found.given else '–'} {found.reason:<8} {found.figure}" for found in self.signals]
-        return "\n".join([*figures, self.sentence])
 
 
 def decide(params: Params, force: str = "") -> Decision:
@@ -161,12 +133,3 @@ def keep(entry: log.Entry) -> None:
         if actions.running():
             raise
         print(f"not added to the branch {log.BRANCH}: {error}", flush=True)
-
-
-def decided(base: str = "HEAD^") -> Decision | None:
-    """The decision that lies with the results, None where they come of none, or that of the revision `base` is it."""
-    text = dvc.read(paths.DECISION, None)
-    if text is None or text == dvc.read(paths.DECISION, base):
-        return None
-    content = json.loads(text)
-    return Decision(**{**content, "signals": [Signal(**signal) for signal in content["signals"]]})

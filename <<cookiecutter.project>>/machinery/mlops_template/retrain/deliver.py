@@ -6,6 +6,7 @@ An open pull request of an earlier retraining is brought up to date, unless some
 from dataclasses import dataclass
 from typing import Any
 
+from ..champion.decision import Decision, decided
 from ..errors import ProjectError
 from ..integrations import actions, dvc, gh, git
 from ..integrations.checks import NotSeen
@@ -13,7 +14,6 @@ from ..settings import paths
 from ..storage import storage
 from ..storage.results import changed_results
 from .begin import BRANCH as BEGUN
-from .decide import Decision, decided
 
 PREFIX = "retrain/"
 TRAILER = "Retrained-on"
@@ -38,7 +38,7 @@ def publish() -> Published:
     """
     decision = decided()
     if decision is None or git.answers("rev-parse", "--verify", "--quiet", "HEAD^") is None:
-        raise ProjectError("no retraining is checked out: `retraining begin` starts one")
+        raise ProjectError("no retraining is checked out: `ci retraining begin` starts one")
     tree = git.tree_with(changed_results(), "HEAD")
     message = f"{title(decision, promoted())}\n\n{reasons(decision)}\n\n{TRAILER}: {decision.data}"
     commit = git.git(*git.identity(), "commit-tree", tree, "-p", "HEAD^", "-m", message)

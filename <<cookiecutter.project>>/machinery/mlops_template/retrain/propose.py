@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..champion.decision import Decision, decided
 from ..errors import ProjectError
 from ..integrations import actions, gh, git
-from ..integrations.issues import close_notice, open_notice
+from ..integrations.issues import close_alert, open_alert
 from ..render.markdown import words
 from ..settings import paths
 from ..settings.params import Params
 from .begin import BRANCH, remove
-from .decide import Decision, decided, inputs_digest, record_outcome
+from .decide import inputs_digest, record_outcome
 from .deliver import open_pulls, promoted, title
 
 LABEL = "retrain"
@@ -40,7 +41,7 @@ def propose(params: Params, found: Result) -> str:
     """End a retraining. Returns a line that says how. Raises ProjectError where GitHub refuses."""
     decision = decided()
     if decision is None:
-        raise ProjectError("no retraining is checked out: `retraining begin` starts one")
+        raise ProjectError("no retraining is checked out: `ci retraining begin` starts one")
     with gh.required() as repository:
         if found.commit:
             set_statuses(repository, found)
@@ -55,11 +56,11 @@ def end(repository: gh.Repository, params: Params, decision: Decision, found: Re
     """Do what the verdict and the level ask for: the outcome in a word, and where it is to be seen."""
     manual = params.retrain.automation == "manual"
     if found.verdict not in VERDICTS or (found.verdict in ("promote", "keep") and not found.commit and not manual):
-        told = open_notice(FAILED, "The retraining broke down", [found.report])
+        told = open_alert(FAILED, "The retraining broke down", [found.report])
         return "died", f"a job before this one failed; {told}"
     if found.verdict == "fail":
-        return "failed", open_notice(FAILED, "The retrained model must not go live", [found.report])
-    close_notice(FAILED, f"The retraining came to an end, with the verdict {found.verdict}.")
+        return "failed", open_alert(FAILED, "The retrained model must not go live", [found.report])
+    close_alert(FAILED, f"The retraining came to an end, with the verdict {found.verdict}.")
     if manual:
         return "reported", "the level of automation is manual: nothing was proposed"
     if not found.commit:
@@ -150,7 +151,7 @@ def open_pull(repository: gh.Repository, decision: Decision, found: Result, left
         if refused.status != 403:
             raise
         return "not proposed", tell_how(repository, found)
-    close_notice(FORBIDDEN, "A pull request could be opened.")
+    close_alert(FORBIDDEN, "A pull request could be opened.")
     set_labels(repository, pull, found.verdict)
     return "proposed", str(pull["html_url"])
 
@@ -169,7 +170,7 @@ def tell_how(repository: gh.Repository, found: Result) -> str:
         encoding="utf-8",
         newline="\n",
     )
-    return open_notice(FORBIDDEN, "A retrained model waits for its pull request", [note, found.report])
+    return open_alert(FORBIDDEN, "A retrained model waits for its pull request", [note, found.report])
 
 
 def set_labels(repository: gh.Repository, pull: dict[str, Any], verdict: str) -> None:

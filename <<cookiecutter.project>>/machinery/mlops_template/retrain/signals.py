@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..champion.decision import Signal
 from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
@@ -26,15 +27,6 @@ FEWEST_ROWS = 50
 
 MOST_ROWS = 200_000
 """Of the champion's training rows, evenly drawn, that distributions are held against."""
-
-
-@dataclass(frozen=True)
-class Signal:
-    """One reason to retrain: whether it is `given`, and the figure behind it."""
-
-    reason: str
-    given: bool
-    figure: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..errors import ProjectError
 from ..integrations import gh
-from ..integrations.issues import close_notice, open_notice
+from ..integrations.issues import close_alert, open_alert
 from ..settings.paths import STAGES
 
 
@@ -29,7 +29,7 @@ def watch(workflow: str, within: str) -> str:
     told = f"{workflow} {what} {last:%Y-%m-%d %H:%M} UTC, {within} are allowed"
     key = f"watch-{workflow}"
     if made["state"] == "active" and ago <= longest:
-        return f"{told}; {close_notice(key, f'{workflow} ended well again.')}"
+        return f"{told}; {close_alert(key, f'{workflow} ended well again.')}"
     state = "is active" if made["state"] == "active" else f"is {made['state'].replace('_', ' ')}"
     note = STAGES.with_name("watch.md")
     note.parent.mkdir(parents=True, exist_ok=True)
@@ -41,4 +41,4 @@ def watch(workflow: str, within: str) -> str:
         encoding="utf-8",
         newline="\n",
     )
-    return f"{told}; {open_notice(key, f'{workflow} has not ended well for too long', [note])}"
+    return f"{told}; {open_alert(key, f'{workflow} has not ended well for too long', [note])}"

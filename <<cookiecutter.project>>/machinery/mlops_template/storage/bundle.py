@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from ..champion.promote import file_digest
 from ..errors import ProjectError
 from ..integrations import dvc
+from ..integrations.digests import file_digest
 from ..integrations.git import head
 from ..settings import paths
 from ..settings.project import load_project

@@ -1,8 +1,6 @@
 """The stage `train`: search the candidates, fit the best on all training rows, write the challenger."""
 
-import hashlib
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ..console.stage import run_stage
 from ..errors import ProjectError
+from ..integrations.digests import file_digest
 from ..serving.model_code import ModelCode
 from ..settings import paths
 from ..settings.params import Columns, Params, load_params
@@ -80,7 +79,7 @@ def describe(train: pd.DataFrame, results: list[Result], params: Params) -> dict
         "task": params.task,
         "target": columns.target,
         "features": columns.kinds,
-        "training": {"rows": len(train), **window(times), "digest": digest(paths.TRAIN)},
+        "training": {"rows": len(train), **window(times), "digest": file_digest(paths.TRAIN)},
         "estimator": chosen.estimator,
         "params": chosen.params,
         "seed": params.model.seed,
@@ -133,12 +132,6 @@ def profile(column: pd.Series) -> dict[str, Any]:
     commonest = shares.sort_values(ascending=False, kind="stable").head(MAX_CATEGORIES)
     frequencies = {str(name): round(float(share), 9) for name, share in commonest.items()}
     return {"missing": missing, "frequencies": frequencies, "categories": len(shares)}
-
-
-def digest(path: Path) -> str:
-    """MD5 of a file, as DVC names it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 if __name__ == "__main__":
