@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -24,6 +25,8 @@ STARTED_HERE = Path(ANSWERS["__started_in"]) == Path(ANSWERS["_output_dir"])
 ENTER = f"cd {PROJECT if STARTED_HERE else shlex.quote(str(Path.cwd()))}"
 FINISH = f"{ENTER} && uv run {PROJECT} setup"
 
+ABBREVIATIONS = {"gh:": "github.com", "gl:": "gitlab.com", "bb:": "bitbucket.org"}
+
 LEFT_OUT = {
     ("automation", "manual"): [".github/workflows/monitor.yml"],
     ("deploy", "image"): ["deploy/swarm", "deploy/kubernetes", ".github/workflows/rollout.yml"],
@@ -38,6 +41,7 @@ FOREIGN = ("VIRTUAL_ENV", "PYTHONHOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_F
 
 def main():
     leave_out()
+    record()
     if Path(".git").exists():
         say("Written over an existing repository: look at `git diff`, then commit what you want to keep.")
         return
@@ -64,6 +68,41 @@ def leave_out():
     for caches in ("__pycache__", ".ruff_cache", ".mypy_cache"):  # of whoever works on the machinery
         for folder in list(Path("machinery").rglob(caches)):
             shutil.rmtree(folder)
+
+
+def record():
+    """Write down what `update` needs: the template's address, if it has one, its version and the answers."""
+    pyproject = Path("machinery/pyproject.toml").read_text(encoding="utf-8")
+    content = {
+        "template": address(ANSWERS.get("_template", "")),
+        "version": re.search(r'^version = "(.*)"$', pyproject, re.MULTILINE)[1],
+        "commit": template_commit(),
+        "answers": {name: text for name, text in ANSWERS.items() if not name.startswith("_") and name != "setup"},
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    Path(".mlops-template.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def template_commit():
+    """The commit of the template that was rendered, None where it is not in git."""
+    directory = Path(ANSWERS["__started_in"]) / ANSWERS.get("_repo_dir", "")
+    command = ["git", "-C", str(directory), "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        found = subprocess.run(command, env=environment(), capture_output=True, encoding="utf-8")
+    except OSError:
+        return None
+    return found.stdout.strip() or None
+
+
+def address(template):
+    """The URL of a template's repository, without credentials; None for a directory, an archive or a file."""
+    for short, host in ABBREVIATIONS.items():
+        if template.startswith(short):
+            return f"https://{host}/{template.removeprefix(short)}.git"
+    url = template.removeprefix("git+")
+    if re.match(r"(https?|ssh|git)://", url) and not url.endswith(".zip"):
+        return re.sub(r"^(https?://)[^/@]*@", r"\1", url)
+    return url if re.match(r"[\w.-]+@[\w.-]+:", url) else None
 
 
 def create_repository():

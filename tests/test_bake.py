@@ -54,6 +54,7 @@ FILES = """
 .github/workflows/train.yml
 .github/zizmor.yml
 .gitignore
+.mlops-template.json
 .python-version
 Dockerfile
 LICENSE

@@ -3,7 +3,6 @@
 Their `if:` are evaluated for events that need not happen here; that the jobs do what they say is seen under act.
 """
 
-import itertools
 import json
 import re
 import subprocess

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from .commands import ci, data, deploy, model, ready, serving, storage, versions
+from .commands import ci, data, deploy, model, ready, serving, storage, update, versions
 from .console.terminal import STARTED_IN
 from .errors import ProjectError
 from .integrations import actions
@@ -31,6 +31,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         ready.demo,
         ready.doctor,
         ready.check,
+        update.update,
     ],
     "Data": [
         data.ingest,

@@ -1,0 +1,1 @@
+"""A newer version of the template, merged into a project that its owner has changed meanwhile."""
