@@ -283,7 +283,7 @@ def test_issues_and_pull_requests_are_numbered_together(hub: GitHub) -> None:
         asks("DELETE", "issues/2/labels/old"),
         shows.format("2 1"),
         asks("PATCH", "issues/1", body="was broken"),
-        asks("POST", "issues/1/comments", body="mended"),
+        asks("POST", "issues/1/comments", body="fixed"),
         asks("PATCH", "issues/1", state="closed", state_reason="completed"),
         shows.format("2"),
         asks("PATCH", "pulls/2", title="Much better", state="closed"),
@@ -301,7 +301,7 @@ def test_issues_and_pull_requests_are_numbered_together(hub: GitHub) -> None:
         "was broken",
     )
     assert issue["user"]["login"] == "github-actions[bot]"
-    assert hub.comments(1) == ["mended"]
+    assert hub.comments(1) == ["fixed"]
     [pull] = hub.pulls("all")
     assert (pull["number"], pull["state"], pull["title"]) == (2, "closed", "Much better")
     assert [label["name"] for label in pull["labels"]] == ["retrain", "feed"]

@@ -1,4 +1,4 @@
-"""`doctor` in a clone as a colleague has it: what it finds wrong is mended by the commands it names."""
+"""`doctor` in a clone as a colleague has it: what it finds wrong is fixed by the commands it names."""
 
 import time
 from collections.abc import Iterator

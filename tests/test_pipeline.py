@@ -21,7 +21,7 @@ SEARCH = """
     - estimator: sklearn.ensemble.HistGradientBoostingClassifier
       params: { max_iter: 30 }
       ranges: { learning_rate: [0.05, 0.2] }
-  search: { folds: 3, draws: 2 }
+  search: { folds: 3, n_iter: 2 }
 
 evaluate:
 """

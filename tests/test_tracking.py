@@ -312,9 +312,9 @@ client.update_run("{done["id"]}", status="RUNNING")
     assert results(state(project_copy)) == []
 
     cli(project_copy, "track")
-    (anew,) = results(state(project_copy))
-    assert anew["id"] != done["id"]
-    assert {**anew["tags"], "model": ""} == {**done["tags"], "model": ""}
+    (again,) = results(state(project_copy))
+    assert again["id"] != done["id"]
+    assert {**again["tags"], "model": ""} == {**done["tags"], "model": ""}
 
 
 def test_two_processes_may_be_the_first_to_use_a_store(project_copy: Path) -> None:

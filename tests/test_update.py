@@ -46,7 +46,7 @@ def later(template: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def release(later: Path) -> Release:
-    """`release("0.2.0", {"README.md": change, "gone.md": None})` commits changes of the project's files, and tags them."""
+    """`release("0.2.0", {"README.md": change, "gone.md": None})` commits changes of the project, and tags it."""
 
     def make(version: str, changes: dict[str, Callable[[str], str] | None], template: bool = False) -> None:
         for name, change in changes.items():

@@ -141,7 +141,7 @@ def test_a_worse_model_is_stopped_until_somebody_accepts_it(hub: GitHub) -> None
     assert_untouched(hub, before)
     text = comment(hub, run)
     assert "keep" in text
-    assert "possibly worse than the champion" in text
+    assert "non-inferiority not shown" in text
 
     hub.label(number, "accept-regression")
     accepted = hub.pull_request(number, action="labeled")
@@ -283,7 +283,7 @@ def test_a_report_that_is_too_long_for_a_comment_is_shortened(hub: GitHub) -> No
 
 
 def test_a_commit_that_is_no_longer_in_a_pull_request_is_not_commented(hub: GitHub) -> None:
-    """Its branch was pushed anew by force, or the pull request was closed meanwhile."""
+    """Its branch was pushed again by force, or the pull request was closed meanwhile."""
     number = propose(hub, BETTER)
     pull = hub.pull(number)
     gone = Run(99, "pull-request.yml", {"pull_request": pull | {"head": pull["head"] | {"sha": "0" * 40}}}, {}, 0, "")

@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "columns": {"id": "id", "time": "time", "target": "y", "numeric": ["x"]},
     "split": {"holdout": "5 days"},
     "model": {"threads": 1, "candidates": [{"estimator": "sklearn.linear_model.LinearRegression"}]},
-    "evaluate": {"resamples": 100},
+    "evaluate": {"n_bootstrap": 100},
     "gates": {"primary": "mae", "margin": 1.0},
 }
 START = "2024-02-01"

@@ -18,7 +18,7 @@ from mlops_template.settings.operation import Budget
 from .conftest import Clone
 
 NOW = datetime(2024, 5, 15, 12, tzinfo=UTC)
-BUDGET = Budget(least_rows=100, cool_down="6 hours", per_week=2)
+BUDGET = Budget(min_new_rows=100, cool_down="6 hours", per_week=2)
 FRESH = Situation(data="d2", inputs="i1", trained=False)
 
 
@@ -61,7 +61,7 @@ def test_what_died_is_tried_again_at_once() -> None:
 
 
 def test_few_new_rows_are_waited_for() -> None:
-    assert against(new_rows=99) == ["99 more rows to train on are too few (least_rows: 100)"]
+    assert against(new_rows=99) == ["99 more rows to train on are too few (min_new_rows: 100)"]
     assert against(new_rows=100) == []
 
 

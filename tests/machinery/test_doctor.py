@@ -1,4 +1,4 @@
-"""`doctor` finds what is wrong outside the code, names the command that mends it, and stays calm about the rest."""
+"""`doctor` finds what is wrong outside the code, names the command that fixes it, and stays calm about the rest."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from mlops_template.commands import ready
 from mlops_template.doctor import doctor, github
 from mlops_template.errors import ProjectError
 from mlops_template.integrations import gh as gh_module
-from mlops_template.integrations.checks import RIGHT, UNSEEN, WRONG, Finding, find
+from mlops_template.integrations.checks import RIGHT, UNSEEN, WRONG, CheckResult, find
 from mlops_template.integrations.git import git
 from mlops_template.settings.operation import Deploy
 from mlops_template.settings.params import Params
@@ -84,7 +84,7 @@ WELL: dict[str, Any] = {
 """A repository at which everything is as it should be."""
 
 Gh = Callable[..., None]
-Github = Callable[..., dict[str, Finding]]
+Github = Callable[..., dict[str, CheckResult]]
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gh]:
 def at_github(gh: Gh) -> Github:
     """`at_github({path: answer})` is all that is found where GitHub answers so and well otherwise, by name."""
 
-    def at_github(changed: dict[str, Any] | None = None, **trouble: Any) -> dict[str, Finding]:
+    def at_github(changed: dict[str, Any] | None = None, **trouble: Any) -> dict[str, CheckResult]:
         gh(WELL | (changed or {}), **trouble)
         return {finding.what: finding for finding in github.findings("../.storage")}
 
@@ -143,7 +143,7 @@ def test_a_repository_as_it_should_be(at_github: Github) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "path", "answer", "mends"),
+    ("what", "path", "answer", "fixes"),
     [
         ("default branch", "", {"default_branch": "trunk"}, "is trunk, .* `gh repo edit --default-branch main`"),
         ("Actions", "/actions/permissions", {"enabled": False}, "are off: `gh api --method PUT .* -F enabled=true"),
@@ -175,17 +175,17 @@ def test_a_repository_as_it_should_be(at_github: Github) -> None:
     ],
 )
 def test_a_wrong_setting_is_named_with_what_mends_it(
-    at_github: Github, what: str, path: str, answer: Any, mends: str
+    at_github: Github, what: str, path: str, answer: Any, fixes: str
 ) -> None:
     """One line of the seven, and the others are right."""
     found = at_github({f"{REPO}{path}": (200, answer)})
-    assert_wrong(found.pop(what), mends)
+    assert_wrong(found.pop(what), fixes)
     assert {finding.mark for finding in found.values()} == {RIGHT}
 
 
-def assert_wrong(finding: Finding, mends: str) -> None:
+def assert_wrong(finding: CheckResult, fixes: str) -> None:
     """It is a fault, in one line that matches."""
-    with pytest.raises(ProjectError, match=mends):
+    with pytest.raises(ProjectError, match=fixes):
         assert finding.mark == WRONG, finding
         assert "\n" not in str(finding)
         raise ProjectError(finding.told)
@@ -260,7 +260,7 @@ def test_what_the_storage_needs_is_named(gh: Gh, storage: str, shared: bool) -> 
         assert login(storage).told.count(" set ") == 1
 
 
-def login(storage: str) -> Finding:
+def login(storage: str) -> CheckResult:
     """What is found about the way to a storage."""
     return find("login", lambda: github.login(REPOSITORY, storage.partition("://")[0]))
 
@@ -362,7 +362,7 @@ def test_git_has_to_know_an_author() -> None:
     git("config", "user.name", "Ada")
     assert_wrong(find("git identity", doctor.identity), "who you are: `git config --global user.email")
     git("config", "user.email", "ada@example.com")
-    assert find("git identity", doctor.identity) == Finding(RIGHT, "git identity", "Ada <ada@example.com>")
+    assert find("git identity", doctor.identity) == CheckResult(RIGHT, "git identity", "Ada <ada@example.com>")
 
 
 def test_there_should_be_an_origin() -> None:
@@ -421,7 +421,7 @@ def test_all_is_looked_at_whatever_goes_wrong(project: Path, monkeypatch: pytest
 def test_only_a_fault_makes_the_command_fail(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mark: str, wrong: bool
 ) -> None:
-    findings = [Finding(RIGHT, "this", "is right"), Finding(mark, "that", "tells")]
+    findings = [CheckResult(RIGHT, "this", "is right"), CheckResult(mark, "that", "tells")]
     monkeypatch.setattr(doctor, "doctor", lambda: findings)
     if wrong:
         with pytest.raises(typer.Exit) as ended:

@@ -113,10 +113,10 @@ def test_a_champion_that_no_longer_answers_is_met_by_its_stored_predictions(
 ) -> None:
     """The figures are those of the model itself, and the record says by what it was met and why."""
     whole = compare(params, "challenger.dir", "champion.dir", CHAMPION, record=False)
-    assert whole.met == "model" and whole.metrics["roc_auc"].difference.value == 0
+    assert whole.champion_source == "model" and whole.metrics["roc_auc"].difference.value == 0
     fault()
     comparison = met(params)
-    assert (comparison.met, comparison.verdict, comparison.rows) == ("stored predictions", "promote", 150)
+    assert (comparison.champion_source, comparison.verdict, comparison.rows) == ("stored predictions", "promote", 150)
     assert comparison.metrics == whole.metrics and comparison.slices == whole.slices
     assert comparison.champion == "champion.dir" and comparison.champion_cost
     assert comparison.champion_cost.latency_ms is None
@@ -146,7 +146,7 @@ def test_only_rows_that_neither_was_trained_on_are_met(params: Params) -> None:
     trained_on = artifact.row_hashes(rows["id"].iloc[:480])
     artifact.np.save(CHAMPION / artifact.TRAINING_ROWS_FILE, trained_on)
     comparison = met(params)
-    assert (comparison.met, comparison.rows) == ("stored predictions", 120)
+    assert (comparison.champion_source, comparison.rows) == ("stored predictions", 120)
     assert "30 of the 150" in next(found.detail for found in comparison.gates if found.gate == "champion unseen")
 
 
@@ -179,7 +179,7 @@ def test_without_predictions_only_metrics_are_known_and_the_champion_stays(
 ) -> None:
     truncated()
     comparison = met(params, kept)
-    assert (comparison.met, comparison.verdict, comparison.slices) == ("metrics only", "keep", [])
+    assert (comparison.champion_source, comparison.verdict, comparison.slices) == ("metrics only", "keep", [])
     assert comparison.reasons[0].startswith("only the champion's metrics are known") and told in comparison.reasons[0]
     assert "nothing shows the challenger to be not worse" in comparison.reasons[1]
     assert "promote --force --why" in comparison.reasons[1]
@@ -192,14 +192,14 @@ def test_what_it_was_trained_on_must_be_known(params: Params) -> None:
     """Without its list nobody can say which of its predictions are of rows that it had not seen."""
     truncated()
     (CHAMPION / artifact.TRAINING_ROWS_FILE).unlink()
-    assert met(params).met == "metrics only"
+    assert met(params).champion_source == "metrics only"
 
 
 def test_a_champion_of_which_nothing_is_kept_is_still_no_reason_to_stop(params: Params) -> None:
     shutil.rmtree(CHAMPION)
     CHAMPION.mkdir()
     comparison = met(params, Evaluation)
-    assert (comparison.met, comparison.verdict) == ("metrics only", "keep")
+    assert (comparison.champion_source, comparison.verdict) == ("metrics only", "keep")
     assert comparison.metrics["roc_auc"].champion is None
     assert "the champion's roc_auc is not known" in comparison.reasons[1]
 
@@ -218,17 +218,17 @@ def test_the_challengers_own_errors_are_not_taken_for_the_champions(params: Para
 
 
 def test_a_record_stands_until_the_champion_is_met_by_more(params: Params) -> None:
-    """Once the library is mended, to compare again brings the real comparison."""
+    """Once the library is fixed, to compare again brings the real comparison."""
     model = PIPELINE.read_bytes()
     truncated()
     least = met(params, no_predictions)
     assert met(params, no_predictions) == least
     better = met(params)
-    assert better.met == "stored predictions"
+    assert better.champion_source == "stored predictions"
     assert met(params, no_predictions) == better
     PIPELINE.write_bytes(model)
     best = met(params)
-    assert best.met == "model"
+    assert best.champion_source == "model"
     truncated()
     assert met(params) == best == load_comparison()
 

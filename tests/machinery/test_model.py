@@ -39,7 +39,7 @@ SETTINGS = {
             {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 10}},
         ],
     },
-    "evaluate": {"slices": ["shop"], "min_slice_rows": 20, "resamples": 100},
+    "evaluate": {"slices": ["shop"], "min_slice_rows": 20, "n_bootstrap": 100},
     "gates": {"primary": "roc_auc"},
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlops_template.champion import stages
 from mlops_template.data import partitions
 from mlops_template.data.contract import load_contract
 from mlops_template.data.ingest import ingest
@@ -66,7 +67,7 @@ SETTINGS: dict[str, Any] = {
         "threads": 1,
         "candidates": [{"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 20}}],
     },
-    "evaluate": {"slices": ["shop"], "min_slice_rows": 20, "resamples": 100},
+    "evaluate": {"slices": ["shop"], "min_slice_rows": 20, "n_bootstrap": 100},
     "gates": {"primary": "roc_auc", "margin": 0.05, "slice_margin": 0.3, "max_latency_ms": 10000},
 }
 
@@ -348,6 +349,7 @@ def test_features_never_see_the_target(shop: Path) -> None:
 
 
 PIPELINE = Path(__file__).parents[2] / "<<cookiecutter.project>>" / "dvc.yaml"
+PYPROJECT = Path(__file__).parent / "data" / "pyproject.toml"
 
 
 def test_the_pipelines_stages_depend_on_every_file_that_they_import(shop: Path) -> None:
@@ -486,3 +488,29 @@ def test_a_mistake_in_a_source_is_told_in_a_line(source: str | None, said: str, 
     settle(data={"source": "source.py"})
     with pytest.raises(ProjectError, match=said):
         ingest(load_params(), load_contract())
+
+
+def test_a_new_module_becomes_a_dependency_of_the_stages_that_import_it(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a laptop `dvc.yaml` is brought up to date, its comments kept; a job refuses, since it commits no such change."""
+    (shop / "machinery").symlink_to(PIPELINE.parent / "machinery")
+    write_package(shop, features="x = 1\n", metrics="x = 1\n")
+    rendered = re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text())
+    (shop / "dvc.yaml").write_text(rendered)
+    (shop / "pyproject.toml").write_text(PYPROJECT.read_text())
+    assert stages.name_dependencies() == []
+    assert (shop / "dvc.yaml").read_text() == rendered
+
+    write_package(shop, features=FEATURES, calendar=CALENDAR)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    with pytest.raises(ProjectError, match=r"train depends on src/shop/calendar\.py now.*then commit dvc\.yaml"):
+        stages.name_dependencies()
+    assert (shop / "dvc.yaml").read_text() == rendered
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    assert stages.name_dependencies() == [
+        "dvc.yaml: train depends on src/shop/calendar.py now",
+        "dvc.yaml: evaluate depends on src/shop/calendar.py now",
+    ]
+    assert (shop / "dvc.yaml").read_text().replace("      - src/shop/calendar.py\n", "") == rendered
+    assert stages.name_dependencies() == []

@@ -15,7 +15,7 @@ from mlops_template.data.drift import drift
 from mlops_template.evaluation.compare import compare
 from mlops_template.evaluation.export import Export, Measured
 from mlops_template.evaluation.gates import Difference
-from mlops_template.evaluation.matchup import Met, meet
+from mlops_template.evaluation.matchup import ChampionSource, prepare_matchup
 from mlops_template.render import markdown
 from mlops_template.report import failure, summary
 from mlops_template.report.changes import Change, DataChange, Held, Stage
@@ -66,7 +66,7 @@ def told(
     with chdir(folder / "now"):
         train.main()
         comparison = compare(params, "challenger.dir", "champion.dir" if champion else None, directory)
-        scored = meet(params, directory).answers()
+        scored = prepare_matchup(params, directory).answers()
     return Facts(
         project="shop",
         params=params,
@@ -235,7 +235,7 @@ TIMELESS = {"columns": {**SETTINGS["columns"], "time": None}}
         (REGRESSION, {"price": 10.0}, True),
         ({}, {"bought": ["low", "middle", "high"]}, True),
         (TIMELESS, {}, True),
-        ({"evaluate": {"slices": [], "resamples": 100}}, {}, True),
+        ({"evaluate": {"slices": [], "n_bootstrap": 100}}, {}, True),
     ],
     ids=["baseline", "regression", "multiclass", "no time", "no slices"],
 )
@@ -291,11 +291,11 @@ def test_too_few_rows_to_compare_are_told_without_figures(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("met", ["stored predictions", "metrics only"])
-def test_by_what_a_champion_that_no_longer_answers_was_met_is_said_everywhere(met: Met, facts: Facts) -> None:
+def test_by_what_a_champion_that_no_longer_answers_was_met_is_said_everywhere(met: ChampionSource, facts: Facts) -> None:
     assert facts.comparison
     nothing = Difference(None, None, None)
     metrics = {name: replace(pair, difference=nothing) for name, pair in facts.comparison.metrics.items()}
-    found = replace(facts.comparison, met=met, reasons=[f"by {met}, for it no longer answers", "so it stays"])
+    found = replace(facts.comparison, champion_source=met, reasons=[f"by {met}, for it no longer answers", "so it stays"])
     found = replace(found, metrics=metrics, slices=[]) if met == "metrics only" else found
     fallen = replace(facts, comparison=found, scored=None if met == "metrics only" else facts.scored)
     text = summary.markdown(fallen)

@@ -20,10 +20,10 @@ SETTINGS = {
     "columns": {"id": "id", "time": "time", "target": "bought", "numeric": ["price"], "categorical": ["shop"]},
     "split": {"holdout": "7 days"},
     "model": {"threads": 1, "candidates": [{"estimator": "sklearn.linear_model.LogisticRegression"}]},
-    "evaluate": {"resamples": 200},
+    "evaluate": {"n_bootstrap": 200},
     "gates": {"primary": "roc_auc", "margin": 0.02},
     "retrain": {
-        "reasons": {"rows": 2000, "age": "20 days", "drift": 0.25, "decay": True},
+        "triggers": {"rows": 2000, "age": "20 days", "drift": 0.25, "decay": True},
         "windows": {"length": "2 days", "violated": 2, "of": 3},
     },
 }
@@ -89,7 +89,7 @@ def test_nothing_new_is_no_reason(champion: Params) -> None:
 def test_enough_rows_are(champion: Params) -> None:
     assert given(after(champion, purchases(21, 20))) == {"rows"}
     for wanted, expected in ((2001, set()), (2000, {"rows"}), (0.9, {"rows"})):
-        found = measure(settings(reasons={"rows": wanted, "age": None}), paths.CHALLENGER)
+        found = measure(settings(triggers={"rows": wanted, "age": None}), paths.CHALLENGER)
         assert given(found) == expected, wanted
 
 
@@ -122,7 +122,7 @@ def test_a_champion_that_does_worse_than_when_it_was_promoted_is(champion: Param
 
 
 def test_what_is_switched_off_is_not(champion: Params) -> None:
-    off = settings(reasons={"rows": None, "age": None, "drift": None, "decay": False})
+    off = settings(triggers={"rows": None, "age": None, "drift": None, "decay": False})
     assert given(after(off, purchases(21, 30, price=14, sense=0.2))) == set()
 
 

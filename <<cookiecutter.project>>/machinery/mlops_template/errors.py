@@ -2,4 +2,4 @@
 
 
 class ProjectError(Exception):
-    """Something the user can mend: one line that says what came, what was expected and the way out."""
+    """Something the user can fix: one line that says what came, what was expected and the way out."""

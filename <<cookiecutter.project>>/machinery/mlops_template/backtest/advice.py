@@ -43,7 +43,7 @@ def advise(replayed: list[Replayed], times: Array, params: Params, margin: float
     metric = metric_named(params.gates.primary, ordered[0].scored)
     moments = pd.Series(times)
     block = blocks(moments, moments)
-    differences = Differences.of([one.scored for one in ordered], metric, block, params.evaluate.resamples)
+    differences = Differences.of([one.scored for one in ordered], metric, block, params.evaluate.n_bootstrap)
     standings = [
         Standing(
             one.policy,

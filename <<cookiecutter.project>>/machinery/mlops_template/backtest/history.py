@@ -127,7 +127,7 @@ def source_rows(params: Params, contract: Contract) -> pa.Table:
     found = check(rows, contract, params.columns.id)
     if found:
         raise ProjectError(
-            f"the source breaks contract.yaml: {found[0].column} {found[0].rule} ({found[0].rows:,} rows): mend the "
+            f"the source breaks contract.yaml: {found[0].column} {found[0].rule} ({found[0].rows:,} rows): fix the "
             "source or the rule, or leave out --all to replay the rows held"
         )
     return pa.Table.from_pandas(rows, preserve_index=False)

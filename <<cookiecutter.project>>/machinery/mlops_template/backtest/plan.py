@@ -28,7 +28,7 @@ CADENCES = {
 
 MORE = "bring more data: `ingest`, or `--all` for all that the source has"
 
-MOST_BY_DEFAULT = 45
+MAX_BY_DEFAULT = 45
 """Retrainings of a cadence that nobody asked for by name."""
 
 MOST = 1000
@@ -176,7 +176,7 @@ def default_start(first: pd.Timestamp, last: pd.Timestamp, params: Params) -> pd
 def default_cadences(start: pd.Timestamp, last: pd.Timestamp) -> list[str]:
     """The two finest that give a handful of retrainings but not too many."""
     counts = {name: (last - start) / ((start + step) - start) for name, step in CADENCES.items()}
-    suited = [name for name, count in counts.items() if 2 <= count <= MOST_BY_DEFAULT]
+    suited = [name for name, count in counts.items() if 2 <= count <= MAX_BY_DEFAULT]
     if not suited:
         raise ProjectError(
             f"only {start:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} are left to score, too few periods: begin "

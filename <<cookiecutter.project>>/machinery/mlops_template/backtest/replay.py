@@ -19,7 +19,7 @@ from ..evaluation.gates import (
     slices_gate,
 )
 from ..evaluation.intervals import blocks, resamples
-from ..evaluation.matchup import FEWEST_ROWS
+from ..evaluation.matchup import MIN_ROWS
 from ..settings.params import Params
 from ..training.metrics import Scored, metric_named, number
 from .history import History
@@ -88,7 +88,7 @@ def cell_of(this: Retraining) -> Cell:
 
 def promoted(challenger: Cell, champion: Cell, this: Retraining, history: History, params: Params) -> bool:
     """Whether the gates would have let the challenger through, on the rows held out that day."""
-    if this.known - this.stop < FEWEST_ROWS:
+    if this.known - this.stop < MIN_ROWS:
         return False
     span = this.stop, this.known
     ours, theirs = (scored(history, params, cell, *span) for cell in (challenger, champion))
@@ -102,7 +102,7 @@ def gates(
     columns, asked = params.columns, params.gates
     rows = history.frame(*span, list(dict.fromkeys([columns.id, str(columns.time), *params.evaluate.slices])))
     block = blocks(rows[columns.id], rows[str(columns.time)])
-    weights = resamples(block, params.evaluate.resamples)
+    weights = resamples(block, params.evaluate.n_bootstrap)
     primary = metric_named(asked.primary, ours)
     found = [
         champion_gate(difference(primary, ours, theirs, block, weights), primary, asked),

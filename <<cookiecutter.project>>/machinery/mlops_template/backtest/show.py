@@ -9,7 +9,7 @@ from rich.table import Table as Terminal
 from ..render.cells import Strong, Table
 from ..render.markdown import folded, table, words
 from ..render.markup import document, grid, paragraph, rendered, section
-from ..render.numbers import figure as written
+from ..render.numbers import format_number as written
 from ..render.svg import Plot
 from ..report import page, report
 from ..report.mermaid import chart
@@ -32,7 +32,7 @@ COLOURS = {
 }
 """Of the lines, `never` first; those of the page stand in its style sheet in the same order."""
 
-MOST_NAMES = 5
+MAX_NAMES = 5
 """Under an axis."""
 
 
@@ -182,7 +182,7 @@ def plot(title: str, caption: str, lines: dict[Policy, list[float]], found: Back
     points = [value for line in lines.values() for value in line]
     room = (max(points) - min(points)) * 0.05
     named = labels(found)
-    step = -(-len(named) // MOST_NAMES)
+    step = -(-len(named) // MAX_NAMES)
     names = {float(place): name for place, name in enumerate(named) if place % step == 0}
     frame = (min(points) - room, max(points) + room)
     drawn = Plot(title, caption, (0, len(named) - 1), frame, ("", title), names)

@@ -9,7 +9,7 @@ from ..errors import ProjectError
 from ..integrations import git
 from ..integrations.dvc import load_yaml, read
 from ..integrations.revisions import Champion, champions, commit_of_result, main_branch, pipeline_digests, text_digest
-from ..render.numbers import ends, figure, period
+from ..render.numbers import format_interval, format_number, format_period
 from ..settings import paths
 from ..tracking.runs import flat
 from ..tracking.store import server_uri
@@ -60,7 +60,7 @@ def find_champion(version: str) -> tuple[Champion, Champion | None]:
         position = same[-1] if same else -1
     if 0 <= position < len(known):
         return known[position], known[position - 1] if position else None
-    commit = git.answers("rev-parse", "--verify", "--quiet", f"{version}^{{commit}}")
+    commit = git.git_or_none("rev-parse", "--verify", "--quiet", f"{version}^{{commit}}")
     of_commit = champions(commit) if commit else []
     if of_commit:
         return of_commit[-1], of_commit[-2] if len(of_commit) > 1 else None
@@ -87,10 +87,10 @@ def commit_line(commit: str | None) -> list[str]:
 
 def code(here: str | None, there: str | None, before: Champion | None) -> list[str]:
     """The git tree of the package, and how much of it changed since the champion before."""
-    tree = git.answers("rev-parse", "--short", f"{here or 'HEAD'}:src")
+    tree = git.git_or_none("rev-parse", "--short", f"{here or 'HEAD'}:src")
     lines = [f"src is git tree {tree}" if here else f"src of the working tree ({tree} in the last commit)"]
     if before and there:
-        changed = git.answers("diff", "--shortstat", there, *([here] if here else []), "--", "src")
+        changed = git.git_or_none("diff", "--shortstat", there, *([here] if here else []), "--", "src")
         lines.append(f"{(changed or 'nothing changed').strip()} since champion {before.number}")
     return lines
 
@@ -102,10 +102,10 @@ def data(here: str | None) -> list[str]:
     partitions = held.get("partitions", [])
     if partitions:
         window = {"first": partitions[0].get("first"), "last": partitions[-1].get("last")}
-        lines.append(f"{held['rows']:,} rows{period(window)} in {len(partitions)} partitions")
+        lines.append(f"{held['rows']:,} rows{format_period(window)} in {len(partitions)} partitions")
     measured = read_json(paths.METRICS, here)
     if measured:
-        lines.append(f"held out: {measured['rows']:,} rows{period(measured['window'])}")
+        lines.append(f"held out: {measured['rows']:,} rows{format_period(measured['window'])}")
     return lines
 
 
@@ -124,7 +124,9 @@ def parameters(here: str | None, there: str | None, before: Champion | None) -> 
 def metrics(here: str | None) -> list[str]:
     """Each metric of the model with its interval."""
     found = read_json(paths.METRICS, here).get("model", {})
-    return [f"{name} {figure(value['value'])} {ends(value)}".rstrip() for name, value in found.items()]
+    return [
+        f"{name} {format_number(value['value'])} {format_interval(value)}".rstrip() for name, value in found.items()
+    ]
 
 
 def comparison(champion: Champion) -> list[str]:

@@ -7,7 +7,7 @@ from ..evaluation.compare import load_comparison
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
 from ..render.markdown import code, table, words
-from ..render.numbers import ends, figure, period
+from ..render.numbers import format_interval, format_number, format_period
 from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import Project
@@ -25,8 +25,8 @@ def write_model_card(params: Params, project: Project) -> None:
         ["predicts", Code(f"{card['target']} ({card['task']})")],
         ["model", Code(card["estimator"])],
         ["parameters", parameters(card["params"]) or "none set"],
-        ["trained on", f"{training['rows']:,} rows{period(training)}"],
-        ["evaluated on", f"{measured['rows']:,} newer rows{period(measured['window'])}"],
+        ["trained on", f"{training['rows']:,} rows{format_period(training)}"],
+        ["evaluated on", f"{measured['rows']:,} newer rows{format_period(measured['window'])}"],
         ["digest of the model", Code(output_digest(paths.CHAMPION_POINTER) or "")],
         ["digest of the data", Code(output_digest(paths.RAW_POINTER) or "")],
         ["libraries", ", ".join(f"{name} {number}" for name, number in card["versions"].items())],
@@ -34,8 +34,14 @@ def write_model_card(params: Params, project: Project) -> None:
     ]
     lines += table(Table(["", ""], known))
     lines += ["", "## How good it is", ""]
+    baseline = measured["baseline"]
     figures = [
-        [name, figure(m["value"]), ends(m), figure(measured["baseline"].get(name, {}).get("value"))]
+        [
+            name,
+            format_number(m["value"]),
+            format_interval(m),
+            format_number(baseline.get(name, {}).get("value")),
+        ]
         for name, m in measured["model"].items()
     ]
     lines += table(Table(["metric", "value", "95 % interval", "trivial baseline"], figures, (1, 2, 3)))
@@ -60,7 +66,14 @@ def slice_lines(params: Params) -> list[str]:
         known.sort(key=lambda item: item[1][primary]["value"])
         for name, found in known if len(known) <= 4 else [*known[:2], *known[-2:]]:
             measured = found[primary]
-            rows.append([Code(f"{column} = {name}"), f"{found['rows']:,}", figure(measured["value"]), ends(measured)])
+            rows.append(
+                [
+                    Code(f"{column} = {name}"),
+                    f"{found['rows']:,}",
+                    format_number(measured["value"]),
+                    format_interval(measured),
+                ]
+            )
     if not rows:
         return ["No slice has rows enough (`evaluate` in `params.yaml`).", ""]
     return [*table(Table(["slice", "rows", primary, "95 % interval"], rows, (1, 2, 3))), ""]

@@ -94,7 +94,7 @@ def install(challenger: str) -> None:
     if directory_digest(fresh) != challenger:
         raise ProjectError(
             f"{paths.CHALLENGER} is not what {paths.LOCK} says the pipeline made: "
-            f"`uv run dvc checkout --force {paths.CHALLENGER.as_posix()}` restores it, `run` trains anew"
+            f"`uv run dvc checkout --force {paths.CHALLENGER.as_posix()}` restores it, `run` trains again"
         )
     if paths.CHAMPION.exists():
         paths.CHAMPION.rename(old)

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from ..errors import ProjectError
 from ..integrations import actions
-from ..integrations.git import GitError, answers, branch_at_origin, git, has_origin, identity, move_at_origin, tree_with
+from ..integrations.git import (
+    GitError,
+    branch_at_origin,
+    git,
+    git_or_none,
+    has_origin,
+    identity,
+    move_at_origin,
+    tree_with,
+)
 from ..settings.project import load_project
 from ..storage import storage
 from ..storage.results import changed_results
@@ -55,7 +64,7 @@ def publish(branch: str, message: str | None = None) -> Published:
 
 def starts() -> list[str]:
     """Where a branch is that has not moved: at the checked-out commit, or at the one that was merged into it."""
-    found = (answers("rev-parse", "--verify", "--quiet", revision) for revision in ("HEAD^2", "HEAD"))
+    found = (git_or_none("rev-parse", "--verify", "--quiet", revision) for revision in ("HEAD^2", "HEAD"))
     return [commit for commit in found if commit]
 
 
@@ -76,9 +85,9 @@ def beginning(start: str) -> tuple[str, list[str]]:
     if start == here:
         return here, [here]
     # A workflow's token may not push other versions of workflows, so nothing is merged for their sake.
-    if answers("diff", "--quiet", start, here, "--", ".", ":(exclude).github") is not None:
+    if git_or_none("diff", "--quiet", start, here, "--", ".", ":(exclude).github") is not None:
         return start, [start]
-    if answers("diff", "--quiet", start, here, "--", ".github/workflows") is None:
+    if git_or_none("diff", "--quiet", start, here, "--", ".github/workflows") is None:
         raise ProjectError(
             "nothing was published: the base branch brought other workflows, which a job may not push, so merge it "
             "into this branch (`Update branch` on the pull request); the run after that publishes"
@@ -88,9 +97,9 @@ def beginning(start: str) -> tuple[str, list[str]]:
 
 def is_published(changed: dict[str, str | None], branch: str) -> bool:
     """Whether the branch has moved by this very commit, as when a job is run again."""
-    if answers("fetch", "--quiet", "--no-tags", "origin", f"refs/heads/{branch}") is None:
+    if git_or_none("fetch", "--quiet", "--no-tags", "origin", f"refs/heads/{branch}") is None:
         return False
-    start = answers("rev-parse", "--verify", "--quiet", "FETCH_HEAD^1")
+    start = git_or_none("rev-parse", "--verify", "--quiet", "FETCH_HEAD^1")
     if start not in starts():
         return False
     return tree_with(changed, beginning(start)[0]) == git("rev-parse", "FETCH_HEAD^{tree}")
@@ -106,7 +115,7 @@ def share(commit: str, branch: str, there: str) -> None:
         if now == there:
             raise ProjectError(
                 f"data and models are in the storage, but {branch} was not pushed: {error}. "
-                f"Mend that, then `uv run {load_project().name} publish --branch {branch}`"
+                f"Fix that, then `uv run {load_project().name} publish --branch {branch}`"
             ) from error
         if now != commit:
             raise moved(branch, now) from error
@@ -116,7 +125,7 @@ def moved(branch: str, now: str) -> ProjectError:
     """Who was faster; their work stays as it is."""
     if not now:
         found = "is not there any more"
-    elif answers("fetch", "--quiet", "--no-tags", "origin", f"refs/heads/{branch}") is None:
+    elif git_or_none("fetch", "--quiet", "--no-tags", "origin", f"refs/heads/{branch}") is None:
         found = f"is at {now[:7]}"
     else:
         found = f"is at {git('log', '-1', '--format=%h by %an (%s)', 'FETCH_HEAD')}"

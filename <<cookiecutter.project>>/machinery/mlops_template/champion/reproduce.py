@@ -77,9 +77,9 @@ def worktree(commit: str) -> Iterator[Path]:
         try:
             yield directory
         finally:
-            git.answers("worktree", "remove", "--force", str(directory))
+            git.git_or_none("worktree", "remove", "--force", str(directory))
             shutil.rmtree(directory, ignore_errors=True)
-            git.answers("worktree", "prune")
+            git.git_or_none("worktree", "prune")
 
 
 def share_cache(directory: Path, cache: Path) -> None:

@@ -3,8 +3,14 @@
 import json
 from dataclasses import asdict, dataclass
 
+from ruamel.yaml import YAML
+
+from ..errors import ProjectError
 from ..integrations import actions, dvc, git
+from ..owner.dependencies import MACHINERY, SOURCE, stage_dependencies
+from ..owner.package import own_package
 from ..settings import paths
+from ..settings.project import load_project
 from ..storage import storage
 
 RESULT = (paths.LOCK, paths.CHAMPION_POINTER, paths.COMPARISON)
@@ -30,6 +36,8 @@ def train(base: str = "HEAD") -> Trained:
     Raises ProjectError when a stage fails, or no commit is named `base`.
     """
     base = git.known(base)
+    for line in name_dependencies():
+        print(line, flush=True)
     storage.ensure()
     stages = dvc.repro()
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +46,41 @@ def train(base: str = "HEAD") -> Trained:
     found = Trained([stage.stage for stage in stages if stage.ran], base, differs(base))
     actions.output("changed", str(found.changed).lower())
     return found
+
+
+def name_dependencies() -> list[str]:
+    """Bring the source files that `dvc.yaml` names for each stage up to date with its imports: a line on each change.
+
+    Raises ProjectError in a job, which commits no change of `dvc.yaml`.
+    """
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    pipeline = yaml.load(paths.PIPELINE.read_text(encoding="utf-8"))
+    package, lines = own_package(), []
+    for name, stage in pipeline["stages"].items():
+        imported = [path.as_posix() for path in stage_dependencies(str(stage["cmd"]), package)]
+        if not imported:
+            continue
+        named = [dep for dep in stage["deps"] if is_source(dep)]
+        lines += [f"{paths.PIPELINE}: {name} depends on {file} now" for file in imported if file not in named]
+        lines += [f"{paths.PIPELINE}: {name} no longer depends on {file}" for file in named if file not in imported]
+        if set(named) != set(imported):
+            stage["deps"][:] = [*(dep for dep in stage["deps"] if not is_source(dep)), *imported]
+    if lines and actions.running():
+        raise ProjectError(
+            f"{'; '.join(lines)}: `uv run {load_project().name} run` writes it down, commit {paths.PIPELINE}"
+        )
+    if lines:
+        with paths.PIPELINE.open("w", encoding="utf-8", newline="\n") as file:
+            yaml.dump(pipeline, file)
+    return lines
+
+
+def is_source(dependency: object) -> bool:
+    """Whether a dependency of a stage is one of the project's source files."""
+    return str(dependency).endswith(".py") and str(dependency).startswith((f"{SOURCE}/", f"{MACHINERY}/"))
 
 
 def differs(base: str) -> bool:

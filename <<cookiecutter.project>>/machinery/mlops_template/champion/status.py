@@ -5,7 +5,7 @@ import json
 from ..evaluation.compare import load_comparison
 from ..integrations import dvc, git
 from ..integrations.revisions import champions
-from ..render.numbers import period
+from ..render.numbers import format_period
 from ..settings import paths
 from ..settings.params import load_params
 from ..training.artifact import load_card
@@ -27,7 +27,7 @@ def data() -> str:
     partitions = found["partitions"]
     window = {"first": partitions[0]["first"], "last": partitions[-1]["last"]}
     many = "" if len(partitions) == 1 else "s"
-    return f"{found['rows']:,} rows in {len(partitions)} partition{many}{period(window)}"
+    return f"{found['rows']:,} rows in {len(partitions)} partition{many}{format_period(window)}"
 
 
 def champion() -> str:

@@ -11,7 +11,7 @@ app = typer.Typer(no_args_is_help=True, help="Look after the place where data an
 
 @app.command()
 def check() -> None:
-    """Look whether the storage has everything that this commit names; else say which command mends it."""
+    """Look whether the storage has everything that this commit names; else say which command fixes it."""
     from ..storage import storage
 
     say(storage.check())

@@ -15,7 +15,7 @@ MOVED = 0.1
 
 QUANTILE_BINS = 10
 PICTURE_BINS = 24
-MOST_CATEGORIES = 12
+MAX_CATEGORIES = 12
 """More values of a column than these are summed up as `other`; a number with no more is shown by its values."""
 
 MISSING, OTHER = "(missing)", "(other)"
@@ -53,7 +53,7 @@ def drift(before: pd.Series, after: pd.Series) -> Drift:
     distinct = pd.concat(known).unique()
     dates = pd.api.types.is_datetime64_any_dtype(before)
     numbers = all(pd.api.types.is_numeric_dtype(side) and not pd.api.types.is_bool_dtype(side) for side in sides)
-    if (dates or (numbers and len(distinct) > MOST_CATEGORIES)) and all(map(len, known)):
+    if (dates or (numbers and len(distinct) > MAX_CATEGORIES)) and all(map(len, known)):
         return of_numbers(name, "date" if dates else "number", [as_numbers(side) for side in known], absent)
     order = [f"{value:g}" for value in sorted(distinct)] if numbers else None
     texts = [side.map("{:g}".format) if numbers else side.astype("str") for side in known]
@@ -92,7 +92,7 @@ def of_categories(name: str, values: list[pd.Series], order: list[str] | None, a
     """The index over the commonest categories of both sides, in the order given or by how common they are."""
     counted = [part.value_counts() for part in values]
     together = counted[0].add(counted[1], fill_value=0).sort_values(ascending=False, kind="stable")
-    names = order or [str(found) for found in together.index[:MOST_CATEGORIES]]
+    names = order or [str(found) for found in together.index[:MAX_CATEGORIES]]
     counts = [part.reindex(names, fill_value=0).to_numpy("float64") for part in counted]
     if len(together) > len(names):
         counts = [np.append(some, part.sum() - some.sum()) for some, part in zip(counts, counted, strict=True)]

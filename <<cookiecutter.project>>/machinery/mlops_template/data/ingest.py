@@ -64,7 +64,7 @@ def accept(batch: Batch, params: Params, contract: Contract, held: Held) -> pd.D
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise Refused(
             f"the batch of {len(rows):,} rows was refused: {first.column} {first.rule} ({first.rows:,} rows){more}; "
-            f"see {paths.REFUSED.as_posix()}, then mend the source or contract.yaml"
+            f"see {paths.REFUSED.as_posix()}, then fix the source or contract.yaml"
         )
     return rows.sort_values([columns.time, columns.id], ignore_index=True) if columns.time else rows
 
@@ -111,7 +111,7 @@ def write_refusal(found: list[Violation], rows: int) -> None:
     lines = [
         f"# A batch of {rows:,} rows was refused",
         "",
-        "Nothing of it was taken. Mend the source, or the rule in `contract.yaml`, and `ingest` again.",
+        "Nothing of it was taken. Fix the source, or the rule in `contract.yaml`, and `ingest` again.",
         "",
         "| column | rule broken | rows | examples (row: value) |",
         "| --- | --- | ---: | --- |",

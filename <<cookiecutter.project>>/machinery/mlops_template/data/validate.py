@@ -40,7 +40,7 @@ def main() -> None:
     text = json.dumps(report, indent=2, ensure_ascii=False, default=str)
     paths.VALIDATION.write_text(text + "\n", encoding="utf-8", newline="\n")
     if violations:
-        raise ProjectError(f"the data breaks {paths.CONTRACT}: {summary(violations)}. Mend the rule, or the data")
+        raise ProjectError(f"the data breaks {paths.CONTRACT}: {summary(violations)}. Fix the rule, or the data")
     print(f"validated {total:,} rows in {len(parts)} partition{'' if len(parts) == 1 else 's'}")
 
 

@@ -10,7 +10,7 @@ from ..champion.lineage import find_champion, read_json, trained_in
 from ..errors import ProjectError
 from ..integrations import gh, git
 from ..integrations.revisions import Champion, champions, main_branch
-from ..render.numbers import ends, figure
+from ..render.numbers import format_interval, format_number
 from ..report.report import report
 from ..settings import paths
 from ..settings.operation import Environments
@@ -73,7 +73,7 @@ def live_in(champion: Champion, live: Live, known: list[Champion]) -> str:
 def primary(params: Params, champion: Champion) -> str:
     """Its primary metric on the holdout of its day."""
     measured = read_json(paths.METRICS, trained_in(champion)).get("model", {}).get(params.gates.primary)
-    return f"{figure(measured['value'])} {ends(measured)}".rstrip() if measured else "–"
+    return f"{format_number(measured['value'])} {format_interval(measured)}".rstrip() if measured else "–"
 
 
 def release(params: Params, version: str, image: str = "") -> str:

@@ -1,6 +1,6 @@
-"""Looks at what must be right outside the code, on this machine and on GitHub, and says what mends it.
+"""Looks at what must be right outside the code, on this machine and on GitHub, and says what fixes it.
 
-It mends nothing by itself, and needs neither network nor `gh`: of what it cannot see, it says so.
+It fixes nothing by itself, and needs neither network nor `gh`: of what it cannot see, it says so.
 """
 
 import shutil
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from ..errors import ProjectError
 from ..integrations import dvc
-from ..integrations.checks import Finding, NotSeen, find
-from ..integrations.git import answers, git
+from ..integrations.checks import CheckResult, CheckSkipped, find
+from ..integrations.git import git, git_or_none
 from ..settings.operation import Environments
 from ..settings.params import load_params
 from ..settings.project import load_project
@@ -21,7 +21,7 @@ from ..tracking.store import PROBE, QUIET, defaults, environment, explained, ser
 from . import github
 
 
-def doctor() -> list[Finding]:
+def doctor() -> list[CheckResult]:
     """Everything, what lies elsewhere at the same time."""
     with ThreadPoolExecutor() as elsewhere:
         on_github = elsewhere.submit(github.findings, storage_url())
@@ -49,16 +49,16 @@ def identity() -> str:
     """Whose name commits bear."""
     examples = {"user.name": '"Your Name"', "user.email": "you@example.com"}
     missing = [
-        f"`git config --global {key} {example}`" for key, example in examples.items() if not answers("config", key)
+        f"`git config --global {key} {example}`" for key, example in examples.items() if not git_or_none("config", key)
     ]
     if missing:
         raise ProjectError(f"git does not know who you are: {' and '.join(missing)}")
-    return f"{answers('config', 'user.name')} <{answers('config', 'user.email')}>"
+    return f"{git_or_none('config', 'user.name')} <{git_or_none('config', 'user.email')}>"
 
 
 def origin() -> str:
     """Where the project is shared."""
-    url = answers("remote", "get-url", "origin")
+    url = git_or_none("remote", "get-url", "origin")
     if url is None:
         raise ProjectError(f"there is none: `gh repo create {load_project().repository} --private --source . --push`")
     return without_credentials(url)
@@ -77,7 +77,7 @@ def hook() -> str:
     path = Path(git("rev-parse", "--git-path", "hooks")) / "pre-push"
     if path.exists() and command in path.read_text(encoding="utf-8", errors="replace"):
         return "carries data and models"
-    if path.exists() or answers("config", "core.hooksPath"):
+    if path.exists() or git_or_none("config", "core.hooksPath"):
         raise ProjectError(f"leaves data and models behind: add `{command}` to your own hook {path}")
     raise ProjectError(f"leaves data and models behind: `uv run {name} pull` installs the hook")
 
@@ -85,7 +85,7 @@ def hook() -> str:
 def lock_file() -> str:
     """Whether `uv.lock` is that of `pyproject.toml`."""
     if shutil.which("uv") is None:
-        raise NotSeen("uv was not found (https://docs.astral.sh/uv)")
+        raise CheckSkipped("uv was not found (https://docs.astral.sh/uv)")
     # Offline: a lock file that fits needs nothing, one that does not is out of step whatever it needs.
     done = subprocess.run(["uv", "lock", "--check", "--offline"], stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
@@ -100,7 +100,7 @@ def deployment() -> str:
         return f"the image is published as {deploy.repository}"
     servers = {name: deploy.environment(name).server for name in Environments.model_fields}
     if not any(servers.values()):
-        raise NotSeen("no environment has a server: name them in deploy.environments of params.yaml")
+        raise CheckSkipped("no environment has a server: name them in deploy.environments of params.yaml")
     told = [f"{name} at {server}" if server else f"{name} is passed over" for name, server in servers.items()]
     return f"{deploy.target}: {', '.join(told)}"
 
@@ -109,9 +109,9 @@ def tracking_server() -> str:
     """Whether the server of MLFLOW_TRACKING_URI answers."""
     uri = server_uri()
     if not uri:
-        raise NotSeen("MLFLOW_TRACKING_URI is not set, so runs are logged to mlflow.db, which needs nothing")
+        raise CheckSkipped("MLFLOW_TRACKING_URI is not set, so runs are logged to mlflow.db, which needs nothing")
     if not uri.startswith("http"):
-        raise NotSeen("MLFLOW_TRACKING_URI names no server")
+        raise CheckSkipped("MLFLOW_TRACKING_URI names no server")
     from mlflow import MlflowClient
 
     with defaults(QUIET), environment(PROBE), explained(uri):

@@ -1,4 +1,4 @@
-"""What the repository at GitHub is set to, and what mends it."""
+"""What the repository at GitHub is set to, and what fixes it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ..errors import ProjectError
-from ..integrations.checks import UNSEEN, Finding, NotSeen, find
+from ..integrations.checks import UNSEEN, CheckResult, CheckSkipped, find
 from ..integrations.gh import Refused, Repository, at_origin
 
 WORKFLOWS = Path(".github/workflows")
@@ -32,13 +32,13 @@ SECRETS = {"ssh": {"STORAGE_SSH_KEY": "gh secret set STORAGE_SSH_KEY < KEY-FILE"
 """What the workflows need for each scheme of the storage's URL, and how it is set; docs/storage.md has the values."""
 
 
-def findings(storage_url: str) -> list[Finding]:
+def findings(storage_url: str) -> list[CheckResult]:
     """All that is set at GitHub, or one line on why nothing could be seen. `storage_url` is the project's storage."""
     try:
         repository = at_origin()
         settings = repository.get()
-    except NotSeen as reason:
-        return [Finding(UNSEEN, "GitHub", f"not looked at: {reason}")]
+    except CheckSkipped as reason:
+        return [CheckResult(UNSEEN, "GitHub", f"not looked at: {reason}")]
     looks: dict[str, Callable[[], str]] = {
         "default branch": partial(default_branch, settings),
         "Actions": partial(actions, repository),
@@ -88,11 +88,11 @@ def workflows(repository: Repository) -> str:
     here = [path.as_posix() for path in sorted(WORKFLOWS.glob("*.yml"))]
     stopped = [path for path in here if states.get(path, "active") != "active"]
     if stopped:
-        mend = " && ".join(f"gh workflow enable {Path(path).name}" for path in stopped)
-        raise ProjectError(f"{states[stopped[0]].replace('_', ' ')}: `{mend}`")
+        fix = " && ".join(f"gh workflow enable {Path(path).name}" for path in stopped)
+        raise ProjectError(f"{states[stopped[0]].replace('_', ' ')}: `{fix}`")
     unknown = [Path(path).name for path in here if path not in states]
     if unknown:
-        raise NotSeen(f"{', '.join(unknown)} not on the default branch yet")
+        raise CheckSkipped(f"{', '.join(unknown)} not on the default branch yet")
     return f"all {len(here)} are active"
 
 
@@ -122,7 +122,7 @@ def branch_rule(repository: Repository) -> str:
         required |= set(protection.get("required_status_checks", {}).get("contexts", []))
     missing = sorted(REQUIRED - required)
     if missing:
-        raise NotSeen(f"main does not require {' and '.join(missing)}: see `branch rule` in docs/github.md")
+        raise CheckSkipped(f"main does not require {' and '.join(missing)}: see `branch rule` in docs/github.md")
     return f"main requires {' and '.join(sorted(REQUIRED, reverse=True))}"
 
 

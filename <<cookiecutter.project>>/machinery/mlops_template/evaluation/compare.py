@@ -40,7 +40,7 @@ from .gates import (
     slices_gate,
 )
 from .intervals import blocks, resamples
-from .matchup import FEWEST_ROWS, Encounter, Evaluation, Kept, Met, meet
+from .matchup import MIN_ROWS, ChampionSource, Evaluation, Matchup, StoredEvaluation, prepare_matchup
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Comparison:
     champion_cost: Cost | None = None
     forced: dict[str, str] | None = None
     """Why it was promoted against the verdict."""
-    met: Met = "model"
+    champion_source: ChampionSource = "model"
     """By what the champion was met."""
 
 
@@ -93,7 +93,7 @@ def compare(
     champion: str | None,
     champion_directory: Path | None,
     record: bool = True,
-    kept: Kept = Evaluation,
+    kept: StoredEvaluation = Evaluation,
 ) -> Comparison:
     """Compare the challenger with the champion that lies in a directory and, with `record`, write the record.
 
@@ -103,28 +103,28 @@ def compare(
     """
     inputs = digest_of(challenger, champion, params)
     known = load_comparison()
-    if known and known.inputs == inputs and known.met == "model":
+    if known and known.inputs == inputs and known.champion_source == "model":
         return known
-    encounter = meet(params, champion_directory, kept)
-    best = get_args(Met).index
-    if known and known.inputs == inputs and best(known.met) <= best(encounter.met):
+    matchup = prepare_matchup(params, champion_directory, kept)
+    best = get_args(ChampionSource).index
+    if known and known.inputs == inputs and best(known.champion_source) <= best(matchup.champion_source):
         return known
 
-    cost, champion_cost = costs(encounter)
-    rows, held_out, seen = encounter.rows, len(encounter.holdout), int(encounter.seen.sum())
+    cost, champion_cost = costs(matchup)
+    rows, held_out, seen = matchup.rows, len(matchup.holdout), int(matchup.seen.sum())
     gates = [seen_gate("challenger", seen, held_out, not seen)]
-    if encounter.seen_by_champion is not None:
-        gates.append(seen_gate("champion", int(encounter.seen_by_champion.sum()), held_out, passed=True))
-    metrics, slices, judged = judge(encounter)
+    if matchup.seen_by_champion is not None:
+        gates.append(seen_gate("champion", int(matchup.seen_by_champion.sum()), held_out, passed=True))
+    metrics, slices, judged = judge(matchup)
     gates += judged
     if cost.latency_ms is not None:
         gates.append(latency_gate(cost.latency_ms, params.gates))
     gates.append(size_gate(cost.size_mb, params.gates))
     comparison = Comparison(
         verdict=verdict(gates),
-        reasons=[*([encounter.note] if encounter.note else []), *reasons(gates)],
+        reasons=[*([matchup.note] if matchup.note else []), *reasons(gates)],
         challenger=challenger,
-        champion=champion if encounter.directory else None,
+        champion=champion if matchup.directory else None,
         rows=len(rows),
         window=window(rows[params.columns.time] if params.columns.time and len(rows) else None),
         metrics=metrics,
@@ -133,34 +133,34 @@ def compare(
         inputs=inputs,
         cost=cost,
         champion_cost=champion_cost,
-        met=encounter.met,
+        champion_source=matchup.champion_source,
     )
     if record:
         save_comparison(comparison)
     return comparison
 
 
-def judge(encounter: Encounter) -> tuple[dict[str, MetricPair], list[SliceDifference], list[Gate]]:
+def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference], list[Gate]]:
     """The metrics of both, the slices, and the gates that follow from them.
 
     What is asked of the challenger by itself is asked on all rows that it has not seen, not only on those that
     the champion has not seen either: it cannot help what the champion was trained on.
     """
-    if len(encounter.own) < FEWEST_ROWS:
-        return {}, [], [enough_gate(len(encounter.own), FEWEST_ROWS)]
-    params, asked, ours = encounter.params, encounter.params.gates, encounter.ours
+    if len(matchup.own) < MIN_ROWS:
+        return {}, [], [enough_gate(len(matchup.own), MIN_ROWS)]
+    params, asked, ours = matchup.params, matchup.params.gates, matchup.ours
     primary = metric_named(asked.primary, ours)
-    block, weights = resampling(encounter.own, params)
+    block, weights = resampling(matchup.own, params)
     limits = {name: metric_named(name, ours) for name in asked.limits}
     gates = [limit_gate(name, number(limits[name].value(ours)), asked.limits[name], limits[name]) for name in limits]
-    against_trivial = difference(primary, ours, encounter.trivial, block, weights)
+    against_trivial = difference(primary, ours, matchup.trivial, block, weights)
     gates.append(baseline_gate(against_trivial, primary, asked.primary))
-    if encounter.met == "metrics only":
-        return beside_metrics(encounter), [], [*gates, metrics_gate(encounter.metrics, asked)]
-    answers = encounter.answers()
+    if matchup.champion_source == "metrics only":
+        return beside_metrics(matchup), [], [*gates, metrics_gate(matchup.metrics, asked)]
+    answers = matchup.answers()
     if answers is None:
-        return {}, [], [*gates, enough_gate(int(encounter.compared.sum()), FEWEST_ROWS)]
-    rows = encounter.rows
+        return {}, [], [*gates, enough_gate(int(matchup.compared.sum()), MIN_ROWS)]
+    rows = matchup.rows
     block, weights = resampling(rows, params)
     metrics = {
         name: MetricPair(
@@ -171,7 +171,7 @@ def judge(encounter: Encounter) -> tuple[dict[str, MetricPair], list[SliceDiffer
         for name, metric in metrics_for(answers[0]).items()
     }
     slices: list[SliceDifference] = []
-    if encounter.directory:
+    if matchup.directory:
         gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
         slices = slice_differences(sliceable(rows, params), params, *answers, primary, block, weights)
         if slices:
@@ -183,26 +183,26 @@ def resampling(rows: pd.DataFrame, params: Params) -> tuple[Array, Array]:
     """The block of each row, and how often each resample draws each block."""
     columns = params.columns
     block = blocks(rows[columns.id], rows[columns.time] if columns.time else None)
-    return block, resamples(block, params.evaluate.resamples)
+    return block, resamples(block, params.evaluate.n_bootstrap)
 
 
-def beside_metrics(encounter: Encounter) -> dict[str, MetricPair]:
+def beside_metrics(matchup: Matchup) -> dict[str, MetricPair]:
     """The challenger's metrics beside those of the champion's own evaluation: of other rows, so without difference."""
-    known = (encounter.metrics or {}).get("model", {})
+    known = (matchup.metrics or {}).get("model", {})
     unknown = Difference(None, None, None)
     return {
-        name: MetricPair(known.get(name, {}).get("value"), number(metric.value(encounter.ours)), unknown)
-        for name, metric in metrics_for(encounter.ours).items()
+        name: MetricPair(known.get(name, {}).get("value"), number(metric.value(matchup.ours)), unknown)
+        for name, metric in metrics_for(matchup.ours).items()
     }
 
 
-def costs(encounter: Encounter) -> tuple[Cost, Cost | None]:
+def costs(matchup: Matchup) -> tuple[Cost, Cost | None]:
     """Size and latency of the challenger and of the champion, as far as it is here and answers."""
-    models = [model for model in (encounter.challenger, encounter.champion) if model]
-    enough = len(encounter.own) >= FEWEST_ROWS
-    taken = [*latencies(models, encounter.own.head(1)), None] if enough else [None, None]
+    models = [model for model in (matchup.challenger, matchup.champion) if model]
+    enough = len(matchup.own) >= MIN_ROWS
+    taken = [*latencies(models, matchup.own.head(1)), None] if enough else [None, None]
     ours = Cost(size_of(paths.CHALLENGER), taken[0])
-    return ours, Cost(size_of(encounter.directory), taken[1]) if encounter.directory else None
+    return ours, Cost(size_of(matchup.directory), taken[1]) if matchup.directory else None
 
 
 def verdict(gates: list[Gate]) -> Literal["promote", "keep", "fail"]:

@@ -41,7 +41,7 @@ def main() -> None:
     trivial = as_scored(holdout[columns.target], guess, model.classes, positive, model.threshold, holdout)
     times = holdout[columns.time] if columns.time else None
     block = blocks(holdout[columns.id], times)
-    weights = resamples(block, params.evaluate.resamples)
+    weights = resamples(block, params.evaluate.n_bootstrap)
     metrics: dict[str, Any] = {
         "rows": len(holdout),
         "window": window(times),

@@ -94,8 +94,8 @@ def seen_gate(who: str, seen: int, rows: int, passed: bool) -> Gate:
 def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> Gate:
     """The worst tolerable value of a metric."""
     passed = value is not None and (value >= limit if metric.higher_is_better else value <= limit)
-    bound = "at least" if metric.higher_is_better else "at most"
-    return Gate(f"{name} limit", passed, True, f"{name} is {value}, asked for is {bound} {limit:g}")
+    bound = "minimum" if metric.higher_is_better else "maximum"
+    return Gate(f"{name} limit", passed, True, f"{name} is {value} ({bound} {limit:g})")
 
 
 def baseline_gate(found: Difference, metric: Metric, name: str) -> Gate:
@@ -113,7 +113,7 @@ def champion_gate(found: Difference, metric: Metric, gates: Gates) -> Gate:
         said = "better than the champion" if passed else "not shown to be better than the champion"
     else:
         passed = end > -gates.margin
-        said = f"{'not' if passed else 'possibly'} worse than the champion by more than {gates.margin:g}"
+        said = f"{'not worse than the champion' if passed else 'non-inferiority not shown'} (margin {gates.margin:g})"
     return Gate("champion", passed, False, f"{gates.primary} {found}: {said}")
 
 
@@ -197,7 +197,7 @@ def latencies(models: list[Model], row: pd.DataFrame) -> list[float]:
 
 def latency_gate(latency_ms: float, gates: Gates) -> Gate:
     """How long one row may take."""
-    detail = f"{latency_ms:.1f} ms for one row, asked for is at most {gates.max_latency_ms:g}"
+    detail = f"{latency_ms:.1f} ms for one row (limit {gates.max_latency_ms:g})"
     return Gate("latency", latency_ms <= gates.max_latency_ms, True, detail)
 
 
@@ -209,7 +209,7 @@ def metrics_gate(metrics: dict[str, Any] | None, gates: Gates) -> Gate:
     told = "not known" if known is None else f"{known} on its own holdout{period}"
     asked = "better" if gates.policy == "better" else "not worse"
     detail = (
-        f"the champion's {gates.primary} is {told}, so nothing shows the challenger to be {asked}: mend what keeps "
+        f"the champion's {gates.primary} is {told}, so nothing shows the challenger to be {asked}: fix what keeps "
         'the champion from answering, or replace it with `promote --force --why "…"`'
     )
     return Gate("champion", False, False, detail)
@@ -217,5 +217,5 @@ def metrics_gate(metrics: dict[str, Any] | None, gates: Gates) -> Gate:
 
 def size_gate(size_mb: float, gates: Gates) -> Gate:
     """How large the model's directory may be."""
-    detail = f"{size_mb:.1f} MB, asked for is at most {gates.max_size_mb:g}"
+    detail = f"{size_mb:.1f} MB (limit {gates.max_size_mb:g})"
     return Gate("size", size_mb <= gates.max_size_mb, True, detail)

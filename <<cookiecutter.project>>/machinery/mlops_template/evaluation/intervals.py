@@ -12,10 +12,10 @@ CONFIDENCE = 0.95
 CHANCE = (1 - CONFIDENCE) / 2
 """Of the truth to lie beyond a given end of an interval."""
 
-FEWEST_DAYS = 3
+MIN_DAYS = 3
 """Below this many days, blocks are stretches of equal count: how days differ is then not in the interval."""
 
-MOST_BLOCKS = 400
+MAX_BLOCKS = 400
 
 
 def blocks(ids: pd.Series, times: pd.Series | None) -> NDArray[np.int64]:
@@ -25,14 +25,14 @@ def blocks(ids: pd.Series, times: pd.Series | None) -> NDArray[np.int64]:
     a time column, groups by a stable hash of the row's id.
     """
     if times is None:
-        groups = min(len(ids), MOST_BLOCKS)
+        groups = min(len(ids), MAX_BLOCKS)
         hashed = pd.util.hash_array(ids.astype("str").to_numpy(dtype=object)) % np.uint64(groups)
         return np.asarray(pd.factorize(hashed)[0])
     days, distinct = pd.factorize(times.dt.floor("D"), sort=True)
-    if FEWEST_DAYS <= len(distinct) <= MOST_BLOCKS:
+    if MIN_DAYS <= len(distinct) <= MAX_BLOCKS:
         return np.asarray(days)
     order = times.rank(method="first").to_numpy() - 1
-    stretches = min(len(times), 20 if len(distinct) < FEWEST_DAYS else MOST_BLOCKS)
+    stretches = min(len(times), 20 if len(distinct) < MIN_DAYS else MAX_BLOCKS)
     return np.asarray(order * stretches // len(times), dtype="int64")
 
 

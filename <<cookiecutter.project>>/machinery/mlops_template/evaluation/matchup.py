@@ -21,10 +21,10 @@ from ..training.artifact import Model, load_card, load_model, row_hashes, traini
 from ..training.metrics import Scored, as_scored
 from .evaluate import baseline
 
-FEWEST_ROWS = 20
+MIN_ROWS = 20
 """Unseen rows without which nothing is compared."""
 
-Met = Literal["model", "stored predictions", "metrics only"]
+ChampionSource = Literal["model", "stored predictions", "metrics only"]
 """By what the champion is met, the best first."""
 
 Mask = NDArray[np.bool_]
@@ -40,11 +40,11 @@ class Evaluation:
     """What `evaluate` wrote: each metric under `model`, the first and last moment under `window`."""
 
 
-Kept = Callable[[], Evaluation]
+StoredEvaluation = Callable[[], Evaluation]
 
 
 @dataclass(frozen=True)
-class Encounter:
+class Matchup:
     """Both models and the held-out rows, with masks over them."""
 
     params: Params
@@ -61,7 +61,7 @@ class Encounter:
     champion: Model | None = None
     theirs: Scored | None = None
     """What the champion answers to the rows that are compared."""
-    met: Met = "model"
+    champion_source: ChampionSource = "model"
     note: str | None = None
     """Why the champion was not met by its model."""
     metrics: dict[str, Any] | None = None
@@ -95,7 +95,7 @@ class Encounter:
         None where these are too few, or only metrics are known. Raises ProjectError when the answers are of
         different kinds.
         """
-        if self.compared.sum() < FEWEST_ROWS or self.met == "metrics only":
+        if self.compared.sum() < MIN_ROWS or self.champion_source == "metrics only":
             return None
         among = self.compared[~self.seen]
         ours, theirs = self.ours[among], self.theirs or self.trivial[among]
@@ -107,24 +107,24 @@ class Encounter:
         return ours, theirs
 
 
-def meet(params: Params, champion: Path | None, kept: Kept = Evaluation) -> Encounter:
+def prepare_matchup(params: Params, champion: Path | None, kept: StoredEvaluation = Evaluation) -> Matchup:
     """The challenger, the champion that lies in a directory (None: the baseline), and the rows to compare them on.
 
     `kept` gives what is known of the champion's evaluation, and is asked only where its model does not answer.
     """
     challenger, holdout = load_model(paths.CHALLENGER), pd.read_parquet(paths.HOLDOUT)
     seen = seen_by(paths.CHALLENGER, holdout, params)
-    alone = Encounter(params, challenger, holdout, seen, compared=~seen)
+    alone = Matchup(params, challenger, holdout, seen, compared=~seen)
     if champion is None:
         return alone
     try:
         return by_model(alone, champion)
     except Exception as error:  # whatever comes of a file that is damaged or made by other libraries
         fault = one_line(error).replace(str(champion), paths.CHAMPION.as_posix())
-    return by_what_is_kept(replace(alone, directory=champion), fault, kept())
+    return by_stored_evaluation(replace(alone, directory=champion), fault, kept())
 
 
-def by_model(alone: Encounter, directory: Path) -> Encounter:
+def by_model(alone: Matchup, directory: Path) -> Matchup:
     """The champion answers the rows itself, unless it was asked something else than the challenger."""
     params, champion = alone.params, load_model(directory)
     if (champion.card["task"], champion.card["target"]) != (params.task, params.columns.target):
@@ -138,12 +138,12 @@ def by_model(alone: Encounter, directory: Path) -> Encounter:
         seen_by_champion=by_champion,
         compared=alone.compared & ~by_champion,
     )
-    if found.compared.sum() < FEWEST_ROWS:
+    if found.compared.sum() < MIN_ROWS:
         return found
     return replace(found, theirs=score(champion, found.rows, params, "champion", alone.challenger.card["positive"]))
 
 
-def by_what_is_kept(alone: Encounter, fault: str, kept: Evaluation) -> Encounter:
+def by_stored_evaluation(alone: Matchup, fault: str, kept: Evaluation) -> Matchup:
     """The champion is met by its stored predictions or, where they do not serve, by its metrics."""
     if kept.predictions is None:
         return by_metrics(alone, fault, "its predictions are not stored", kept)
@@ -152,19 +152,19 @@ def by_what_is_kept(alone: Encounter, fault: str, kept: Evaluation) -> Encounter
     except Exception as error:  # they may be as damaged as the model
         return by_metrics(alone, fault, f"its stored predictions do not serve ({one_line(error)})", kept)
     count = int(found.compared.sum())
-    if count < FEWEST_ROWS:
-        return by_metrics(alone, fault, f"its predictions share {count} rows with the holdout, not {FEWEST_ROWS}", kept)
+    if count < MIN_ROWS:
+        return by_metrics(alone, fault, f"its predictions share {count} rows with the holdout, not {MIN_ROWS}", kept)
     told = f"met by the champion's stored predictions, on {count:,} of {len(alone.holdout):,} held-out rows"
-    return replace(found, met="stored predictions", note=f"{told}, for it no longer answers: {fault}")
+    return replace(found, champion_source="stored predictions", note=f"{told}, for it no longer answers: {fault}")
 
 
-def by_metrics(alone: Encounter, fault: str, lack: str, kept: Evaluation) -> Encounter:
+def by_metrics(alone: Matchup, fault: str, lack: str, kept: Evaluation) -> Matchup:
     """Nothing is known of the champion but its metrics."""
     note = f"only the champion's metrics are known, for it no longer answers and {lack}: {fault}"
-    return replace(alone, met="metrics only", note=note, metrics=kept.metrics)
+    return replace(alone, champion_source="metrics only", note=note, metrics=kept.metrics)
 
 
-def by_predictions(alone: Encounter, file: Path) -> Encounter:
+def by_predictions(alone: Matchup, file: Path) -> Matchup:
     """The champion is met on the rows that it answered when it was evaluated, as far as neither has seen them."""
     params, directory = alone.params, alone.directory or paths.CHAMPION
     card, stored = load_card(directory), pd.read_parquet(file)

@@ -1,4 +1,4 @@
-"""What `doctor` says of one thing: right, wrong with what mends it, or not looked at and why."""
+"""What `doctor` says of one thing: right, wrong with what fixes it, or not looked at and why."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from .git import GitError
 RIGHT, WRONG, UNSEEN = "✓", "✗", "–"
 
 
-class NotSeen(Exception):
+class CheckSkipped(Exception):
     """It could not be looked at; the text says why."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line. `what` was looked at; `told` is the state, and where it is wrong the command that mends it."""
+class CheckResult:
+    """One line. `what` was looked at; `told` is the state, and where it is wrong the command that fixes it."""
 
     mark: str
     what: str
@@ -25,13 +25,13 @@ class Finding:
         return f"{self.mark} {self.what:<15} {self.told}"
 
 
-def find(what: str, look: Callable[[], str]) -> Finding:
+def find(what: str, look: Callable[[], str]) -> CheckResult:
     """What `look` returned is right, a ProjectError is wrong, and anything else that ended it tells nothing."""
     try:
-        return Finding(RIGHT, what, look())
-    except (NotSeen, GitError) as reason:
-        return Finding(UNSEEN, what, f"not looked at: {reason}")
+        return CheckResult(RIGHT, what, look())
+    except (CheckSkipped, GitError) as reason:
+        return CheckResult(UNSEEN, what, f"not looked at: {reason}")
     except ProjectError as error:
-        return Finding(WRONG, what, str(error))
+        return CheckResult(WRONG, what, str(error))
     except Exception as error:  # the other findings are worth having all the same
-        return Finding(UNSEEN, what, f"not looked at: {type(error).__name__}: {error}")
+        return CheckResult(UNSEEN, what, f"not looked at: {type(error).__name__}: {error}")

@@ -1,6 +1,6 @@
 """DVC, in this process: run the pipeline, version a file, ask for digests and for what is missing.
 
-Each `dvc` command would load a second of Python anew; one `Repo` answers several questions for that.
+Each `dvc` command would load a second of Python again; one `Repo` answers several questions for that.
 """
 
 import hashlib
@@ -80,7 +80,7 @@ def repro(force: bool = False) -> list[StageRun]:
             repo.reproduce(force=force, pull=True, allow_missing=True, repro_fn=timed)
         except ReproductionError as error:
             reason = f"{one_line(error)}. Its own message is above"
-            raise ProjectError(f"{reason}: mend it, then `uv run {load_project().name} run`") from error
+            raise ProjectError(f"{reason}: fix it, then `uv run {load_project().name} run`") from error
     return runs
 
 
@@ -138,7 +138,7 @@ def push(digests: Iterable[str] = ()) -> int:
 
 
 def missing_in_storage() -> list[Path]:
-    """What the pipeline and the pointers name and the storage, asked anew, does not have."""
+    """What the pipeline and the pointers name and the storage, asked again, does not have."""
     with repository() as repo, of_the_storage("ask"):
         status = repo.data_status(granular=True, not_in_remote=True, remote_refresh=True)
         return [Path(path) for path in status["not_in_remote"]]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ProjectError
-from .checks import NotSeen
-from .git import answers
+from .checks import CheckSkipped
+from .git import git_or_none
 
 ADDRESS = re.compile(
     r"(?:\w+://)?(?:[^@/]+@)?([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
@@ -21,7 +21,7 @@ SECONDS = 20
 QUIET = {"GH_PROMPT_DISABLED": "1", "GH_NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1"}
 
 
-class Refused(NotSeen):
+class Refused(CheckSkipped):
     """GitHub answered with an error."""
 
     def __init__(self, reason: str, status: int) -> None:
@@ -37,7 +37,7 @@ class Repository:
     name: str
 
     def get(self, path: str = "") -> Any:
-        """What GitHub says of a part of it. Raises Refused, or NotSeen where it cannot be asked."""
+        """What GitHub says of a part of it. Raises Refused, or CheckSkipped where it cannot be asked."""
         return ask(self.host, f"repos/{self.name}{path}")
 
     def tell(self, method: str, path: str, **fields: Any) -> Any:
@@ -55,7 +55,7 @@ class Repository:
             return self.get(path)
         except Refused as error:
             if error.status in (403, 404):
-                raise NotSeen("only an administrator of the repository sees it") from None
+                raise CheckSkipped("only an administrator of the repository sees it") from None
             raise
 
 
@@ -63,7 +63,7 @@ def ask(host: str, path: str, method: str = "GET", fields: dict[str, Any] | None
     """GitHub's answer."""
     gh = shutil.which("gh")
     if gh is None:
-        raise NotSeen("gh was not found: install it (https://cli.github.com), then `gh auth login`")
+        raise CheckSkipped("gh was not found: install it (https://cli.github.com), then `gh auth login`")
     sent = [] if method == "GET" else ["--method", method, "--input", "-"]
     try:
         done = subprocess.run(
@@ -76,24 +76,24 @@ def ask(host: str, path: str, method: str = "GET", fields: dict[str, Any] | None
             timeout=SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise NotSeen(f"no answer within {SECONDS} seconds") from None
+        raise CheckSkipped(f"no answer within {SECONDS} seconds") from None
     if done.returncode == 0:
         return json.loads(done.stdout) if done.stdout.strip() else None
     reason = next(iter(done.stderr.strip().splitlines()), f"gh ended with {done.returncode}")
     status = re.search(r"\(HTTP (\d+)\)", done.stderr)
     if status:
         raise Refused(reason, int(status[1]))
-    raise NotSeen(f"{reason} (`gh auth status` says more)" if done.returncode == 4 else reason)
+    raise CheckSkipped(f"{reason} (`gh auth status` says more)" if done.returncode == 4 else reason)
 
 
 def at_origin() -> Repository:
     """The repository that `origin` names."""
-    url = answers("remote", "get-url", "origin")
+    url = git_or_none("remote", "get-url", "origin")
     if url is None:
-        raise NotSeen("there is no origin")
+        raise CheckSkipped("there is no origin")
     found = ADDRESS.fullmatch(url)
     if found is None:
-        raise NotSeen("origin is not on GitHub")
+        raise CheckSkipped("origin is not on GitHub")
     return Repository(found[1], found[2])
 
 
@@ -102,5 +102,5 @@ def required() -> Iterator[Repository]:
     """The repository, for what cannot be done without it: what GitHub refuses becomes a ProjectError."""
     try:
         yield at_origin()
-    except NotSeen as reason:
+    except CheckSkipped as reason:
         raise ProjectError(f"GitHub: {reason}") from reason

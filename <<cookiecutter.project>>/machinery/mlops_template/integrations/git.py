@@ -26,7 +26,7 @@ def git(*arguments: str, cwd: Path | None = None, stdin: str = "", index: Path |
     return run(*arguments, cwd=cwd, stdin=stdin, index=index).rstrip("\n")
 
 
-def answers(*arguments: str, cwd: Path | None = None) -> str | None:
+def git_or_none(*arguments: str, cwd: Path | None = None) -> str | None:
     """What git prints, None where it fails: for questions to which "there is none" is an answer."""
     try:
         return git(*arguments, cwd=cwd)
@@ -96,12 +96,12 @@ def transfer(*arguments: str) -> None:
 
 def head() -> str | None:
     """The commit that is checked out, None before the first."""
-    return answers("rev-parse", "--verify", "--quiet", "HEAD")
+    return git_or_none("rev-parse", "--verify", "--quiet", "HEAD")
 
 
 def branch() -> str | None:
     """The branch that is checked out, None when it is a bare commit."""
-    return answers("symbolic-ref", "--quiet", "--short", "HEAD")
+    return git_or_none("symbolic-ref", "--quiet", "--short", "HEAD")
 
 
 def is_dirty() -> bool:
@@ -123,11 +123,11 @@ def require_commit(revision: str) -> str:
     Raises ProjectError where there is none.
     """
     known = ("rev-parse", "--verify", "--quiet")
-    commit = answers(*known, f"{revision}^{{commit}}")
+    commit = git_or_none(*known, f"{revision}^{{commit}}")
     if commit is None and not revision.startswith("-") and has_origin():
         depth = ("--depth=1",) if git("rev-parse", "--is-shallow-repository") == "true" else ()
-        if answers("fetch", "--quiet", "--no-tags", *depth, "origin", revision) is not None:
-            commit = answers(*known, "FETCH_HEAD^{commit}")
+        if git_or_none("fetch", "--quiet", "--no-tags", *depth, "origin", revision) is not None:
+            commit = git_or_none(*known, "FETCH_HEAD^{commit}")
     if commit is None:
         raise ProjectError(f"no commit is named {revision}, here or at origin: give a branch, a tag or a commit")
     return commit
@@ -138,7 +138,7 @@ def deepen(revision: str) -> bool:
     if git("rev-parse", "--is-shallow-repository") != "true":
         return False
     commit = git("rev-parse", f"{revision}^{{commit}}")
-    return answers("fetch", "--quiet", "--no-tags", "--unshallow", "origin", commit) is not None
+    return git_or_none("fetch", "--quiet", "--no-tags", "--unshallow", "origin", commit) is not None
 
 
 def tree_with(files: Mapping[str, str | None], tree: str) -> str:
@@ -161,12 +161,12 @@ def known(revision: str) -> str:
     if head() is None:
         return revision
     commit = require_commit(revision)
-    return revision if answers("rev-parse", "--quiet", "--symbolic-full-name", "--verify", revision) else commit
+    return revision if git_or_none("rev-parse", "--quiet", "--symbolic-full-name", "--verify", revision) else commit
 
 
 def has_origin() -> bool:
     """Whether the repository has a remote `origin` to share with."""
-    return answers("remote", "get-url", "origin") is not None
+    return git_or_none("remote", "get-url", "origin") is not None
 
 
 def branch_at_origin(branch: str) -> str:
@@ -188,6 +188,6 @@ def identity() -> list[str]:
     project = load_project()
     options = []
     for key, fallback in (("user.name", project.author), ("user.email", project.email)):
-        if not answers("config", key):
+        if not git_or_none("config", key):
             options += ["-c", f"{key}={fallback}"]
     return options

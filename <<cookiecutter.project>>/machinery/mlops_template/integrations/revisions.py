@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..settings import paths
 from .dvc import load_yaml, lock_digest, output_digest
-from .git import answers, git
+from .git import git, git_or_none
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def pipeline_digests(commit: str | None = None) -> dict[str, str]:
 def main_branch() -> str:
     """The branch that says what production runs: `main`, that of `origin` where there is no local one."""
     for name in ("main", "origin/main"):
-        if answers("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
+        if git_or_none("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"):
             return name
     return "HEAD"
 
 
 def commits_of(path: Path, revision: str) -> list[str]:
     """The commits, oldest first, by which `path` changed in the first-parent history of a revision."""
-    history = answers("log", "--first-parent", "--reverse", "--format=%H", revision, "--", path.as_posix())
+    history = git_or_none("log", "--first-parent", "--reverse", "--format=%H", revision, "--", path.as_posix())
     return (history or "").split()
 
 

@@ -5,7 +5,7 @@ import re
 
 from .cells import Code, Strong, Table
 
-LONGEST_CELL = 120
+MAX_LEN_CELL = 120
 STRUCTURE = re.compile(r"[\\`*~|]|(?<!\w)_|_(?!\w)|\](?=[(\[])|^(?:[#=\[]|[-+](?=[-\s]|$)|\d+(?=[.)](?:\s|$)))")
 """What Markdown would take for itself: in the middle of a word or of an interval it is left as it is."""
 
@@ -27,7 +27,7 @@ def words(text: str, longest: int = 1000) -> str:
     return "".join(HTML.get(character, character) for character in text)
 
 
-def code(text: str, longest: int = LONGEST_CELL) -> str:
+def code(text: str, longest: int = MAX_LEN_CELL) -> str:
     """Text to the letter, in a fence of more backticks than it holds itself."""
     shown = shortened(one_line(text), longest)
     if not shown:

@@ -3,16 +3,16 @@
 from typing import Any
 
 
-def figure(value: float | None, sign: str = "") -> str:
+def format_number(value: float | None, sign: str = "") -> str:
     """A figure with four decimals, a dash where it is undefined."""
     return "–" if value is None else f"{value:{sign}.4f}"
 
 
-def period(window: dict[str, str | None]) -> str:
+def format_period(window: dict[str, str | None]) -> str:
     """`, 2013-03-04 to 2013-03-31`, empty where the data has no time."""
     return f", {window['first'][:10]} to {window['last'][:10]}" if window["first"] and window["last"] else ""
 
 
-def ends(found: dict[str, Any]) -> str:
+def format_interval(found: dict[str, Any]) -> str:
     """The two ends of an interval."""
     return "" if found["low"] is None else f"[{found['low']:.4f}, {found['high']:.4f}]"

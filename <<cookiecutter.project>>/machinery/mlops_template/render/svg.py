@@ -11,7 +11,7 @@ from itertools import count
 
 WIDTH, HEIGHT = 380, 264
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 46
-LONGEST_LABEL = 10
+MAX_LEN_LABEL = 10
 
 Point = tuple[float, float]
 Range = tuple[float, float]
@@ -126,7 +126,7 @@ class Plot:
             x = self.at((place, self.y[0]))[0]
             turn = f'text-anchor="end" transform="translate({x + 4:.1f} {HEIGHT - BOTTOM + 12}) rotate(-35)"'
             where = turn if slanted else f'text-anchor="middle" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}"'
-            short = name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+            short = name if len(name) <= MAX_LEN_LABEL else name[: MAX_LEN_LABEL - 1] + "…"
             yield f"<text {where}>{escape(short)}{hint(name)}</text>"
 
 

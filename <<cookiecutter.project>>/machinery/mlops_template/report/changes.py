@@ -116,7 +116,7 @@ def versions(lock: str | None) -> dict[str, str]:
 
 def code(base: str) -> str:
     """How much of the code, the contract and the pipeline's definition differs; empty where nothing does."""
-    return (git.answers("diff", "--shortstat", base, "--", *CODE) or "").strip()
+    return (git.git_or_none("diff", "--shortstat", base, "--", *CODE) or "").strip()
 
 
 def stages(base: str) -> list[Stage]:

@@ -11,7 +11,7 @@ from ..champion.opponent import challenger_digest, champion_digest, evaluation, 
 from ..champion.stages import differs
 from ..errors import ProjectError
 from ..evaluation.compare import Comparison, digest_of, load_comparison
-from ..evaluation.matchup import meet
+from ..evaluation.matchup import prepare_matchup
 from ..integrations import git
 from ..settings import paths
 from ..settings.params import Params
@@ -70,8 +70,8 @@ def gather(params: Params, base: str) -> Facts:
                     f"challenger and champion of {base} were not compared ({other}): "
                     f"`uv run {project} compare --base {base}` first"
                 )
-            encounter = meet(params, directory, partial(evaluation, champion, base))
-            scored = encounter.answers() if encounter.met == comparison.met else None
+            matchup = prepare_matchup(params, directory, partial(evaluation, champion, base))
+            scored = matchup.answers() if matchup.champion_source == comparison.champion_source else None
     return Facts(
         project=project,
         params=params,

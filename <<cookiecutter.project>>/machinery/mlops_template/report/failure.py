@@ -9,7 +9,7 @@ from ..render.markup import document, paragraph
 
 FAILED = "❌ the pipeline failed"
 LOG_LINES = 40
-LONGEST_LINE = 300
+MAX_LEN_LINE = 300
 
 
 def markdown(log: Path) -> str:
@@ -42,4 +42,4 @@ def readable(line: str) -> str:
     plain = re.sub(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-_])", "", line)
     plain = plain.rstrip("\r").rpartition("\r")[2]
     plain = re.sub(r"(://[^/\s:@]*:)[^/\s@]+@", r"\1***@", plain)
-    return shortened("".join(mark for mark in plain if mark == "\t" or mark.isprintable()), LONGEST_LINE).rstrip()
+    return shortened("".join(mark for mark in plain if mark == "\t" or mark.isprintable()), MAX_LEN_LINE).rstrip()

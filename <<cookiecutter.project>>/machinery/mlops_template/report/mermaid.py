@@ -8,9 +8,9 @@ from ..evaluation.gates import SliceDifference
 from ..render.markdown import fenced, one_line, shortened
 from ..training.metrics import Scored
 
-MOST_SLICES = 10
-LONGEST_LABEL = 16
-FEWEST_ROWS = 20
+MAX_SLICES = 10
+MAX_LEN_LABEL = 16
+MIN_ROWS = 20
 """In a bin of probability, for its share to be drawn."""
 
 THIS, CHAMPION, NEUTRAL, ENDS = "#3b82f6", "#d97706", "#9ca3af", "#93c5fd"
@@ -23,7 +23,7 @@ def slice_chart(slices: list[SliceDifference], primary: str, opponent: str) -> l
     """The slices that differ most, from the worst difference to the best, with their intervals."""
     known = [found for found in slices if None not in (found.difference.low, found.difference.high)]
     known.sort(key=lambda found: abs(found.difference.value or 0), reverse=True)
-    drawn = sorted(known[:MOST_SLICES], key=lambda found: found.difference.value or 0)
+    drawn = sorted(known[:MAX_SLICES], key=lambda found: found.difference.value or 0)
     if len(drawn) < 2:
         return []
     lines = [
@@ -46,7 +46,7 @@ def score_chart(challenger: Scored, champion: Scored, opponent: str) -> list[str
         lines = [(NEUTRAL, [0.0] * len(shown)), (CHAMPION, errors[1]), (THIS, errors[0])]
         labels = [f"{share:.0%}" for share in sides[0]["x"]]
         return chart(f"Quantiles of the error: this change blue, {opponent} orange", labels, "error", lines)
-    found = [side[side["rows"] >= FEWEST_ROWS] for side in map(reliability, (challenger, champion))]
+    found = [side[side["rows"] >= MIN_ROWS] for side in map(reliability, (challenger, champion))]
     bins = [dict(zip((side["x"] * BINS).astype(int), side["y"], strict=True)) for side in found]
     common = sorted(set(bins[0]) & set(bins[1]))
     if len(common) < 3:
@@ -81,7 +81,7 @@ def chart(title: str, labels: list[str], axis: str, lines: Lines) -> list[str]:
             f"%%{{init: {json.dumps(settings)}}}%%",
             "xychart-beta",
             f"  title {quoted(title)}",
-            f"  x-axis [{', '.join(quoted(shortened(label, LONGEST_LABEL)) for label in labels)}]",
+            f"  x-axis [{', '.join(quoted(shortened(label, MAX_LEN_LABEL)) for label in labels)}]",
             f"  y-axis {quoted(axis)} {low - room:.4f} --> {high + room:.4f}",
             *(f"  line [{', '.join(f'{value:.4f}' for value in line)}]" for _, line in lines),
         ],

@@ -11,7 +11,7 @@ from ..training.metrics import higher_is_better
 from . import plots, summary, tables
 from .facts import Facts
 
-MOST_COLUMNS = 24
+MAX_COLUMNS = 24
 
 
 def page(facts: Facts, accept: str | None = None) -> str:
@@ -104,7 +104,7 @@ def drift(facts: Facts) -> Sequence[str]:
         return []
     if found.unknown:
         return section("Data", [paragraph(f"Distributions were {summary.distributions(facts)}.")])
-    figures = [figure(plots.of_drift(one, found.compared)) for one in found.drifts[:MOST_COLUMNS]]
+    figures = [figure(plots.of_drift(one, found.compared)) for one in found.drifts[:MAX_COLUMNS]]
     told = [legend(found.compared[1], found.compared[0]), rendered(tables.drift_table(found))]
     more = len(found.drifts) - len(figures)
     hidden = [paragraph(f"{more} more columns, which moved less, are not drawn.", "small")] if more else []

@@ -16,9 +16,9 @@ VERDICTS = {
 }
 UNCHANGED = "➖ model unchanged"
 
-MOST_AT_A_GLANCE = 5
-MOST_REASONS = 6
-MOST_ROWS = 60
+MAX_AT_A_GLANCE = 5
+MAX_REASONS = 6
+MAX_ROWS = 60
 
 
 def markdown(facts: Facts, accept: str | None = None) -> str:
@@ -31,9 +31,9 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
         head += [f"⚠️ **Accepted in spite of the verdict:** {words(accept)}", ""]
     if comparison.forced:
         head += [f"⚠️ **Promoted against the verdict:** {words(comparison.forced['why'])}", ""]
-    head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MOST_REASONS]]
-    if len(comparison.reasons) > MOST_REASONS:
-        head.append(f"- … and {len(comparison.reasons) - MOST_REASONS} more")
+    head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MAX_REASONS]]
+    if len(comparison.reasons) > MAX_REASONS:
+        head.append(f"- … and {len(comparison.reasons) - MAX_REASONS} more")
     if facts.decision:
         head += ["", "**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in facts.decision.why)]
     head += ["", tables.rows_met(comparison), ""]
@@ -88,7 +88,7 @@ def slices_that_moved(facts: Facts) -> list[str]:
     moved = tables.moved(comparison, facts.params)
     if not moved:
         return ["", f"**Slices:** none of {len(comparison.slices)} moved beyond noise."]
-    shown = tables.slice_table(moved, comparison, facts.params).cut(MOST_AT_A_GLANCE)
+    shown = tables.slice_table(moved, comparison, facts.params).cut(MAX_AT_A_GLANCE)
     return ["", f"**Slices that moved:** {len(moved)} of {len(comparison.slices)}", "", *table(shown)]
 
 
@@ -99,7 +99,7 @@ def what_changed(facts: Facts) -> list[str]:
     lines = ["", f"**What changed** since {code(facts.base_name)}", ""]
     settings = facts.parameters + facts.libraries
     if settings:
-        lines += [*table(tables.change_table(settings).cut(MOST_AT_A_GLANCE)), ""]
+        lines += [*table(tables.change_table(settings).cut(MAX_AT_A_GLANCE)), ""]
     bullets = []
     if facts.data:
         rows = {row[0]: f"{row[1]} → {row[2]}" for row in tables.held_table(facts.data).rows}
@@ -145,13 +145,13 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
     if comparison.slices:
         primary, ordered = facts.params.gates.primary, sorted(comparison.slices, key=lambda one: one.p)
         drawn = mermaid.slice_chart(comparison.slices, primary, tables.opponent(comparison))
-        listed = table(tables.slice_table(ordered, comparison, facts.params).cut(MOST_ROWS))
+        listed = table(tables.slice_table(ordered, comparison, facts.params).cut(MAX_ROWS))
         found.append((f"{primary} on {len(ordered)} slices", [*drawn, "", *listed]))
     settings = facts.parameters + facts.libraries
-    if len(settings) > MOST_AT_A_GLANCE:
-        found.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MOST_ROWS))))
+    if len(settings) > MAX_AT_A_GLANCE:
+        found.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MAX_ROWS))))
     if facts.data and facts.data.drifts:
-        moved = table(tables.drift_table(facts.data).cut(MOST_ROWS))
+        moved = table(tables.drift_table(facts.data).cut(MAX_ROWS))
         found.append((f"Distributions of {len(facts.data.drifts)} columns", moved))
     if facts.scored:
         drawn = mermaid.score_chart(*facts.scored, tables.opponent(comparison))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ..evaluation.compare import Comparison
 from ..evaluation.gates import Cost, Difference, Gate, SliceDifference
 from ..render.cells import Code, Strong, Table
-from ..render.numbers import figure, period
+from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 from ..training.metrics import higher_is_better
 from .changes import Change, DataChange, Held, Stage
@@ -18,13 +18,13 @@ def opponent(comparison: Comparison) -> str:
 
 def side(comparison: Comparison) -> str:
     """The opponent, and by what it was met where that is not its model."""
-    return opponent(comparison) + ("" if comparison.met == "model" else f" ({comparison.met})")
+    return opponent(comparison) + ("" if comparison.champion_source == "model" else f" ({comparison.champion_source})")
 
 
 def rows_met(comparison: Comparison) -> str:
     """On which rows they met."""
-    rows = f"{comparison.rows:,} held-out rows{period(comparison.window)}"
-    if comparison.met == "metrics only":
+    rows = f"{comparison.rows:,} held-out rows{format_period(comparison.window)}"
+    if comparison.champion_source == "metrics only":
         return f"{rows}, which this change has not seen; the champion's metrics are of its own holdout."
     return f"{rows}, which neither has seen."
 
@@ -49,7 +49,7 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
     for name in names:
         pair, arrow = comparison.metrics[name], "↑" if higher_is_better(name) else "↓"
         label = f"{name} {arrow}"
-        figures = [figure(pair.champion), figure(pair.challenger), with_sign(pair.difference, name)]
+        figures = [format_number(pair.champion), format_number(pair.challenger), with_sign(pair.difference, name)]
         rows.append([Strong(label) if name == primary else label, *figures, gates_of(name, comparison, params)])
     return Table(["metric", side(comparison), "this change", "difference, 95 % interval", "gate"], rows, (1, 2, 3))
 
@@ -92,7 +92,7 @@ def slice_table(slices: Iterable[SliceDifference], comparison: Comparison, param
     """The primary metric of both models on slices."""
     rows: list[list[str]] = []
     for found in slices:
-        figures = [f"{found.rows:,}", figure(found.champion), figure(found.challenger)]
+        figures = [f"{found.rows:,}", format_number(found.champion), format_number(found.challenger)]
         difference = with_sign(found.difference, params.gates.primary) + (" ❌" if found.worse else "")
         rows.append([Code(found.slice), *figures, difference])
     header = ["slice", "rows", opponent(comparison), "this change", f"{params.gates.primary}, 95 % interval"]

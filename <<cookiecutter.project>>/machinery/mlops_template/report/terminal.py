@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ..champion.opponent import compare_with_champion
 from ..evaluation.compare import Comparison, MetricPair
-from ..render.numbers import figure, period
+from ..render.numbers import format_number, format_period
 from ..settings.params import Params, load_params
 from . import changes
 from .tables import held_table, opponent
@@ -40,8 +40,10 @@ def differences(revision: str) -> Iterator[Table | str]:
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
     """The metrics of both models, for the terminal."""
-    by = "" if comparison.met == "model" else f"; of the champion {comparison.met}"
-    table = Table(title=f"{comparison.rows:,} held-out rows{period(comparison.window)}{by}", title_justify="left")
+    by = "" if comparison.champion_source == "model" else f"; of the champion {comparison.champion_source}"
+    table = Table(
+        title=f"{comparison.rows:,} held-out rows{format_period(comparison.window)}{by}", title_justify="left"
+    )
     for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, pair in comparison.metrics.items():
@@ -54,4 +56,10 @@ def row(name: str, pair: MetricPair) -> list[str]:
     """A metric as the cells of a table."""
     found = pair.difference
     interval = "" if found.low is None or found.high is None else f"[{found.low:+.4f}, {found.high:+.4f}]"
-    return [name, figure(pair.champion), figure(pair.challenger), figure(found.value, "+"), interval]
+    return [
+        name,
+        format_number(pair.champion),
+        format_number(pair.challenger),
+        format_number(found.value, "+"),
+        interval,
+    ]

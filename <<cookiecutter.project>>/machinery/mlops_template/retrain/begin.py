@@ -7,7 +7,7 @@ from ..settings import paths
 from ..storage import storage
 
 BRANCH = "retrain/next"
-"""Made anew by each retraining, and gone when it has ended; what a run that died left there is of no use."""
+"""Made again by each retraining, and gone when it has ended; what a run that died left there is of no use."""
 
 
 def begin() -> str:

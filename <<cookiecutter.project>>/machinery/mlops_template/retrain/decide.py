@@ -86,8 +86,10 @@ def held_back(found: Situation, measured: Measured, known: Log, budget: Budget, 
     tried = known.outcome(found.data, found.inputs)
     if tried:
         against.append(f"this was tried on {tried['at'][:10]}, with the outcome: {tried['outcome']}")
-    if measured.rows and measured.new_rows < budget.least_rows:
-        against.append(f"{measured.new_rows:,} more rows to train on are too few (least_rows: {budget.least_rows:,})")
+    if measured.rows and measured.new_rows < budget.min_new_rows:
+        against.append(
+            f"{measured.new_rows:,} more rows to train on are too few (min_new_rows: {budget.min_new_rows:,})"
+        )
     last = known.last_outcome()
     if last and now - last < pd.Timedelta(budget.cool_down):
         against.append(f"the last retraining ended at {last:%Y-%m-%d %H:%M} UTC (cool_down: {budget.cool_down})")

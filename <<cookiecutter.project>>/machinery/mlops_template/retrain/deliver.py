@@ -9,7 +9,7 @@ from typing import Any
 from ..champion.decision import Decision, decided
 from ..errors import ProjectError
 from ..integrations import actions, dvc, gh, git
-from ..integrations.checks import NotSeen
+from ..integrations.checks import CheckSkipped
 from ..settings import paths
 from ..storage import storage
 from ..storage.results import changed_results
@@ -37,7 +37,7 @@ def publish() -> Published:
     Raises ProjectError where another commit is checked out, or origin refuses.
     """
     decision = decided()
-    if decision is None or git.answers("rev-parse", "--verify", "--quiet", "HEAD^") is None:
+    if decision is None or git.git_or_none("rev-parse", "--verify", "--quiet", "HEAD^") is None:
         raise ProjectError("no retraining is checked out: `ci retraining begin` starts one")
     tree = git.tree_with(changed_results(), "HEAD")
     message = f"{title(decision, promoted())}\n\n{reasons(decision)}\n\n{TRAILER}: {decision.data}"
@@ -91,7 +91,7 @@ def open_branches() -> list[str]:
     try:
         repository = gh.at_origin()
         return [pull["head"]["ref"] for pull in open_pulls(repository)]
-    except NotSeen:
+    except CheckSkipped:
         return []
 
 
@@ -108,7 +108,7 @@ def open_pulls(repository: gh.Repository) -> list[dict[str, Any]]:
 
 def is_ours(branch: str) -> bool:
     """Whether the last commit of a branch is that of a retraining: nobody has added to it."""
-    fetched = git.answers("fetch", "--quiet", "--no-tags", "--depth=1", "origin", f"refs/heads/{branch}")
+    fetched = git.git_or_none("fetch", "--quiet", "--no-tags", "--depth=1", "origin", f"refs/heads/{branch}")
     if branch == BEGUN or fetched is None:
         return False
     return bool(git.git("log", "-1", f"--format=%(trailers:key={TRAILER})", "FETCH_HEAD"))

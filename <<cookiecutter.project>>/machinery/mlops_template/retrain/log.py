@@ -12,9 +12,9 @@ from typing import Any
 
 from ..integrations.git import (
     GitError,
-    answers,
     branch_at_origin,
     git,
+    git_or_none,
     has_origin,
     identity,
     move_at_origin,
@@ -60,7 +60,7 @@ class Log:
 
 def load() -> Log:
     """The log at origin; without an origin, the one here."""
-    text = answers("show", f"{tip()}:{FILE}") if tip() else None
+    text = git_or_none("show", f"{tip()}:{FILE}") if tip() else None
     return Log([json.loads(line) for line in (text or "").splitlines()])
 
 
@@ -92,7 +92,7 @@ def add(entry: Entry) -> None:
 def tip() -> str | None:
     """The last commit of the branch: at origin, where there is one."""
     if not has_origin():
-        return answers("rev-parse", "--verify", "--quiet", HERE)
+        return git_or_none("rev-parse", "--verify", "--quiet", HERE)
     if not branch_at_origin(BRANCH):
         return None
     git("fetch", "--quiet", "--no-tags", "--depth=1", "origin", HERE)

@@ -22,10 +22,10 @@ from ..training.artifact import Model, load_card, load_model, row_hashes, traini
 from ..training.features import with_features
 from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number, own_metrics
 
-FEWEST_ROWS = 50
+MIN_ROWS = 50
 """In a window, for it to be judged."""
 
-MOST_ROWS = 200_000
+MAX_ROWS = 200_000
 """Of the champion's training rows, evenly drawn, that distributions are held against."""
 
 
@@ -43,7 +43,7 @@ class Measured:
 def measure(params: Params, champion: Path) -> Measured:
     """Hold the rows of `data/raw` against the champion that lies in a directory."""
     held = Held.of(params, champion)
-    wanted = params.retrain.reasons
+    wanted = params.retrain.triggers
     signals = [by_rows(held, wanted.rows)]
     if held.times is not None:
         signals.append(by_age(held, wanted.age))
@@ -153,12 +153,12 @@ def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
 
     Dates are left out: they always move on.
     """
-    wanted, needed = params.retrain.reasons.drift, params.retrain.windows.violated
+    wanted, needed = params.retrain.triggers.drift, params.retrain.windows.violated
     columns = [params.columns.target, *params.columns.numeric, *params.columns.categorical]
-    judged = [window for window in windows if window.sum() >= FEWEST_ROWS]
+    judged = [window for window in windows if window.sum() >= MIN_ROWS]
     if not judged or not held.trained.any():
         return Signal("drift", False, "not measured: too few rows came since")
-    step = -(-int(held.trained.sum()) // MOST_ROWS)
+    step = -(-int(held.trained.sum()) // MAX_ROWS)
     known = np.flatnonzero(held.trained)[::step]
     derived = derived_columns(columns, params)
     moved: list[tuple[float, str]] = []
@@ -167,9 +167,7 @@ def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
         values = derived[column] if column in derived else partitions.read([column])[column]
         if params.task == "classification" and column == params.columns.target:
             values = values.astype("str")
-        found = [
-            drift(values.iloc[known], values[window]) if window.sum() >= FEWEST_ROWS else None for window in windows
-        ]
+        found = [drift(values.iloc[known], values[window]) if window.sum() >= MIN_ROWS else None for window in windows]
         latest = found[0].index if found[0] else 0.0
         furthest.append((latest, column))
         over = [one is not None and one.index >= max(wanted or np.inf, one.noise) for one in found]
@@ -199,12 +197,12 @@ def derived_columns(names: list[str], params: Params) -> pd.DataFrame:
 def by_decay(held: Held, windows: list[Array], params: Params, champion: Path) -> Signal:
     """The champion does worse than when it was promoted, in enough of the windows, beyond noise and the margin."""
     name, margin, needed = params.gates.primary, params.gates.margin, params.retrain.windows.violated
-    if held.promoted_on.sum() < FEWEST_ROWS or not any(window.sum() >= FEWEST_ROWS for window in windows):
+    if held.promoted_on.sum() < MIN_ROWS or not any(window.sum() >= MIN_ROWS for window in windows):
         return Signal("decay", False, "not measured: too few rows came since")
     try:
         model = load_model(champion)
         answered = [
-            answers(model, chosen, params) if chosen.sum() >= FEWEST_ROWS else None
+            answers(model, chosen, params) if chosen.sum() >= MIN_ROWS else None
             for chosen in (held.promoted_on, *windows)
         ]
     except Exception as error:  # a champion that answers no more is for `compare` to judge
@@ -212,7 +210,7 @@ def by_decay(held: Held, windows: list[Array], params: Params, champion: Path) -
     then = answered[0]
     if then is None:
         return Signal("decay", False, "not measured: too few rows came since")
-    metric, resampled = metric_named(name, then[0]), params.evaluate.resamples
+    metric, resampled = metric_named(name, then[0]), params.evaluate.n_bootstrap
     losses = [loss(metric, then, now, resampled) if now else None for now in answered[1:]]
     over = [one is not None and decayed(one, metric, margin) for one in losses]
     given = over[0] and sum(over) >= needed

@@ -78,7 +78,7 @@ def load_schema(directory: Path) -> Schema:
     except OSError as error:
         raise ProjectError(f"{path} cannot be read ({error.strerror}): make it with `deploy package`") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} is damaged ({error}): make it anew with `deploy package`") from None
+        raise ProjectError(f"{path} is damaged ({error}): make it again with `deploy package`") from None
     for column in schema.columns:
         if column.type not in TAKEN[column.kind]:
             raise ProjectError(

@@ -8,7 +8,7 @@ from ..errors import ProjectError
 from .section import Section, positive_stretch_of_time, stretch_of_time
 
 
-class Reasons(Section):
+class Triggers(Section):
     """What each by itself is reason enough to retrain; null: never."""
 
     rows: Annotated[float, Field(gt=0)] | None = 0.05
@@ -42,7 +42,7 @@ class Windows(Section):
 class Budget(Section):
     """What keeps a retraining back though there is reason for it."""
 
-    least_rows: Annotated[int, Field(ge=0)] = 200
+    min_new_rows: Annotated[int, Field(ge=0)] = 200
     """Rows more to train on than the champion had."""
     cool_down: str = "12 hours"
     """From one retraining to the next."""
@@ -53,10 +53,10 @@ class Budget(Section):
 
 
 class Retrain(Section):
-    """When `retrain` trains anew, and what becomes of the model then."""
+    """When `retrain` trains again, and what becomes of the model then."""
 
     automation: Literal["manual", "pull-request", "automatic"] = "pull-request"
-    reasons: Reasons = Reasons()
+    triggers: Triggers = Triggers()
     windows: Windows = Windows()
     budget: Budget = Budget()
 

@@ -128,7 +128,7 @@ class Search(Section):
     """How candidates are compared: by cross-validation within the training rows, in order of time."""
 
     folds: Annotated[int, Field(ge=2)] = 3
-    draws: Annotated[int, Field(ge=1)] = 10
+    n_iter: Annotated[int, Field(ge=1)] = 10
     """Settings drawn for each candidate that has ranges."""
 
 
@@ -149,7 +149,7 @@ class Evaluate(Section):
 
     slices: list[str] = []
     min_slice_rows: Annotated[int, Field(ge=1)] = 200
-    resamples: Annotated[int, Field(ge=100)] = 1000
+    n_bootstrap: Annotated[int, Field(ge=100)] = 1000
 
 
 class Gates(Section):

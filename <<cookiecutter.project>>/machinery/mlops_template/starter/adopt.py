@@ -35,7 +35,7 @@ CONTRACT_HEADER = """\
 
 FEW_ROWS = 2000
 FEW_HELD_OUT = 60
-MOST_SLICES = 3
+MAX_SLICES = 3
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 """A name that no database needs to have quoted."""
@@ -183,7 +183,7 @@ def slices_of(rows: pd.DataFrame, inferred: Inferred) -> list[str]:
         for name, role in inferred.roles.items()
         if (role == "categorical" or inferred.rules[name].type == "boolean") and rows[name].nunique() <= 20
     ]
-    return few[:MOST_SLICES]
+    return few[:MAX_SLICES]
 
 
 def gates_of(target: pd.Series, inferred: Inferred) -> tuple[str, float, float]:
@@ -241,7 +241,7 @@ def features_to_replace(rows: pd.DataFrame) -> Path | None:
         code.add_features(rows)
     except ProjectError as error:
         file = code.folder / f"{FEATURES}.py"
-        if git.answers("status", "--porcelain", "--", file.as_posix()):
+        if git.git_or_none("status", "--porcelain", "--", file.as_posix()):
             raise ProjectError(f"{error}: this table has other columns; commit {file}, or `git checkout` it") from None
         return file
     return None

@@ -14,11 +14,11 @@ from ..data.contract import TRUTHS, Contract, Rule, conform, to_datetime, with_g
 from ..errors import ProjectError
 from ..settings.params import Task
 
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 """A whole-number target with more values than this is a quantity."""
 
-MOST_MISSING = 0.5
-MOST_TEXTS = 0.5
+MAX_MISSING = 0.5
+MAX_TEXTS = 0.5
 """A text column with more distinct values than this share of the rows names the rows."""
 
 PROSE_WORDS = 3
@@ -116,9 +116,9 @@ def task_of(target: pd.Series, kind: str) -> tuple[Task, list[Any]]:
         raise ProjectError(f"{target.name} has the same value in every row: there is nothing to predict")
     if kind == "datetime":
         raise ProjectError(f"{target.name} is a date: predict a number of days or a class instead")
-    if kind == "number" or (kind == "integer" and distinct > MOST_CLASSES):
+    if kind == "number" or (kind == "integer" and distinct > MAX_CLASSES):
         return "regression", []
-    if kind == "string" and distinct > max(MOST_CLASSES, len(target) // 20):
+    if kind == "string" and distinct > max(MAX_CLASSES, len(target) // 20):
         raise ProjectError(f"{target.name} is text with {distinct:,} values: a class needs more rows than that")
     if kind == "boolean":
         return "classification", [False, True]
@@ -155,7 +155,7 @@ def rounded(value: float) -> float:
 def unusable(column: pd.Series, kind: str) -> str | None:
     """Why a column cannot be a feature, None where it can."""
     missing, distinct = column.isna().mean(), column.nunique()
-    if missing > MOST_MISSING:
+    if missing > MAX_MISSING:
         return f"{missing:.0%} of its values are missing"
     if distinct <= 1:
         return "it has the same value in every row"
@@ -168,7 +168,7 @@ def unusable(column: pd.Series, kind: str) -> str | None:
 
 def names_rows(column: pd.Series) -> bool:
     """Whether a text column has too many distinct values for a category."""
-    return column.nunique() > max(50, MOST_TEXTS * len(column))
+    return column.nunique() > max(50, MAX_TEXTS * len(column))
 
 
 def is_prose(column: pd.Series) -> bool:
@@ -194,7 +194,7 @@ def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | N
         return None
     if kind == "string":
         values = pd.factorize(column)[0].astype("float64")
-        if len(np.unique(values)) > MOST_CLASSES:
+        if len(np.unique(values)) > MAX_CLASSES:
             return None
     elif kind == "datetime":
         values = column.astype("int64").where(column.notna()).to_numpy("float64")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ..errors import ProjectError
 from ..integrations import dvc
-from ..integrations.git import answers, git, head, identity, is_dirty
+from ..integrations.git import git, git_or_none, head, identity, is_dirty
 from ..settings import paths
 from ..settings.params import load_params
 from ..settings.project import load_project
@@ -97,7 +97,7 @@ def commit() -> None:
         git("add", "--all")
     else:
         git("add", "--", *(str(path) for path in RESULTS if path.exists()))
-    if answers("diff", "--cached", "--quiet") is not None:
+    if git_or_none("diff", "--cached", "--quiet") is not None:
         return
     author = identity()
     if author:

@@ -14,10 +14,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import ProjectError
-from ..integrations.git import GitError, answers, git, head, identity, transfer, tree_with
+from ..integrations.git import GitError, git, git_or_none, head, identity, transfer, tree_with
 from ..settings.paths import STORAGE
 from ..settings.project import load_project
-from .references import complete, needed_here
+from .references import complete, local_references
 
 BRANCH = "dvc-storage"
 HERE = f"refs/heads/{BRANCH}"
@@ -30,7 +30,7 @@ PORTION = 1024**3
 """Bytes that are committed, and pushed, at a time: GitHub refuses a push of more than 2 GB."""
 TRIES = 8
 ASIDE = Path(".dvc/tmp/storage")
-LONGEST_WAIT = 3600
+MAX_LEN_WAIT = 3600
 """Seconds that a command waits for another one in this clone."""
 PATIENCE = 5
 """Seconds in which a git that lost its parent may come to its end."""
@@ -50,7 +50,7 @@ def alone() -> Iterator[None]:
     except Timeout:
         print(f"another command works on {BRANCH} in this clone: waiting for it", flush=True)
         try:
-            lock.acquire(timeout=LONGEST_WAIT)
+            lock.acquire(timeout=MAX_LEN_WAIT)
         except Timeout:
             raise ProjectError(f"another command holds {lock.lock_file} for an hour: end it and try again") from None
     try:
@@ -204,7 +204,7 @@ def on_top_of(there: str) -> str:
     brought = git("log", "--format=", "--name-only", "-z", HERE, "--not", there, *([joined] if joined else []))
     own = {key for key in brought.split("\0") if key}
     if joined and not contains(there, joined):  # origin was compacted, not knowing what is here alone
-        own |= needed_here(BRANCH)
+        own |= local_references(BRANCH)
     new = {key: ours[key] for key in complete(own, ours) if key in ours and key not in theirs}
     for names in portions(new):
         tree = tree_with({name: new[name] for name in names}, there)
@@ -214,7 +214,7 @@ def on_top_of(there: str) -> str:
 
 def contains(revision: str, commit: str) -> bool:
     """Whether a commit belongs to the history of a revision."""
-    return answers("merge-base", "--is-ancestor", commit, revision) is not None
+    return git_or_none("merge-base", "--is-ancestor", commit, revision) is not None
 
 
 def publish() -> None:
@@ -234,7 +234,7 @@ def publish() -> None:
     except GitError as error:
         raise ProjectError(
             f"data and models are kept on this machine but did not get to origin: {error}. "
-            f"Mend that, then `uv run {load_project().name} push`"
+            f"Fix that, then `uv run {load_project().name} push`"
         ) from error
 
 
@@ -260,4 +260,4 @@ def tip() -> str | None:
 
 def commit_of(reference: str) -> str | None:
     """The commit that a reference names, None where it does not exist."""
-    return answers("rev-parse", "--verify", "--quiet", reference)
+    return git_or_none("rev-parse", "--verify", "--quiet", reference)

@@ -111,7 +111,7 @@ def require(folder: Path, names: Iterable[str], belongs: Callable[[str], bool]) 
         except (ProjectError, ValidationError):
             known = False
         if not known:
-            raise ProjectError(f"{folder / name} is not part of a result, or damaged: pack the result anew")
+            raise ProjectError(f"{folder / name} is not part of a result, or damaged: pack the result again")
 
 
 def listed(folder: Path) -> list[str]:

@@ -11,12 +11,12 @@ from typing import Literal
 
 from ..errors import ProjectError
 from ..integrations import dvc
-from ..integrations.git import GitError, answers, git, has_origin, transfer, tree_with
+from ..integrations.git import GitError, git, git_or_none, has_origin, transfer, tree_with
 from ..integrations.revisions import champions, commit_of_result
 from ..settings.paths import STORAGE
 from ..settings.project import load_project
 from . import branch, storage
-from .references import complete, key, named_at, named_in_history, own_references
+from .references import complete, key, named_in_history, own_references, references_at
 
 ORIGINS = f"refs/{branch.BRANCH}/origin"
 """Where origin's branches and tags are put to be looked at, whatever this clone usually fetches."""
@@ -142,8 +142,8 @@ def squash(found: Plan) -> bool:
 
 def know_what_origin_has() -> None:
     """Write the bitmap by which git sees that all files are at origin; or a push without history sends each again."""
-    answers("repack", "-d", "--quiet")
-    answers("multi-pack-index", "write", "--bitmap", "--no-progress")
+    git_or_none("repack", "-d", "--quiet")
+    git_or_none("multi-pack-index", "write", "--bitmap", "--no-progress")
 
 
 def squashed(found: Plan) -> str:
@@ -178,8 +178,8 @@ def needed_keys(keep: Keep, kept: Mapping[str, str]) -> set[str]:
         transfer("fetch", "--no-tags", "--prune", "origin", *everything)
         references.append(f"--glob={ORIGINS}/*")
     commits = git("rev-list", "--no-walk", *references).split()
-    named = named_in_history(*references) if keep == "history" else named_at(champion_commits())
-    named |= named_at(commits)
+    named = named_in_history(*references) if keep == "history" else references_at(champion_commits())
+    named |= references_at(commits)
     keys = complete({key(digest) for digest in named} | {file.key for file in dvc.versioned(STORAGE)}, kept)
     for reference in git("for-each-ref", "--format=%(refname)", ORIGINS).split():
         git("update-ref", "-d", reference)
@@ -190,7 +190,7 @@ def champion_commits() -> set[str]:
     """The commits by which champions came to main, here and at origin, and those that trained them."""
     found = set()
     for main in ("refs/heads/main", f"{ORIGINS}/heads/main"):
-        for champion in champions(main) if answers("rev-parse", "--verify", "--quiet", main) else []:
+        for champion in champions(main) if git_or_none("rev-parse", "--verify", "--quiet", main) else []:
             trained = commit_of_result(champion.digest, champion.commit) if champion.commit else None
             found |= {commit for commit in (champion.commit, trained) if commit}
     return found

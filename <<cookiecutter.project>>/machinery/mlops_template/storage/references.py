@@ -12,7 +12,7 @@ NAMED = re.compile(r"\b[0-9a-f]{32}(?:\.dir)?\b")
 POINTERS = (":(glob)**/dvc.lock", ":(glob)**/*.dvc")
 
 
-def named_at(commits: Iterable[str]) -> set[str]:
+def references_at(commits: Iterable[str]) -> set[str]:
     """The digests that lock files and pointers of these commits name."""
     blobs = set()
     for commit in commits:
@@ -55,10 +55,10 @@ def own_references(storage: str) -> list[str]:
     return [*(["HEAD"] if head() else []), *(f"--exclude={name}" for name in without), "--all", *stashes]
 
 
-def needed_here(storage: str) -> set[str]:
+def local_references(storage: str) -> set[str]:
     """The keys of what commits name that are in this clone alone, and of what its working tree names."""
     unpushed = [*own_references(storage), "--not", "--remotes=origin"]
     ends = git("rev-list", "--no-walk", *own_references(storage)).split()
     alone = [end for end in ends if git("rev-list", "--max-count=1", end, "--not", "--remotes=origin")]
-    named = named_at(alone) | named_in_history(*unpushed)
+    named = references_at(alone) | named_in_history(*unpushed)
     return {key(digest) for digest in named} | {file.key for file in dvc.versioned(Path())}

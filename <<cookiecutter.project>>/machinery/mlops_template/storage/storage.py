@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..integrations import dvc
-from ..integrations.git import GitError, answers, git, has_origin, head
+from ..integrations.git import GitError, git, git_or_none, has_origin, head
 from ..settings.paths import CHALLENGER, LOCK, STORAGE
 from ..settings.project import load_project
 from . import branch
@@ -114,7 +114,7 @@ def refresh() -> None:
 def check() -> str:
     """Bring the storage up to date, and look whether others find there everything that this commit names.
 
-    Returns a line that says so. Raises ProjectError that names what is missing and the command that mends it.
+    Returns a line that says so. Raises ProjectError that names what is missing and the command that fixes it.
     """
     if not is_branch():
         missing = dvc.missing_in_storage()
@@ -147,7 +147,7 @@ def require_branch() -> None:
         raise ProjectError(
             f"origin could not be asked for the branch {branch.BRANCH}: {error}. `git ls-remote origin` shows the "
             "same: "
-            "mend the network or your access to it (in a GitHub job: `contents: read`, and `gh auth setup-git`)"
+            "fix the network or your access to it (in a GitHub job: `contents: read`, and `gh auth setup-git`)"
         ) from error
     if not found:
         here = branch.commit_of(branch.HERE) is not None
@@ -187,11 +187,11 @@ def require(missing: Iterable[Path]) -> None:
 
 
 def remedy(missing: list[Path]) -> str:
-    """Who can bring it: the author of the commit that names it; or the pipeline makes it anew."""
+    """Who can bring it: the author of the commit that names it; or the pipeline makes it again."""
     name = load_project().name
     pointers = sorted({named_in(path).as_posix() for path in missing})
-    anew = f", or `uv run {name} run` here makes it anew" if CHALLENGER in missing else ""
-    return f"{author_of(pointers)} has it: `uv run {name} push` there{anew}"
+    again = f", or `uv run {name} run` here makes it again" if CHALLENGER in missing else ""
+    return f"{author_of(pointers)} has it: `uv run {name} push` there{again}"
 
 
 def named_in(path: Path) -> Path:
@@ -202,8 +202,8 @@ def named_in(path: Path) -> Path:
 
 def author_of(files: list[str]) -> str:
     """Who last changed them. A shallow clone knows it only of the commits that it has whole."""
-    last = (answers("log", "-1", "--format=%H %P|%an, who made commit %h,", "--", *files) or "").partition("|")
-    if last[2] and (len(last[0].split()) > 1 or answers("rev-parse", "--is-shallow-repository") == "false"):
+    last = (git_or_none("log", "-1", "--format=%H %P|%an, who made commit %h,", "--", *files) or "").partition("|")
+    if last[2] and (len(last[0].split()) > 1 or git_or_none("rev-parse", "--is-shallow-repository") == "false"):
         return last[2]
     named = " ".join(files)
     return f"whoever last changed {named} (`git log -1 {named}` in a clone with its history tells)"

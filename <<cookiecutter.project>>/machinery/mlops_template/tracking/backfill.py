@@ -53,7 +53,7 @@ def log_history(store: Store) -> History:
         added=added,
         champions=sum(found.new for found in registered),
         without_model=without_model,
-        shallow=git.answers("rev-parse", "--is-shallow-repository") == "true",
+        shallow=git.git_or_none("rev-parse", "--is-shallow-repository") == "true",
     )
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 NO_MODEL = "unavailable"
 """The tag `model` of a run whose model DVC could not bring."""
 
-LONGEST_VALUE = 6000
-MOST_PARAMS = 100
+MAX_LEN_VALUE = 6000
+MAX_PARAMS = 100
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def result_of_commit(commit: str, lock: str, root: Path, model: Path | None) -> 
 
 
 def log_result(store: Store, result: Result) -> tuple["Run", bool]:
-    """The finished run of a result, and whether it had to be made; one that was interrupted is made anew."""
+    """The finished run of a result, and whether it had to be made; one that was interrupted is made again."""
     finished = None
     for run in store.client.search_runs([store.experiment], f"tags.`dvc.lock` = '{result.lock}'"):
         if run.info.status == "FINISHED":
@@ -185,10 +185,10 @@ def log_figures(store: Store, run_id: str, result: Result) -> None:
         if isinstance(value, int | float)
     ]
     settings = YAML(typ="safe").load((result.root / paths.PARAMS).read_text(encoding="utf-8"))
-    params = [Param(name, str(value)[:LONGEST_VALUE]) for name, value in flat(settings).items()]
-    store.client.log_batch(run_id, metrics, params[:MOST_PARAMS])
-    for start in range(MOST_PARAMS, len(params), MOST_PARAMS):
-        store.client.log_batch(run_id, params=params[start : start + MOST_PARAMS])
+    params = [Param(name, str(value)[:MAX_LEN_VALUE]) for name, value in flat(settings).items()]
+    store.client.log_batch(run_id, metrics, params[:MAX_PARAMS])
+    for start in range(MAX_PARAMS, len(params), MAX_PARAMS):
+        store.client.log_batch(run_id, params=params[start : start + MAX_PARAMS])
 
 
 def flat(content: Any, name: str = "") -> dict[str, Any]:
@@ -238,11 +238,11 @@ def log_candidates(store: Store, run_id: str, result: Result) -> None:
         child = store.client.create_run(store.experiment, result.time, tags, name).info.run_id
         folds = enumerate(candidate["scores"], start=1)
         scores = [Metric("fold_score", score, result.time, fold) for fold, score in folds]
-        params = [Param(key, str(value)[:LONGEST_VALUE]) for key, value in flat(candidate["params"]).items()]
+        params = [Param(key, str(value)[:MAX_LEN_VALUE]) for key, value in flat(candidate["params"]).items()]
         store.client.log_batch(
             child,
             [*scores, Metric("mean_score", candidate["mean"], result.time, 0)],
-            [Param("estimator", candidate["estimator"]), *params[: MOST_PARAMS - 1]],
+            [Param("estimator", candidate["estimator"]), *params[: MAX_PARAMS - 1]],
         )
         store.client.set_terminated(child, "FINISHED", result.time)
 

@@ -25,7 +25,7 @@ PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": 
 WORK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 QUIET = {"MLFLOW_LOGGING_LEVEL": "ERROR", "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_UV_AUTO_DETECT": "false"}
 
-LONGEST_WAIT = 600
+MAX_LEN_WAIT = 600
 """Seconds to wait for another process that uses the database."""
 
 
@@ -110,7 +110,7 @@ def explained(uri: str) -> Iterator[None]:
 def locked(database: Path) -> Iterator[None]:
     """Wait for the database to be free, then keep other processes of this project away from it."""
     try:
-        with FileLock(f"{database}.lock", timeout=LONGEST_WAIT):
+        with FileLock(f"{database}.lock", timeout=MAX_LEN_WAIT):
             yield
     except Timeout:
         raise ProjectError(f"{database} is in use by another process: end it and try again") from None
@@ -129,7 +129,7 @@ def prepare_database(database: Path) -> None:
     if revision and revision not in {script.revision for script in scripts.walk_revisions()}:
         raise ProjectError(
             f"{database} was written by a newer MLflow (schema {revision}) than the one installed: `uv sync` "
-            "installs the locked one; else move the file away, `track --history` builds it anew from git"
+            "installs the locked one; else move the file away, `track --history` builds it again from git"
         )
     fresh = database.with_name(f"{database.name}.new")
     fresh.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def schema_revision(database: Path) -> str | None:
     except sqlite3.DatabaseError as error:
         raise ProjectError(
             f"{database} is no MLflow database ({error}): move it away and run `track --history`, "
-            "which builds it anew from git"
+            "which builds it again from git"
         ) from None
     return str(row[0]) if row else None
 

@@ -134,7 +134,7 @@ def search(train: pd.DataFrame, params: Params, code: ModelCode, judge: ModelCod
     A single setting is chosen without being scored. Runs on the local cores, or on the Dask cluster whose
     scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`, where the caller is itself one of many, in this process.
     """
-    settings = settings_of(params.model.candidates, params.model.search.draws, params.model.seed)
+    settings = settings_of(params.model.candidates, params.model.search.n_iter, params.model.seed)
     if len(settings) == 1:
         return [Result(settings[0], [], None, True)]
     folds = folds_of(train, params)

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..integrations.git import GitError, answers, environment, executable, git, identity
+from ..integrations.git import GitError, environment, executable, git, git_or_none, identity
 
 MACHINERY = "machinery"
 
@@ -69,7 +69,7 @@ def commit(tree: str, *parents: str) -> str:
 
 def entry(tree: str, name: str) -> str | None:
     """The tree or blob of a name within a tree, None where there is none."""
-    return answers("rev-parse", "--verify", "--quiet", f"{tree}:{name}")
+    return git_or_none("rev-parse", "--verify", "--quiet", f"{tree}:{name}")
 
 
 def with_folder(tree: str, name: str, folder: str) -> str:

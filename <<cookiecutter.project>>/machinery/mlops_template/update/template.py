@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
-from ..integrations.git import answers, environment, git
+from ..integrations.git import environment, git, git_or_none
 from .record import UNRECORDED, Answers, Record
 
 QUESTIONS = "cookiecutter.json"
@@ -36,7 +36,7 @@ class Template:
 
     def commit(self, revision: str) -> str | None:
         """The commit of a revision, None where there is none of that name."""
-        return answers("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", cwd=self.directory)
+        return git_or_none("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", cwd=self.directory)
 
     def newest(self, wanted: str | None, local: bool) -> str:
         """The commit to update to: a version or revision, by default the newest release, of a directory what is there.
@@ -68,7 +68,7 @@ class Template:
 
     def file(self, commit: str, name: str) -> str | None:
         """The text of a file of the template at a commit, None where it is not there."""
-        return answers("show", f"{commit}:{name}", cwd=self.directory)
+        return git_or_none("show", f"{commit}:{name}", cwd=self.directory)
 
     def questions(self, commit: str) -> dict[str, Any]:
         """The questions of a version with their defaults; lists are choices."""
@@ -118,7 +118,7 @@ def cloned(address: str) -> Iterator[Template]:
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / "template"
         source = str(Path(address).resolve()) if Path(address).is_dir() else address
-        if Path(address).is_dir() and answers("rev-parse", "--git-dir", cwd=Path(address)) is None:
+        if Path(address).is_dir() and git_or_none("rev-parse", "--git-dir", cwd=Path(address)) is None:
             raise ProjectError(
                 f"{address} is no git repository: the old version of the template is found in its history"
             )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..integrations.git import GitError, answers, environment, git, head, is_dirty
+from ..integrations.git import GitError, environment, git, git_or_none, head, is_dirty
 from ..settings import paths
 from .merge import MACHINERY, Merged, commit, entry, merge, with_file
 from .questions import Ask, answered
@@ -45,7 +45,7 @@ def update(template: str | None, to: str | None, changed: Answers, ask: Ask, say
         raise ProjectError(
             "the working tree has changes, and an update would mix with them: commit or stash them first"
         )
-    record = load_record(answers("show", f"HEAD:{FILE}"))
+    record = load_record(git_or_none("show", f"HEAD:{FILE}"))
     address = template or record.template
     if address is None:
         raise ProjectError("the project was made from a directory: name the template with --template URL-OR-DIRECTORY")
@@ -56,7 +56,7 @@ def update(template: str | None, to: str | None, changed: Answers, ask: Ask, say
         if old == new and not changed:
             return Updated(version, None, f"the project is at version {version} of the template already")
         branch = f"update-{version}"
-        if answers("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"):
+        if git_or_none("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"):
             raise ProjectError(f"there is a branch {branch} already: merge it, or `git branch -D {branch}`")
         given = answered(source.questions(new), source.questions(old), record.answers, changed, ask)
         say(f"rendering version {record.version} and version {version}")
@@ -131,7 +131,7 @@ def git_changes(before: str, after: str) -> list[str]:
 
 def migrations(tree: str, theirs: str, since: str, to: str) -> tuple[str, list[str]]:
     """(a tree whose params.yaml is as the new version has it, what was done), by the new version's own code."""
-    text = answers("show", f"{tree}:{paths.PARAMS}")
+    text = git_or_none("show", f"{tree}:{paths.PARAMS}")
     module = "mlops_template.update.migrations"
     if text is None or entry(theirs, f"{MACHINERY}/mlops_template/update/migrations.py") is None:
         return tree, []
