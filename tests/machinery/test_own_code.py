@@ -504,7 +504,7 @@ def test_a_new_module_becomes_a_dependency_of_the_stages_that_import_it(
 
     write_package(shop, features=FEATURES, calendar=CALENDAR)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    with pytest.raises(ProjectError, match=r"train depends on src/shop/calendar\.py now.*then commit dvc\.yaml"):
+    with pytest.raises(ProjectError, match=r"train depends on src/shop/calendar\.py now.*commit dvc\.yaml"):
         stages.name_dependencies()
     assert (shop / "dvc.yaml").read_text() == rendered
     monkeypatch.delenv("GITHUB_ACTIONS")
