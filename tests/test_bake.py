@@ -65,6 +65,7 @@ docs/deployment.md
 docs/github.md
 docs/retraining.md
 docs/storage.md
+docs/updating.md
 dvc.yaml
 models/.gitignore
 params.yaml
@@ -194,7 +195,7 @@ def test_an_existing_repository_is_not_touched(bake: Bake, cookiecutter_config: 
     said = run("cookiecutter", str(ROOT), *options, "license=BSD-3-Clause", cwd=project.parent)
     assert "existing repository" in said
     assert git(project, "branch", "--show-current") == "mine"
-    assert git(project, "diff", "--name-only").splitlines() == ["LICENSE", "README.md"]
+    assert git(project, "diff", "--name-only").splitlines() == [".mlops-template.json", "LICENSE", "README.md"]
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_every_link_leads_somewhere(project: Path, docs: dict[str, str]) -> None
 
 def test_every_command_is_one_of_the_project(project: Path, docs: dict[str, str]) -> None:
     text = source(project, "cli.py")
-    listed = re.findall(r"^ +(?:ready|data|model|serving|versions)\.(\w+),$", text, re.MULTILINE)
+    listed = re.findall(r"^ +(?:ready|data|model|serving|update|versions)\.(\w+),$", text, re.MULTILINE)
     commands = {*listed, *re.findall(r'add_typer\(.*name="(\w+)"', text)}
     for name, text in docs.items():
         for verb in re.findall(r"uv run flight-delays ([a-z]\w*)", text):

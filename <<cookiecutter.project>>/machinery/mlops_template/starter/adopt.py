@@ -149,6 +149,9 @@ def change_settings(
             names_of_kind.fa.set_flow_style()
         columns[kind] = names_of_kind
 
+    if len(classes) != 2:
+        document["model"].pop("threshold", None)
+
     document["split"]["holdout"] = round(min(0.5, max(0.2, FEW_HELD_OUT / len(rows))), 2)
     kind = "Regressor" if regression else "Classifier"
     params: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.1}

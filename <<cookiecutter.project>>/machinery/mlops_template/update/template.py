@@ -77,7 +77,9 @@ class Template:
 
     def version(self, commit: str) -> str:
         """The version that a commit of the template says it is."""
-        text = self.file(commit, "<<cookiecutter.project>>/machinery/pyproject.toml") or ""
+        listed = git("ls-tree", "-z", "--name-only", commit, cwd=self.directory).split("\0")
+        folder = next((name for name in listed if "cookiecutter." in name and not name.endswith(".json")), "")
+        text = self.file(commit, f"{folder}/machinery/pyproject.toml") or ""
         found = re.search(r'^version = "(.*)"$', text, re.MULTILINE)
         return found[1] if found else commit[:8]
 
