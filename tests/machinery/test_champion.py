@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from mlops_template.champion import lineage
+from mlops_template.errors import ProjectError
+from mlops_template.integrations.revisions import Champion
 from mlops_template.champion.opponent import (
     challenger_digest,
     champion_digest,
@@ -122,3 +125,23 @@ def test_a_model_of_the_same_bytes_is_unchanged_and_leaves_the_record_alone(cham
     paths.COMPARISON.write_text("the record of its promotion")
     assert compare_with_champion(Params.model_construct(), "HEAD") is None
     assert paths.COMPARISON.read_text() == "the record of its promotion"
+
+
+@pytest.mark.parametrize(
+    ("version", "number", "before"),
+    [("champion", 3, 2), ("previous", 2, 1), ("1", 1, None), ("2", 2, 1), ("aaaa", 1, None), ("cccc", 3, 2)],
+)
+def test_a_version_names_one_champion_and_the_one_before_it(
+    version: str, number: int, before: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [Champion(place, letter * 32, None) for place, letter in enumerate("abc", start=1)]
+    monkeypatch.setattr(lineage, "champions", lambda *_: known)
+    found, earlier = lineage.find_champion(version)
+    assert (found.number, earlier.number if earlier else None) == (number, before)
+
+
+def test_the_first_champion_has_no_previous(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lineage, "champions", lambda *_: [Champion(1, "a" * 32, None)])
+    monkeypatch.setattr(lineage.git, "git_or_none", lambda *_: None)
+    with pytest.raises(ProjectError, match="no champion is known as previous"):
+        lineage.find_champion("previous")

@@ -171,6 +171,7 @@ def test_the_better_candidate_is_chosen(tmp_path: Path, monkeypatch: pytest.Monk
     candidates = [
         {"estimator": "sklearn.dummy.DummyClassifier"},
         {"estimator": "sklearn.linear_model.LogisticRegression", "ranges": {"C": [0.1, 1.0]}},
+        {"estimator": "sklearn.dummy.DummyClassifier"},
     ]
     prepare(tmp_path, {**SETTINGS, "model": {"candidates": candidates}})
     monkeypatch.chdir(tmp_path)
@@ -178,7 +179,7 @@ def test_the_better_candidate_is_chosen(tmp_path: Path, monkeypatch: pytest.Monk
         train.main()
     card = load_model(paths.CHALLENGER).card
     assert card["estimator"] == "sklearn.linear_model.LogisticRegression"
-    assert [len(setting["scores"]) for setting in card["search"]] == [3, 3, 3]
+    assert [len(setting["scores"]) for setting in card["search"]] == [3, 3, 3, 3]
 
 
 def test_folds_score_newer_rows_than_they_fit(tmp_path: Path) -> None:

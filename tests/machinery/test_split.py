@@ -52,6 +52,20 @@ def test_the_holdout_is_as_long_as_asked(data: pd.DataFrame, change: Change) -> 
     assert len(parts()[1]) == pytest.approx(len(data) / 4, abs=2)
 
 
+@pytest.mark.parametrize("holdout", ["28 days", 0.5])
+def test_a_row_at_the_very_beginning_of_the_holdout_still_trains(
+    holdout: str | float, flights: pd.DataFrame, change: Change
+) -> None:
+    """The stretch is open at its older end: a row just 28 days older than the newest is not among the 28 days."""
+    paths.RAW.joinpath("2013-01-01_2013-03-31.parquet").unlink()
+    moments = pd.date_range("2013-01-01 12:00", periods=57, freq="D")
+    partitions.add(flights.head(57).assign(departure=moments.astype("datetime64[us]")), "departure")
+    change(split={"holdout": holdout})
+    train, held_out = parts()
+    assert train["departure"].max() == moments[28]
+    assert held_out["departure"].min() == moments[29]
+
+
 def test_rows_of_one_moment_stay_together(flights: pd.DataFrame, change: Change) -> None:
     paths.RAW.joinpath("2013-01-01_2013-03-31.parquet").unlink()
     days = flights.assign(departure=flights["departure"].dt.normalize())

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.deploy.client import NoAnswer, Service
-from mlops_template.deploy.verify import Expected, hold_against
+from mlops_template.deploy.verify import Expected, distance, hold_against
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation.service_path import as_json
 from mlops_template.integrations.revisions import Champion
@@ -53,6 +53,7 @@ class Fake:
     kind: type = float
     began: float = field(default_factory=time.monotonic)
     singles: int = 0
+    wrong_alone: bool = False
     url: str = ""
 
     def get(self, path: str) -> tuple[int, Any]:
@@ -69,6 +70,8 @@ class Fake:
             self.singles += 1
             if self.fails_every and self.singles % self.fails_every == 0:
                 return 500, {"detail": "out of luck"}
+            if self.wrong_alone:
+                return 200, {"predictions": [{name: 0.5 for name in self.keys}]}
         return 200, {"predictions": [self.one(row) for row in sent]}
 
     def one(self, row: dict[str, Any]) -> dict[str, float]:
@@ -216,3 +219,14 @@ def test_something_else_that_listens_there_is_told(fake: Fake) -> None:
     fake.get = lambda path: (200, None)  # type: ignore[method-assign]
     with pytest.raises(NoAnswer, match="gave no JSON"):
         Service(fake.url).get("/model")
+
+
+def test_what_is_right_in_a_batch_but_wrong_under_load_is_found(fake: Fake) -> None:
+    fake.wrong_alone = True
+    with pytest.raises(ProjectError, match=r"\d+ of \d+ answers under load differ from those before"):
+        look(fake)
+
+
+@pytest.mark.parametrize("value", [float("nan"), None, "0.5"])
+def test_what_is_no_number_is_infinitely_far_from_one(value: Any) -> None:
+    assert distance({"probability_1": value}, {"probability_1": 0.5}) == np.inf
