@@ -131,7 +131,7 @@ def at_github(gh: Gh) -> Github:
 
     def at_github(changed: dict[str, Any] | None = None, **trouble: Any) -> dict[str, CheckResult]:
         gh(WELL | (changed or {}), **trouble)
-        return {finding.what: finding for finding in github.findings("../.storage")}
+        return {finding.name: finding for finding in github.findings("../.storage")}
 
     return at_github
 
@@ -139,7 +139,7 @@ def at_github(gh: Gh) -> Github:
 def test_a_repository_as_it_should_be(at_github: Github) -> None:
     found = at_github()
     assert len(found) == 7
-    assert {finding.mark for finding in found.values()} == {RIGHT}
+    assert {finding.status for finding in found.values()} == {RIGHT}
 
 
 @pytest.mark.parametrize(
@@ -180,15 +180,15 @@ def test_a_wrong_setting_is_named_with_what_mends_it(
     """One line of the seven, and the others are right."""
     found = at_github({f"{REPO}{path}": (200, answer)})
     assert_wrong(found.pop(what), fixes)
-    assert {finding.mark for finding in found.values()} == {RIGHT}
+    assert {finding.status for finding in found.values()} == {RIGHT}
 
 
 def assert_wrong(finding: CheckResult, fixes: str) -> None:
     """It is a fault, in one line that matches."""
     with pytest.raises(ProjectError, match=fixes):
-        assert finding.mark == WRONG, finding
+        assert finding.status == WRONG, finding
         assert "\n" not in str(finding)
-        raise ProjectError(finding.told)
+        raise ProjectError(finding.message)
 
 
 def test_a_missing_label_is_made_by_one_command(at_github: Github) -> None:
@@ -207,24 +207,24 @@ def test_a_branch_rule_is_advice(gh: Gh) -> None:
     ):
         gh({f"{REPO}/rules/branches/main": (200, rules), f"{REPO}/branches/main": (200, protection)})
         finding = find("branch rule", lambda: github.branch_rule(REPOSITORY))
-        assert (finding.mark, bool(re.search(told, finding.told))) == (mark, True), finding
+        assert (finding.status, bool(re.search(told, finding.message))) == (mark, True), finding
     gh({f"{REPO}/rules/branches/main": (403, "Upgrade to GitHub Pro")})
     finding = find("branch rule", lambda: github.branch_rule(REPOSITORY))
-    assert (finding.mark, "GitHub Pro" in finding.told) == (UNSEEN, True)
+    assert (finding.status, "GitHub Pro" in finding.message) == (UNSEEN, True)
 
 
 def test_what_only_an_administrator_sees_is_no_fault(at_github: Github) -> None:
     paths = ("/actions/permissions", "/actions/permissions/workflow")
     found = at_github({f"{REPO}{path}": (status, "No") for path, status in zip(paths, (403, 404), strict=True)})
     for what in ("Actions", "pull requests"):
-        assert found[what].mark == UNSEEN
-        assert "administrator" in found[what].told
+        assert found[what].status == UNSEEN
+        assert "administrator" in found[what].message
 
 
 def test_what_is_not_pushed_yet_is_no_fault(at_github: Github, project: Path) -> None:
     found = at_github({f"{REPO}/actions/workflows?per_page=100": (200, {"workflows": []})})
-    assert found["workflows"].mark == UNSEEN
-    assert "call.yml, train.yml" in found["workflows"].told
+    assert found["workflows"].status == UNSEEN
+    assert "call.yml, train.yml" in found["workflows"].message
 
 
 NEEDED = {
@@ -252,12 +252,12 @@ def test_what_the_storage_needs_is_named(gh: Gh, storage: str, shared: bool) -> 
         return known
 
     gh(given())
-    assert login(storage).mark == RIGHT
+    assert login(storage).status == RIGHT
     for kind, name in wanted:
         gh(given(missing=name))
         command = "variable" if kind == "variables" else "secret"
         assert_wrong(login(storage), f"docs/storage.md.*gh {command} set {name}")
-        assert login(storage).told.count(" set ") == 1
+        assert login(storage).message.count(" set ") == 1
 
 
 def login(storage: str) -> CheckResult:
@@ -268,23 +268,23 @@ def login(storage: str) -> CheckResult:
 def test_without_an_organization_nothing_is_shared(gh: Gh) -> None:
     known = {f"{REPO}/actions/variables/{name}": (404, "Not Found") for name in ("AWS_ROLE_ARN", "AWS_REGION")}
     gh(known | {f"{REPO}/actions/organization-variables?per_page=30": (404, "Not Found")})
-    assert login("s3://bucket").told.count("gh variable set") == 2
+    assert login("s3://bucket").message.count("gh variable set") == 2
 
 
 def test_variables_that_one_may_not_see_are_no_fault(gh: Gh) -> None:
     gh({f"{REPO}/actions/variables/AWS_ROLE_ARN": (403, "Must have admin rights")})
-    assert login("s3://bucket").mark == UNSEEN
+    assert login("s3://bucket").status == UNSEEN
 
 
 def test_a_job_that_cannot_log_in_is_named(gh: Gh, project: Path) -> None:
     """After a move from the branch to a bucket; a job without the storage, and a storage without login, need none."""
     gh({f"{REPO}/actions/variables/GCP_WORKLOAD_IDENTITY_PROVIDER": (200, {})})
-    assert login("gs://bucket").mark == RIGHT
+    assert login("gs://bucket").status == RIGHT
     for name, text in (("train", WORKFLOW), ("call", CALLER)):
         path = project / ".github" / "workflows" / f"{name}.yml"
         path.write_text(text.replace("id-token: write", "actions: read"), encoding="utf-8")
     assert_wrong(login("gs://bucket"), "`id-token: write`.* of call in call.yml, train in train.yml$")
-    assert login("../.storage").mark == RIGHT
+    assert login("../.storage").status == RIGHT
 
 
 @pytest.mark.parametrize(
@@ -300,8 +300,8 @@ def test_a_job_that_cannot_log_in_is_named(gh: Gh, project: Path) -> None:
 def test_without_a_repository_at_github_nothing_is_asked(at_github: Github, url: str | None, reason: str) -> None:
     git("remote", "remove", "origin") if url is None else git("remote", "set-url", "origin", url)
     found = at_github(failure=(1, "asked"))
-    assert [(finding.mark, finding.what) for finding in found.values()] == [(UNSEEN, "GitHub")]
-    assert reason in found["GitHub"].told
+    assert [(finding.status, finding.name) for finding in found.values()] == [(UNSEEN, "GitHub")]
+    assert reason in found["GitHub"].message
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_without_a_repository_at_github_nothing_is_asked(at_github: Github, url:
 )
 def test_every_address_of_github_is_understood_and_no_password_shown(at_github: Github, url: str) -> None:
     git("remote", "set-url", "origin", url)
-    assert at_github()["default branch"].mark == RIGHT
+    assert at_github()["default branch"].status == RIGHT
     assert "s3cret" not in doctor.origin()
 
 
@@ -335,16 +335,16 @@ def test_where_github_cannot_be_seen_one_line_says_why(
 ) -> None:
     """Not logged in, no network, no such repository."""
     (finding,) = at_github(failure=failure).values()
-    assert finding.mark == UNSEEN
+    assert finding.status == UNSEEN
     with pytest.raises(ProjectError, match=reason):
-        raise ProjectError(finding.told)
+        raise ProjectError(finding.message)
 
 
 def test_a_github_that_hangs_is_not_waited_for(at_github: Github, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gh_module, "SECONDS", 0.2)
     started = time.monotonic()
     (finding,) = at_github(seconds=5).values()
-    assert finding.mark == UNSEEN
+    assert finding.status == UNSEEN
     assert time.monotonic() - started < 4
 
 
@@ -352,8 +352,8 @@ def test_without_gh(monkeypatch: pytest.MonkeyPatch) -> None:
     which = gh_module.shutil.which
     monkeypatch.setattr(gh_module.shutil, "which", lambda name: None if name == "gh" else which(name))
     (finding,) = github.findings("../.storage")
-    assert finding.mark == UNSEEN
-    assert "`gh auth login`" in finding.told
+    assert finding.status == UNSEEN
+    assert "`gh auth login`" in finding.message
 
 
 def test_git_has_to_know_an_author() -> None:
@@ -366,7 +366,7 @@ def test_git_has_to_know_an_author() -> None:
 
 
 def test_there_should_be_an_origin() -> None:
-    assert find("origin", doctor.origin).mark == RIGHT
+    assert find("origin", doctor.origin).status == RIGHT
     git("remote", "remove", "origin")
     assert_wrong(find("origin", doctor.origin), f"`gh repo create {load_project().repository} --private .* --push`")
 
@@ -379,7 +379,7 @@ def test_git_push_has_to_carry_the_data(project: Path) -> None:
     hook.write_text("#!/bin/sh\n", encoding="utf-8")
     assert_wrong(find("git push", doctor.hook), f"add `uv run --no-sync {name} push` to your own hook")
     hook.write_text(f"#!/bin/sh\nuv run --no-sync {name} push\n", encoding="utf-8")
-    assert find("git push", doctor.hook).mark == RIGHT
+    assert find("git push", doctor.hook).status == RIGHT
 
 
 def test_the_lock_file_has_to_be_in_step(project: Path) -> None:
@@ -387,7 +387,7 @@ def test_the_lock_file_has_to_be_in_step(project: Path) -> None:
     text = '[project]\nname = "flights"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
     pyproject.write_text(text, encoding="utf-8")
     subprocess.run(["uv", "lock", "--quiet", "--offline"], check=True)
-    assert find("lock file", doctor.lock_file).mark == RIGHT
+    assert find("lock file", doctor.lock_file).status == RIGHT
     before = (project / "uv.lock").read_text(encoding="utf-8")
     pyproject.write_text(text.replace("[]", '["typer"]'), encoding="utf-8")
     assert_wrong(find("lock file", doctor.lock_file), "`uv lock`")
@@ -400,8 +400,8 @@ def test_a_store_that_is_no_server_needs_no_answer(monkeypatch: pytest.MonkeyPat
     for uri in ("", " ", "sqlite:///mlflow.db", "postgresql://me:s3cret@example.com/mlflow"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         finding = find("tracking", doctor.tracking_server)
-        assert finding.mark == UNSEEN
-        assert "s3cret" not in finding.told
+        assert finding.status == UNSEEN
+        assert "s3cret" not in finding.message
 
 
 def test_all_is_looked_at_whatever_goes_wrong(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,11 +409,11 @@ def test_all_is_looked_at_whatever_goes_wrong(project: Path, monkeypatch: pytest
     (project / ".git").rename(project / "no-git")
     monkeypatch.setattr(doctor, "identity", lambda: 1 / 0)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    found = {finding.what: finding for finding in doctor.doctor()}
-    here = ["git identity", "origin", "git push", "storage", "deployment", "lock file", "tracking"]
+    found = {finding.name: finding for finding in doctor.doctor()}
+    here = ["git identity", "origin", "git push", "storage", "deployment", "lock file", "template", "tracking"]
     assert list(found) == [*here, "GitHub"]
-    assert (found["git identity"].mark, "ZeroDivisionError" in found["git identity"].told) == (UNSEEN, True)
-    assert found["git push"].mark == UNSEEN, "git failed, which says nothing of the hook"
+    assert (found["git identity"].status, "ZeroDivisionError" in found["git identity"].message) == (UNSEEN, True)
+    assert found["git push"].status == UNSEEN, "git failed, which says nothing of the hook"
     assert all("\n" not in str(finding) for finding in found.values())
 
 
@@ -439,7 +439,7 @@ def test_where_the_champion_goes_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         params = Params.model_construct(deploy=Deploy.model_validate(settings))
         monkeypatch.setattr(doctor, "load_params", lambda: params)
         found = find("deployment", doctor.deployment)
-        return found.mark, found.told
+        return found.status, found.message
 
     assert told(image="ghcr.io/o/p") == (RIGHT, "the image is published as ghcr.io/o/p")
     assert told(target="swarm")[0] == UNSEEN
@@ -448,3 +448,30 @@ def test_where_the_champion_goes_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
         RIGHT,
         "swarm: staging at ssh://me@host, production is passed over",
     )
+
+
+def recorded(template: str | None, version: str = "0.1.0") -> None:
+    """The project's record of the template that it was made from."""
+    content = {"template": template, "version": version, "commit": None, "answers": {}}
+    doctor.FILE.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_a_newer_release_of_the_template_is_told(project: Path) -> None:
+    """By its version, not by the order of names; other tags do not count."""
+    template = project.parent / "template"
+    git("init", "--quiet", str(template))
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    git(*identity, "commit", "--quiet", "--allow-empty", "-m", "First", cwd=template)
+    for tag in ("v0.1.0", "v0.9.0", "v0.10.0", "nightly", "v2-draft"):
+        git("tag", tag, cwd=template)
+    recorded(template.as_uri())
+    assert_wrong(find("template", doctor.template_release), "version 0.10.0 is out, this is 0.1.0: `uv run .* update`")
+    recorded(template.as_uri(), "0.10.0")
+    assert find("template", doctor.template_release).status == RIGHT
+
+
+def test_without_an_address_or_an_answer_nothing_is_said_of_releases(project: Path) -> None:
+    recorded(None)
+    assert find("template", doctor.template_release).status == UNSEEN
+    recorded((project / "nowhere").as_uri())
+    assert find("template", doctor.template_release).status == UNSEEN

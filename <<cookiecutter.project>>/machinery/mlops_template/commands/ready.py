@@ -46,5 +46,5 @@ def doctor() -> None:
     found = doctor()
     for finding in found:
         say(finding)
-    if any(finding.mark == WRONG for finding in found):
+    if any(finding.status == WRONG for finding in found):
         raise typer.Exit(1)

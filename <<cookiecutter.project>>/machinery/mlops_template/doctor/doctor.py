@@ -13,9 +13,11 @@ from ..errors import ProjectError
 from ..integrations import dvc
 from ..integrations.checks import CheckResult, CheckSkipped, find
 from ..integrations.git import git, git_or_none
+from ..integrations.releases import newest_release, version_key
 from ..settings.operation import Environments
 from ..settings.params import load_params
 from ..settings.project import load_project
+from ..settings.record import FILE, load_record
 from ..storage import storage
 from ..tracking.store import PROBE, QUIET, defaults, environment, explained, server_uri
 from . import github
@@ -26,6 +28,7 @@ def doctor() -> list[CheckResult]:
     with ThreadPoolExecutor() as elsewhere:
         on_github = elsewhere.submit(github.findings, storage_url())
         lock = elsewhere.submit(find, "lock file", lock_file)
+        release = elsewhere.submit(find, "template", template_release)
         tracking = elsewhere.submit(find, "tracking", tracking_server)
         here = [
             find("git identity", identity),
@@ -34,7 +37,7 @@ def doctor() -> list[CheckResult]:
             find("storage", storage.check),
             find("deployment", deployment),
         ]
-        return [*here, lock.result(), tracking.result(), *on_github.result()]
+        return [*here, lock.result(), release.result(), tracking.result(), *on_github.result()]
 
 
 def storage_url() -> str:
@@ -91,6 +94,17 @@ def lock_file() -> str:
     if done.returncode:
         raise ProjectError("uv.lock is not that of pyproject.toml: `uv lock`, then commit it")
     return "uv.lock is that of pyproject.toml"
+
+
+def template_release() -> str:
+    """Whether the project is at the newest release of the template."""
+    record = load_record(FILE.read_text(encoding="utf-8") if FILE.exists() else None)
+    if record.template is None:
+        raise CheckSkipped("the project was made from a directory, which has no releases")
+    newest = newest_release(record.template)
+    if newest and version_key(newest) > version_key(record.version):
+        raise ProjectError(f"version {newest} is out, this is {record.version}: `uv run {load_project().name} update`")
+    return f"version {record.version} is the newest"
 
 
 def deployment() -> str:

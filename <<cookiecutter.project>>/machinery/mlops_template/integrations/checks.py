@@ -15,14 +15,14 @@ class CheckSkipped(Exception):
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One line. `what` was looked at; `told` is the state, and where it is wrong the command that fixes it."""
+    """One line: the state of what was looked at, and where it is wrong the command that fixes it."""
 
-    mark: str
-    what: str
-    told: str
+    status: str
+    name: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.mark} {self.what:<15} {self.told}"
+        return f"{self.status} {self.name:<15} {self.message}"
 
 
 def find(what: str, look: Callable[[], str]) -> CheckResult:

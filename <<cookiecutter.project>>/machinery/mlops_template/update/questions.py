@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ProjectError
-from .record import Answers
+from ..settings.record import Answers
 
 Ask = Callable[[str, Any], str | None]
 """Asks a question, with its default or choices; None where nobody can be asked: the default is taken."""

@@ -2,8 +2,8 @@
 
 import re
 
+from ..integrations.releases import version_key as key
 from .merge import Merged
-from .migrations import key
 
 SECTION = re.compile(r"^## \[(?P<version>[^\]]+)\].*$", re.MULTILINE)
 UNRELEASED = "Unreleased"

@@ -13,13 +13,12 @@ from typing import Any
 
 from ..errors import ProjectError
 from ..integrations.git import environment, git, git_or_none
-from .record import UNRECORDED, Answers, Record
+from ..integrations.releases import VERSION, version_key
+from ..settings.record import UNRECORDED, Answers, Record
 
 QUESTIONS = "cookiecutter.json"
 RENDERER = ("uv", "tool", "run", "--from", "cookiecutter>=2.6", "cookiecutter")
 """What renders: not a library of the project, since it is needed a few times a year."""
-
-VERSION = re.compile(r"v?(\d+(?:\.\d+)*)$")
 
 
 @dataclass(frozen=True)
@@ -129,9 +128,3 @@ def cloned(address: str) -> Iterator[Template]:
         if template.file("HEAD", QUESTIONS) is None:
             raise ProjectError(f"{address} is no cookiecutter template: it has no {QUESTIONS}")
         yield template
-
-
-def version_key(name: str) -> tuple[int, ...]:
-    """What versions are sorted by."""
-    match = VERSION.match(name)
-    return tuple(map(int, match[1].split("."))) if match else ()

@@ -11,9 +11,9 @@ from pathlib import Path
 from ..errors import ProjectError
 from ..integrations.git import GitError, environment, git, git_or_none, head, is_dirty
 from ..settings import paths
+from ..settings.record import FILE, Answers, Record, load_record
 from .merge import MACHINERY, Merged, commit, entry, merge, with_file
 from .questions import Ask, answered
-from .record import FILE, Answers, Record, load_record
 from .summary import changelog, summary
 from .template import Template, cloned
 
