@@ -195,9 +195,9 @@ def test_every_plot_is_drawn(phone: Look, desk: Look) -> None:
         assert names[:5] == [
             "ROC",
             "Precision and recall",
-            "Calibration",
-            "Scores where it happened",
-            "Scores where it did not happen",
+            "Reliability diagram",
+            "Predictions where it was positive",
+            "Predictions where it was negative",
         ]
         assert "temperature" in names and len(names) == 5 + 17
         assert all(width > 300 and height > 200 for _, width, height in seen.page["figures"])

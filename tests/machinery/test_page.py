@@ -70,7 +70,7 @@ def test_every_part_is_there_with_its_plots(facts: Facts) -> None:
     sections = re.findall("<h2>(.*?)</h2>", content)
     both = "Both models on the same rows"
     assert sections == ["Metrics", both, "Slices", "What changed since main", "Data", "Size and latency", "Gates"]
-    plots = ["ROC", "Precision and recall", "Calibration", "Scores where it happened", "Scores where it did not happen"]
+    plots = ["ROC", "Precision and recall", "Reliability diagram", *(f"Predictions where it was {one}" for one in ("positive", "negative"))]
     assert re.findall("<h3>(.*?)</h3>", content) == [*plots, "price", "shop", "member", "birthday"]
 
 

@@ -72,7 +72,7 @@ class Comparison:
     forced: dict[str, str] | None = None
     """Why it was promoted against the verdict."""
     champion_source: ChampionSource = "model"
-    """By what the champion was met."""
+    """What of the champion was compared: its model, its stored predictions, or only its metrics."""
 
 
 def load_comparison() -> Comparison | None:
@@ -98,7 +98,7 @@ def compare(
     """Compare the challenger with the champion that lies in a directory and, with `record`, write the record.
 
     `challenger` and `champion` are the digests of the models. Without a champion the trivial baseline takes its
-    place; for one that no longer answers `kept` gives what is known of its evaluation. Where the same models met
+    place; for one that cannot be scored `kept` gives what is known of its evaluation. Where the same models met
     on the same rows under the same settings before, and by no less than now, their record stands.
     """
     inputs = digest_of(challenger, champion, params)

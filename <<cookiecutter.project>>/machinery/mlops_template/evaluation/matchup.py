@@ -1,7 +1,7 @@
-"""Champion and challenger meet: which held-out rows they are compared on, and what each answers to them.
+"""Champion and challenger on the same held-out rows: which rows these are, and what each predicts for them.
 
-A champion that no longer answers here is met by the predictions it left when it was evaluated; where too few of
-these are of the held-out rows, only its metrics are known.
+A champion that cannot be loaded or scored here is compared by the predictions stored when it was evaluated; where too
+few of these are of the held-out rows, only its metrics are known.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ class Matchup:
     """What the champion answers to the rows that are compared."""
     champion_source: ChampionSource = "model"
     note: str | None = None
-    """Why the champion was not met by its model."""
+    """Why the champion was not compared by its model."""
     metrics: dict[str, Any] | None = None
     """Of the champion's own evaluation, where nothing else is known of it."""
 
@@ -144,7 +144,7 @@ def by_model(alone: Matchup, directory: Path) -> Matchup:
 
 
 def by_stored_evaluation(alone: Matchup, fault: str, kept: Evaluation) -> Matchup:
-    """The champion is met by its stored predictions or, where they do not serve, by its metrics."""
+    """The champion is compared by its stored predictions or, where they do not serve, by its metrics."""
     if kept.predictions is None:
         return by_metrics(alone, fault, "its predictions are not stored", kept)
     try:
@@ -154,18 +154,20 @@ def by_stored_evaluation(alone: Matchup, fault: str, kept: Evaluation) -> Matchu
     count = int(found.compared.sum())
     if count < MIN_ROWS:
         return by_metrics(alone, fault, f"its predictions share {count} rows with the holdout, not {MIN_ROWS}", kept)
-    told = f"met by the champion's stored predictions, on {count:,} of {len(alone.holdout):,} held-out rows"
-    return replace(found, champion_source="stored predictions", note=f"{told}, for it no longer answers: {fault}")
+    told = f"compared with the champion's stored predictions, on {count:,} of {len(alone.holdout):,} held-out rows"
+    return replace(
+        found, champion_source="stored predictions", note=f"{told}, since the model cannot be loaded or scored: {fault}"
+    )
 
 
 def by_metrics(alone: Matchup, fault: str, lack: str, kept: Evaluation) -> Matchup:
     """Nothing is known of the champion but its metrics."""
-    note = f"only the champion's metrics are known, for it no longer answers and {lack}: {fault}"
+    note = f"only the champion's metrics are known, since the model cannot be loaded or scored and {lack}: {fault}"
     return replace(alone, champion_source="metrics only", note=note, metrics=kept.metrics)
 
 
 def by_predictions(alone: Matchup, file: Path) -> Matchup:
-    """The champion is met on the rows that it answered when it was evaluated, as far as neither has seen them."""
+    """The champion is compared on the rows that it predicted when it was evaluated and that neither has seen."""
     params, directory = alone.params, alone.directory or paths.CHAMPION
     card, stored = load_card(directory), pd.read_parquet(file)
     by_champion = seen_by(directory, alone.holdout, params)

@@ -25,25 +25,25 @@ class Figure:
 
 
 def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[Figure]:
-    """The curves of both models, then the distributions of what they answered."""
+    """The curves of both models, then the distributions of what they predicted."""
     ours, theirs = curves(challenger), curves(champion)
     if "roc" in ours and "roc" in theirs:
         yield overlaid(
             "ROC",
-            "How many are found, for how many false alarms: further up and left is better.",
+            "True positives against false positives at every threshold: further up and left is better.",
             (ours["roc"], theirs["roc"]),
             opponent,
-            ("share of false alarms", "share found"),
+            ("false positive rate", "true positive rate"),
             (0, 1),
             (0, 1),
             [(0, 0), (1, 1)],
         )
         yield overlaid(
             "Precision and recall",
-            "How many alarms are right, for how many are found: further up and right is better.",
+            "Precision against recall at every threshold: further up and right is better.",
             (ours["precision_recall"], theirs["precision_recall"]),
             opponent,
-            ("share found (recall)", "share of alarms right"),
+            ("recall", "precision"),
             (0, 1),
             (0, 1),
             [(0, float(challenger.truth.mean())), (1, float(challenger.truth.mean()))],
@@ -53,15 +53,15 @@ def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
     if challenger.kind == "regression":
         yield from of_errors(challenger, champion, opponent)
     elif challenger.kind == "binary":
-        for happened, words in ((1, "it happened"), (0, "it did not happen")):
+        for happened, words in ((1, "it was positive"), (0, "it was negative")):
             rows = challenger.truth == happened
             if rows.any():
                 yield distribution(
-                    f"Scores where {words}",
-                    "The probabilities given, as shares of rows.",
+                    f"Predictions where {words}",
+                    "Predicted probabilities, as shares of rows.",
                     (challenger.prediction[rows], champion.prediction[rows]),
                     opponent,
-                    "probability given",
+                    "predicted probability",
                     (0, 1),
                 )
     else:
@@ -77,12 +77,10 @@ def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
 
 
 def calibration(challenger: Scored, champion: Scored, opponent: str) -> Figure:
-    """How honest the probabilities are; whiskers are Wilson's interval of the share, Brown, Cai and DasGupta (2001)."""
-    caption = (
-        "How often it happened among rows given a probability, with 95 % intervals: on the dotted line it is honest."
-    )
-    labels = ("probability given", "how often it happened")
-    plot = Plot("Calibration", f"{caption} This change and the {opponent}.", (0, 1), (0, 1), labels)
+    """Reliability diagram; whiskers are Wilson's interval of the share, Brown, Cai and DasGupta (2001)."""
+    caption = "Observed frequency against predicted probability, with 95 % intervals: calibrated on the dotted line."
+    labels = ("predicted probability", "observed frequency")
+    plot = Plot("Reliability diagram", f"{caption} This change and the {opponent}.", (0, 1), (0, 1), labels)
     plot.line([(0, 0), (1, 1)], "reference")
     for scored, kind, name in ((challenger, OURS, "this change"), (champion, THEIRS, opponent)):
         bins = reliability(scored)
@@ -94,7 +92,7 @@ def calibration(challenger: Scored, champion: Scored, opponent: str) -> Figure:
         plot.whiskers([(x, end.low, end.high) for (x, _), end in zip(points, ends, strict=True)], kind)
         plot.line(points, kind, name)
         told = [
-            f"{name}: given {x:.2f}, happened {y:.2f}, {n:,} rows"
+            f"{name}: predicted {x:.2f}, observed {y:.2f}, {n:,} rows"
             for (x, y), n in zip(points, bins["rows"], strict=True)
         ]
         plot.dots(points, kind, told)

@@ -17,7 +17,7 @@ def opponent(comparison: Comparison) -> str:
 
 
 def side(comparison: Comparison) -> str:
-    """The opponent, and by what it was met where that is not its model."""
+    """The opponent, and what of it was compared where that is not its model."""
     return opponent(comparison) + ("" if comparison.champion_source == "model" else f" ({comparison.champion_source})")
 
 

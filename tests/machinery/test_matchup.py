@@ -1,4 +1,4 @@
-"""A champion that no longer answers is met by what is kept of its evaluation, and nothing hides that."""
+"""A champion that cannot be scored is compared by what is kept of its evaluation, and nothing hides that."""
 
 import json
 import shutil
@@ -121,7 +121,7 @@ def test_a_champion_that_no_longer_answers_is_met_by_its_stored_predictions(
     assert comparison.champion == "champion.dir" and comparison.champion_cost
     assert comparison.champion_cost.latency_ms is None
     note = comparison.reasons[0]
-    assert note.startswith("met by the champion's stored predictions, on 150 of 150 held-out rows, for it no longer")
+    assert note.startswith("compared with the champion's stored predictions, on 150 of 150 held-out rows, since the model")
     assert "\n" not in note and CHAMPION.as_posix() not in note
     assert load_comparison() == comparison
 
