@@ -43,6 +43,9 @@ def train(content: str) -> str:
         "estimator": "sklearn.dummy.DummyClassifier",
         "params": {},
         "versions": {"python": "3"},
+        "positive": 1,
+        "threshold": 0.25,
+        "derived": ["hour"],
     }
     (CHALLENGER / "card.json").write_text(json.dumps(card))
     (CHALLENGER / "model.joblib").write_text(content)
@@ -91,7 +94,9 @@ def test_the_champion_is_the_challenger_and_the_pointer_says_so_as_dvc_would() -
         repo.add(CHAMPION.as_posix())
         assert YAML(typ="safe").load(POINTER) == pointer
         assert repo.status(targets=[POINTER.as_posix()]) == {}
-    assert digest in Path("reports/model_card.md").read_text()
+    card = Path("reports/model_card.md").read_text()
+    assert digest in card
+    assert "`1` above a probability of 0.25" in card and "derived by features.py: `hour`" in card
 
 
 def test_the_next_challenger_replaces_the_champion() -> None:

@@ -25,6 +25,7 @@ def write_model_card(params: Params, project: Project) -> None:
         ["predicts", Code(f"{card['target']} ({card['task']})")],
         ["model", Code(card["estimator"])],
         ["parameters", parameters(card["params"]) or "none set"],
+        *([["decides for", decision(card)]] if card.get("threshold") else []),
         ["trained on", f"{training['rows']:,} rows{format_period(training)}"],
         ["evaluated on", f"{measured['rows']:,} newer rows{format_period(measured['window'])}"],
         ["digest of the model", Code(output_digest(paths.CHAMPION_POINTER) or "")],
@@ -53,7 +54,14 @@ def write_model_card(params: Params, project: Project) -> None:
             lines += [f"- against the verdict `{comparison.verdict}`: {words(comparison.forced['why'])}"]
     lines += ["", "## What it looks at", ""]
     lines += [f"- {kind}: {', '.join(map(code, names))}" for kind, names in features.items() if names]
+    if card.get("derived"):
+        lines += [f"- of these derived by features.py: {', '.join(map(code, card['derived']))}"]
     paths.MODEL_CARD.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def decision(card: dict[str, Any]) -> str:
+    """The class that a binary classifier decides for above its threshold."""
+    return f"{code(str(card['positive']))} above a probability of {card['threshold']:g}"
 
 
 def slice_lines(params: Params) -> list[str]:
