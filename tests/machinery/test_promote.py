@@ -96,7 +96,7 @@ def test_the_champion_is_the_challenger_and_the_pointer_says_so_as_dvc_would() -
         assert repo.status(targets=[POINTER.as_posix()]) == {}
     card = Path("reports/model_card.md").read_text()
     assert digest in card
-    assert "`1` above a probability of 0.25" in card and "derived by features.py: `hour`" in card
+    assert "`1 above a probability of 0.25`" in card and "derived by features.py: `hour`" in card
 
 
 def test_the_next_challenger_replaces_the_champion() -> None:

@@ -61,7 +61,7 @@ def write_model_card(params: Params, project: Project) -> None:
 
 def decision(card: dict[str, Any]) -> str:
     """The class that a binary classifier decides for above its threshold."""
-    return f"{code(str(card['positive']))} above a probability of {card['threshold']:g}"
+    return Code(f"{card['positive']} above a probability of {card['threshold']:g}")
 
 
 def slice_lines(params: Params) -> list[str]:
