@@ -514,3 +514,12 @@ def test_a_new_module_becomes_a_dependency_of_the_stages_that_import_it(
     ]
     assert (shop / "dvc.yaml").read_text().replace("      - src/shop/calendar.py\n", "") == rendered
     assert stages.name_dependencies() == []
+
+
+def test_what_cannot_be_parsed_leaves_the_dependencies_as_they_are(shop: Path) -> None:
+    (shop / "machinery").symlink_to(PIPELINE.parent / "machinery")
+    rendered = re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text())
+    (shop / "dvc.yaml").write_text(rendered)
+    write_package(shop, features="def broken(:\n", metrics="x = 1\n")
+    assert stages.name_dependencies() == []
+    assert (shop / "dvc.yaml").read_text() == rendered

@@ -60,7 +60,10 @@ def name_dependencies() -> list[str]:
     pipeline = yaml.load(paths.PIPELINE.read_text(encoding="utf-8"))
     package, lines = own_package(), []
     for name, stage in pipeline["stages"].items():
-        imported = [path.as_posix() for path in stage_dependencies(str(stage["cmd"]), package)]
+        try:
+            imported = [path.as_posix() for path in stage_dependencies(str(stage["cmd"]), package)]
+        except SyntaxError:
+            continue  # the stage itself will say where
         if not imported:
             continue
         named = [dep for dep in stage["deps"] if is_source(dep)]

@@ -20,6 +20,7 @@ def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> l
     """The files of the project that `python -m MODULE` imports, at any depth, relative to `root` and in order.
 
     Machinery that does not lie in the project, since it is installed from an index, is not among them: `uv.lock` is.
+    Raises SyntaxError where one cannot be parsed.
     """
     module = COMMAND.search(command)
     if module is None:
