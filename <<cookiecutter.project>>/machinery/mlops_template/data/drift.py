@@ -129,10 +129,22 @@ def shares(counts: Array) -> list[float]:
 
 
 def index_of(before: Array, after: Array) -> tuple[float, float]:
-    """The population stability index of two rows of counts, and the quantile of 95 % it has by chance.
+    """The population stability index, and its 95 % quantile where nothing has moved.
 
-    Siddiqi (2006), "Credit Risk Scorecards"; its distribution: Yurdakul and Naranjo (2020), "Statistical
-    properties of the population stability index". Half a row is added to each bin, so that none is empty.
+    Parameters
+    ----------
+    before, after : array of shape (n_bins,)
+        Rows in each bin.
+
+    Returns
+    -------
+    (index, noise)
+        Without unit, rounded to 4 digits. Half a row is added to each bin, so that none is empty.
+
+    Notes
+    -----
+    Siddiqi (2006), "Credit Risk Scorecards"; its distribution: Yurdakul and Naranjo (2020), "Statistical properties of
+    the population stability index".
     """
     rows = before.sum(), after.sum()
     old, new = ((counts + 0.5) / (counts + 0.5).sum() for counts in (before, after))

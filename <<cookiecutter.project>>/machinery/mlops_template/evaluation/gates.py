@@ -73,7 +73,21 @@ class SliceDifference:
 
 
 def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weights: Array) -> Difference:
-    """A paired bootstrap: both models are scored on the same resamples, of whole blocks."""
+    """Challenger minus champion by a paired bootstrap: both are scored on the same resamples of whole blocks.
+
+    Parameters
+    ----------
+    metric : Metric
+    ours, theirs : Scored
+        Of the same n_rows rows.
+    block : array of shape (n_rows,)
+    weights : array of shape (n_resamples, n_blocks)
+
+    Returns
+    -------
+    Difference
+        With the 95 % interval of `intervals.interval_of_difference`.
+    """
     draws = metric.resampled(ours, block, weights) - metric.resampled(theirs, block, weights)
     value = metric.value(ours) - metric.value(theirs)
     return Difference(number(value), *map(number, interval_of_difference(value, draws, weights.shape[1])))
@@ -144,14 +158,33 @@ def slice_differences(
 
 
 def worse_by_chance(distance: float, error: float, blocks: int) -> float:
-    """How probable so low a `distance` above the margin is by chance; 1 where it is undefined."""
+    """The one-sided p-value of a slice: of so low a distance above the margin where the challenger is not worse.
+
+    Parameters
+    ----------
+    distance : float
+        The difference plus the margin, more being better.
+    error : float
+        Its standard error.
+    blocks : int
+        Student's t has one degree of freedom less.
+
+    Returns
+    -------
+    float
+        1 where distance or error is undefined.
+    """
     if not np.isfinite([distance, error]).all():
         return 1.0
     return float(stats.t.cdf(distance / error, blocks - 1)) if error else float(distance >= 0)
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given."""
+    """Adjusted p-values, in the order given.
+
+    Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure": the chance of calling any slice worse though
+    none is, is at most the level at which these are compared.
+    """
     order = np.argsort(p_values, kind="stable")
     steps = np.array(p_values)[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))

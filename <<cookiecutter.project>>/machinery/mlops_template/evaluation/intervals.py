@@ -19,10 +19,19 @@ MAX_BLOCKS = 400
 
 
 def blocks(ids: pd.Series, times: pd.Series | None) -> NDArray[np.int64]:
-    """The block of each row, numbered from 0, in any order.
+    """The block of each row: rows of one block are drawn together, since they are not independent.
 
-    Blocks are days; where there are too few or too many of them, stretches of time of equal count; without
-    a time column, groups by a stable hash of the row's id.
+    Parameters
+    ----------
+    ids : Series of shape (n_rows,)
+    times : Series of shape (n_rows,) or None
+        Moments without a time zone.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+        Numbers from 0, in any order. Blocks are days; where there are too few or too many of them, stretches of time
+        of equal count; without times, groups by a stable hash of the id.
     """
     if times is None:
         groups = min(len(ids), MAX_BLOCKS)
@@ -37,17 +46,42 @@ def blocks(ids: pd.Series, times: pd.Series | None) -> NDArray[np.int64]:
 
 
 def resamples(block: NDArray[np.int64], count: int, seed: int = 0) -> Array:
-    """Weights (count, blocks): how often each block is drawn when as many are drawn as there are."""
+    """How often each block is drawn in each bootstrap resample, of as many blocks as there are.
+
+    Parameters
+    ----------
+    block : array of shape (n_rows,)
+        As `blocks` gives it.
+    count : int
+        Resamples.
+    seed : int
+
+    Returns
+    -------
+    array of shape (count, n_blocks)
+    """
     number = int(block.max()) + 1
     return np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=count).astype("float64")
 
 
 def interval(draws: Array, number_of_blocks: int) -> tuple[float, float]:
-    """The 95 % interval of bootstrap draws: percentiles, widened for few blocks.
+    """The 95 % percentile interval of bootstrap draws, widened for few blocks.
 
+    Parameters
+    ----------
+    draws : array of shape (n_resamples,)
+        In the metric's unit; NaN where a resample does not define it.
+    number_of_blocks : int
+
+    Returns
+    -------
+    (low, high)
+        NaN with fewer than 2 blocks, or where less than half of the draws are defined.
+
+    Notes
+    -----
     The plain percentile interval is too narrow by about sqrt((n - 1) / n) and takes the normal for Student's t;
-    Hesterberg (2015), "What Teachers Should Know About the Bootstrap", section 5.3, moves the percentiles by
-    just that. NaN where the draws do not define it.
+    Hesterberg (2015), "What Teachers Should Know About the Bootstrap", section 5.3, moves the percentiles by just that.
     """
     known = draws[np.isfinite(draws)]
     if number_of_blocks < 2 or len(known) < len(draws) / 2:
@@ -61,7 +95,19 @@ def interval(draws: Array, number_of_blocks: int) -> tuple[float, float]:
 def interval_of_difference(value: float, draws: Array, number_of_blocks: int) -> tuple[float, float]:
     """The 95 % interval around a difference: Student's t with the standard error of its bootstrap draws.
 
-    Gates stand on its ends, and with few blocks percentiles leave out the truth too often. NaN where undefined.
+    Gates stand on its ends, and with few blocks percentiles leave out the truth too often.
+
+    Parameters
+    ----------
+    value : float
+        The difference of all rows.
+    draws : array of shape (n_resamples,)
+    number_of_blocks : int
+
+    Returns
+    -------
+    (low, high)
+        NaN where `standard_error` is.
     """
     reach = stats.t.ppf(1 - CHANCE, number_of_blocks - 1) * standard_error(draws, number_of_blocks)
     return float(value - reach), float(value + reach)
@@ -70,7 +116,15 @@ def interval_of_difference(value: float, draws: Array, number_of_blocks: int) ->
 def standard_error(draws: Array, number_of_blocks: int) -> float:
     """The standard error by bootstrap draws, which of n blocks vary by sqrt((n - 1) / n) too little.
 
-    NaN where the draws do not define it.
+    Parameters
+    ----------
+    draws : array of shape (n_resamples,)
+    number_of_blocks : int
+
+    Returns
+    -------
+    float
+        NaN with fewer than 2 blocks, or where less than half of the draws are defined.
     """
     known = draws[np.isfinite(draws)]
     if number_of_blocks < 2 or len(known) < len(draws) / 2:
