@@ -256,3 +256,17 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(ProjectError, match="damaged"):
         load_model(paths.CHALLENGER)
+
+
+def test_golden_rows_are_kept_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree may part two values that differ by less than fifteen digits show."""
+    rows = table().assign(price=lambda rows: 0.1 + rows.index * 2.0**-56)
+    rows["bought"] = (rows.index % 2).astype("int64")
+    candidates = [{"estimator": "sklearn.tree.DecisionTreeClassifier"}]
+    prepare(tmp_path, {**SETTINGS, "model": {"candidates": candidates}}, rows)
+    monkeypatch.chdir(tmp_path)
+    train.main()
+    golden = json.loads((paths.CHALLENGER / "golden.json").read_text())["rows"]
+    places = np.linspace(0, 449, 10).astype(int)
+    assert [row["price"] for row in golden] == rows["price"].iloc[places].tolist()
+    load_model(paths.CHALLENGER)

@@ -14,7 +14,7 @@ import pytest
 from mlops_template.deploy.client import NoAnswer, Service
 from mlops_template.deploy.verify import Expected, distance, hold_against
 from mlops_template.errors import ProjectError
-from mlops_template.evaluation.service_path import as_json
+from mlops_template.training.records import as_json
 from mlops_template.integrations.revisions import Champion
 from mlops_template.settings.operation import Deploy, Serving, Verify
 from mlops_template.settings.params import Params

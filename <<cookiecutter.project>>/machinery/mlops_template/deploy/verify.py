@@ -17,13 +17,13 @@ from ..champion.lineage import find_champion
 from ..champion.opponent import champion_directory
 from ..console.progress import progress
 from ..errors import ProjectError
-from ..evaluation.service_path import as_records
 from ..integrations.revisions import Champion
 from ..settings import paths
 from ..settings.operation import Verify
 from ..settings.params import Params
 from ..storage import storage
 from ..training.artifact import GOLDEN_FILE, load_model
+from ..training.records import as_records
 from .client import Answer, NoAnswer, Row, Service, wait_until_ready
 
 BATCH = 100

@@ -11,6 +11,7 @@ from ..serving.rows import RequestRejected
 from ..serving.runtime import Predict, decoder
 from ..serving.schema import Column, Kind, Schema, Type
 from ..training.artifact import Model
+from ..training.records import as_records
 
 BATCH = 100
 
@@ -50,18 +51,3 @@ def type_of(dtype: str) -> Type:
     """The contract's type of a column that pandas holds as this."""
     types: dict[str, Type] = {"int": "integer", "float": "number", "bool": "boolean", "datetime": "datetime"}
     return next((name for start, name in types.items() if dtype.startswith(start)), "string")
-
-
-def as_records(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as the objects that a request holds, None where a value is missing."""
-    columns = {str(name): [as_json(value) for value in rows[name].tolist()] for name in rows}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-
-
-def as_json(value: Any) -> Any:
-    """A cell as a request holds it; a whole number of a column that has gaps is whole again."""
-    if pd.isna(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat()
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -25,6 +25,7 @@ from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
 from ..serving.model_code import INPUTS, ModelCode, read_code
+from .records import as_records
 
 PIPELINE_FILE = "model.joblib"
 CARD_FILE = "card.json"
@@ -117,7 +118,7 @@ def save_model(directory: Path, model: Model, golden: pd.DataFrame, trained_on: 
     joblib.dump(model.pipeline, directory / PIPELINE_FILE, compress=("zlib", 3))
     model.code.write(directory)
     write_json(directory / CARD_FILE, model.card)
-    rows = json.loads(golden[list(model.request)].to_json(orient="records", date_format="iso", double_precision=15))
+    rows = as_records(golden[list(model.request)])
     predictions = model.predict(golden).to_dict(orient="records")
     write_json(directory / GOLDEN_FILE, {"rows": rows, "predictions": predictions})
     np.save(directory / TRAINING_ROWS_FILE, np.sort(trained_on))
