@@ -11,17 +11,20 @@ from pathlib import Path
 import pytest
 
 from conftest import Bake
-from support import cli, missing, run, uv_run
+from support import ROOT, cli, missing, run, uv_run
 
 pytestmark = pytest.mark.slow
 
 PASSWORD = "s3cret"
+FLIGHTS = ROOT / "tests" / "machinery" / "data" / "flights.csv"
+
 FILL = """
 import os
+import sys
 import pandas as pd
 import sqlalchemy as sa
 
-rows = pd.read_csv("tests/data/flights.csv", parse_dates=["departure"]).sort_values("departure")
+rows = pd.read_csv(sys.argv[1], parse_dates=["departure"]).sort_values("departure")
 old, new = rows.iloc[:{cut}], rows.iloc[{cut}:]
 old.to_sql("flights", sa.create_engine(os.environ["DATABASE_URL"]), index=False)
 new.to_csv("later.csv", index=False)
@@ -81,7 +84,7 @@ def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(
     project = bake()
     run("uv", "add", "--quiet", "psycopg[binary]", cwd=project)
     secret = {"DATABASE_URL": url}
-    uv_run(project, "python", "-c", FILL.format(cut=CUT), **secret)
+    uv_run(project, "python", "-c", FILL.format(cut=CUT), str(FLIGHTS), **secret)
 
     roles = ("--target", "late", "--time", "departure", "--id", "flight_id")
     said = cli(project, "adopt", "env:DATABASE_URL::flights", *roles, **secret)
