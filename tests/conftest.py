@@ -17,8 +17,11 @@ from support import ROOT, cli, commit, environment, git, run
 Bake = Callable[..., Path]
 LONGEST = ("test_retrain_run.py", "test_deploy_run.py", "test_workflows_run.py", "test_image.py")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: Ctrl-C is part of the tests
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def pytest_runtest_setup() -> None:
+    """Ctrl-C is part of the tests: in the background of a shell, and after a test of the service, it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

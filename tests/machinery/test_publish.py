@@ -127,7 +127,7 @@ def test_another_refusal_is_told_as_what_it_is_and_the_command_can_be_repeated(b
     hook.parent.mkdir(exist_ok=True)
     hook.write_text('#!/bin/sh\ntest "$1" != refs/heads/work\n')
     hook.chmod(0o755)
-    with pytest.raises(ProjectError, match=r"work was not pushed: .*hook declined.* publish --branch work"):
+    with pytest.raises(ProjectError, match=r"work was not pushed: .*hook declined.* ci publish --branch work"):
         publish("work")
     hook.unlink()
     assert publish("work").commit == git("rev-parse", "work", cwd=origin)

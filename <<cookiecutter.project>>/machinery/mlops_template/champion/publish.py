@@ -115,7 +115,7 @@ def share(commit: str, branch: str, there: str) -> None:
         if now == there:
             raise ProjectError(
                 f"data and models are in the storage, but {branch} was not pushed: {error}. "
-                f"Fix that, then `uv run {load_project().name} publish --branch {branch}`"
+                f"Fix that, then `uv run {load_project().name} ci publish --branch {branch}`"
             ) from error
         if now != commit:
             raise moved(branch, now) from error

@@ -95,7 +95,7 @@ def require_commit(folder: Path) -> None:
     """Raises ProjectError when a folder was not packed at the commit that is checked out."""
     mark = folder / COMMIT
     if not mark.is_file():
-        raise ProjectError(f"{folder} holds no result: `uv run {load_project().name} pack` makes such a folder")
+        raise ProjectError(f"{folder} holds no result: `uv run {load_project().name} ci pack` makes such a folder")
     commit, here = mark.read_text(encoding="utf-8", errors="replace").strip()[:40], head()
     if commit != here:
         raise ProjectError(
