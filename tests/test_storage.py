@@ -52,7 +52,7 @@ def test_a_setup_that_was_interrupted_goes_on(bake: Bake) -> None:
     said = []
     for line in process.stdout:
         said.append(line)
-        if line.endswith(".model.train\n"):
+        if line.endswith(".training.train\n"):
             os.killpg(process.pid, signal.SIGINT)
     assert process.wait() != 0, said
     assert "Traceback" not in "".join(said)
