@@ -74,6 +74,7 @@ def test_when_they_start(workflows: dict[str, Content]) -> None:
         "comment": {"workflow_run"},
         "retrain": {"schedule", "workflow_dispatch", "repository_dispatch"},
         "monitor": {"schedule", "workflow_dispatch"},
+        "update": {"schedule", "workflow_dispatch"},
         "deploy": {"push", "workflow_dispatch"},
     }
     assert workflows["test"]["on"]["push"] == {"branches": ["main"]}
@@ -120,6 +121,7 @@ def test_nobody_may_write_but_who_commits_and_who_tells(workflows: dict[str, Con
         "retrain: publish": {"contents"},
         "retrain: propose": {"contents", "pull-requests", "issues", "statuses", "actions"},
         "monitor: watchdog": {"issues"},
+        "update: update": {"contents", "pull-requests", "issues"},
         "deploy: image": {"packages"},
         "deploy: attest": {"packages", "id-token", "attestations"},
         "deploy: release": {"contents"},

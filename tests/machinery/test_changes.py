@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from mlops_template.data import partitions, validate
 from mlops_template.integrations import dvc, git
 from mlops_template.report import changes
-from mlops_template.report.changes import Change, Held
+from mlops_template.report.changes import Change, DataSummary
 from mlops_template.settings import paths
 from mlops_template.settings.params import load_params
 from ruamel.yaml import YAML
@@ -122,8 +122,8 @@ def test_only_the_rows_that_were_added_are_held_against_the_base(flights: pd.Dat
     found = changes.data("HEAD", load_params())
 
     assert found and found.compared == ("rows of the base", "rows added")
-    assert found.before == Held(len(flights), *window(flights), 1)
-    assert found.after == Held(2 * len(flights), window(flights)[0], window(summer)[1], 2)
+    assert found.before == DataSummary(len(flights), *window(flights), 1)
+    assert found.after == DataSummary(2 * len(flights), window(flights)[0], window(summer)[1], 2)
     assert [one.column for one in found.drifts if one.moved] == ["wind_gust"]
     assert sum(found.drifts[0].after[12:]) > 0.9 * sum(found.drifts[0].after)
     assert {one.column for one in found.drifts} == {*load_params().columns.features, "late"}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlops_template.data import partitions, validate
-from mlops_template.data.ingest import Refused
+from mlops_template.data.ingest import BatchRejected
 from mlops_template.errors import ProjectError
 from mlops_template.settings import paths
 
@@ -31,7 +31,7 @@ def report_of_validate() -> dict[str, Any]:
 def refused(take: Take) -> str:
     """Take a batch that must be refused; the report."""
     before = held()
-    with pytest.raises(Refused, match=r"reports/refused\.md") as raised:
+    with pytest.raises(BatchRejected, match=r"reports/refused\.md") as raised:
         take()
     assert "\n" not in str(raised.value)
     assert held() == before

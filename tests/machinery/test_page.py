@@ -12,7 +12,7 @@ import pytest
 from mlops_template.data.drift import drift
 from mlops_template.render.svg import Plot, ticks, written
 from mlops_template.report import failure, page, summary
-from mlops_template.report.changes import DataChange, Held
+from mlops_template.report.changes import DataChange, DataSummary
 from mlops_template.report.facts import Facts
 
 from .test_model import table
@@ -50,7 +50,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     before = table()
     after = before.assign(price=before["price"] + 9, birthday=before["birthday"] + pd.Timedelta(days=4000))
     drifts = [drift(before[name], after[name]) for name in ("price", "shop", "member", "birthday")]
-    held = Held(600, "2024-01-01", "2024-01-25", 1), Held(1200, "2024-01-01", "2024-02-25", 2)
+    held = DataSummary(600, "2024-01-01", "2024-01-25", 1), DataSummary(1200, "2024-01-01", "2024-02-25", 2)
     found = DataChange(*held, ("rows of the base", "rows added"), drifts)
     return replace(told(tmp_path_factory.mktemp("shop")), data=found, code="1 file changed")
 

@@ -11,7 +11,7 @@ from mlops_template.retrain import log
 from mlops_template.retrain.begin import begin
 from mlops_template.retrain.decide import inputs_digest
 from mlops_template.retrain.deliver import publish
-from mlops_template.retrain.propose import Result, propose
+from mlops_template.retrain.propose import RetrainingResult, propose
 from mlops_template.settings import paths
 from mlops_template.settings.operation import Retrain
 from mlops_template.settings.params import Params
@@ -41,7 +41,7 @@ class GitHub:
         self.told.append((method, path, fields or {}))
         for start, status in self.refuses.items():
             if f"{method} {path}".startswith(start):
-                raise gh.Refused(f"gh: no (HTTP {status})", status)
+                raise gh.GitHubError(f"gh: no (HTTP {status})", status)
         entry = {"number": 7, "html_url": "https://github.com/my-org/flights/pull/7", **(fields or {})}
         if (method, path) == ("POST", "/pulls"):
             self.pulls.append(entry | {"head": {"ref": entry["head"], "repo": {"full_name": REPOSITORY.name}}})
@@ -110,7 +110,7 @@ def end(automation: str, verdict: str, tests: str = "success", publishes: bool =
     report = Path("report.md")
     report.write_text("## the report\n")
     params = Params.model_construct(retrain=Retrain(automation=automation))
-    return propose(params, Result(verdict, branch, commit, tests, report, starts))
+    return propose(params, RetrainingResult(verdict, branch, commit, tests, report, starts))
 
 
 def outcomes() -> list[str]:

@@ -113,7 +113,7 @@ def test_a_release_that_may_not_have_its_tag_at_the_commit_has_it_elsewhere(
             return []
         told.append(fields)
         if "target_commitish" in fields:
-            raise gh.Refused("gh: Resource not accessible by integration (HTTP 403)", 403)
+            raise gh.GitHubError("gh: Resource not accessible by integration (HTTP 403)", 403)
         return {"html_url": "https://github.com/o/p/releases/1"}
 
     monkeypatch.setattr(gh, "ask", ask)

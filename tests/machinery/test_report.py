@@ -18,7 +18,7 @@ from mlops_template.evaluation.gates import Difference
 from mlops_template.evaluation.matchup import ChampionSource, prepare_matchup
 from mlops_template.render import markdown
 from mlops_template.report import failure, summary
-from mlops_template.report.changes import Change, DataChange, Held, Stage
+from mlops_template.report.changes import Change, DataChange, DataSummary, Stage
 from mlops_template.report.facts import Facts
 from mlops_template.report.mermaid import chart
 from mlops_template.report.page import page
@@ -148,7 +148,7 @@ def test_what_is_not_folded_fits_on_a_screen(facts: Facts) -> None:
         facts,
         comparison=replace(comparison, slices=slices, reasons=["it is worse"] * 30),
         parameters=[Change(f"setting.{number}", "0", "1") for number in range(50)],
-        data=DataChange(Held(5, "2024-01-01", "2024-02-01", 1), Held(9, None, None, 2), ("before", "after"), []),
+        data=DataChange(DataSummary(5, "2024-01-01", "2024-02-01", 1), DataSummary(9, None, None, 2), ("before", "after"), []),
         code="3 files changed, 8 insertions(+)",
     )
     unfolded = summary.markdown(busy).partition("<details>")[0]

@@ -10,7 +10,7 @@ import pytest
 from mlops_template.data import sample as feed
 from mlops_template.data import sources
 from mlops_template.data.contract import Contract, conform, load_contract
-from mlops_template.data.sources import Batch, Held, fresh
+from mlops_template.data.sources import Batch, HeldRows, fresh
 from mlops_template.errors import ProjectError
 from mlops_template.settings.params import load_params
 
@@ -21,7 +21,7 @@ QUERY = "SELECT * FROM \"all flights\" WHERE 'at :noon' = 'at :noon';"
 
 def batch(newest: str | None = None, ids: tuple[str, ...] = ()) -> Batch:
     """What the source has for a project that holds these ids."""
-    held = Held(pd.Timestamp(newest) if newest else None, lambda: pd.Index(ids, dtype="str"))
+    held = HeldRows(pd.Timestamp(newest) if newest else None, lambda: pd.Index(ids, dtype="str"))
     return fresh(load_params(), load_contract(), held)
 
 

@@ -138,11 +138,11 @@ def sentence(
     best = max(
         dearer, key=lambda other: differences.between(other, place).gain(metric.higher_is_better)[0], default=None
     )
-    found = f"retrain {chosen.policy}: {primary} {chosen.over_never} over never" if place else "never retrain"
+    recommendation = f"retrain {chosen.policy}: {primary} {chosen.over_never} over never" if place else "never retrain"
     if best is None:
-        return found
+        return recommendation
     more = differences.between(best, place)
     if better(more, metric, 0):
         small = "" if better(more, metric, margin) else f", less than the margin of {margin:g}"
-        return f"{found}; {standings[best].policy} adds {primary} {more}{small}"
-    return f"{found}; {standings[best].policy} adds nothing measurable ({primary} {more})"
+        return f"{recommendation}; {standings[best].policy} adds {primary} {more}{small}"
+    return f"{recommendation}; {standings[best].policy} adds nothing measurable ({primary} {more})"

@@ -42,15 +42,15 @@ def backtest(cadences: list[str], windows: list[str], begin: str | None, whole: 
     A gain of less than `margin` (by default that of the gates) is not worth a retraining.
     """
     params = load_params()
-    found = history(params, load_contract(), whole)
-    todo = plan(found, params, cadences, windows, begin)
+    rows = history(params, load_contract(), whole)
+    todo = plan(rows, params, cadences, windows, begin)
     counts = ", ".join(f"{policy} {len(retrainings)}" for policy, retrainings in todo.policies.items())
-    print(f"retrainings from {todo.start:%Y-%m-%d} to {pd.Timestamp(found.times[-1]):%Y-%m-%d}: {counts}", flush=True)
+    print(f"retrainings from {todo.start:%Y-%m-%d} to {pd.Timestamp(rows.times[-1]):%Y-%m-%d}: {counts}", flush=True)
     if params.data.source == "sample" and not whole:
         print("these are the rows held: `backtest --all` replays the whole year of the sample feed", flush=True)
-    train_all(cells(todo, found), found, params)
-    replayed = replay_all(todo, found, params)
-    times = found.times[todo.first.serves :]
+    train_all(cells(todo, rows), rows, params)
+    replayed = replay_all(todo, rows, params)
+    times = rows.times[todo.first.serves :]
     advice = advise(replayed, times, params, params.gates.margin if margin is None else margin)
     last = pd.Timestamp(times[-1])
     return Backtest(params, todo.start, last, len(times), course(replayed, times, todo.start, params), advice)
@@ -61,10 +61,10 @@ def course(replayed: list[Replayed], times: np.ndarray, start: pd.Timestamp, par
     metric = metric_named(params.gates.primary, replayed[0].scored)
     starts = periods(start, pd.Timestamp(times[-1]))
     edges = [*np.searchsorted(times, np.array(starts, dtype="datetime64[us]")), len(times)]
-    found = []
+    measured = []
     for moment, low, high in zip(starts, edges, edges[1:], strict=False):
         if high > low:
             rows = np.arange(low, high)
             values = {one.policy: number(metric.value(one.scored[rows])) for one in replayed}
-            found.append(Period(moment, int(high - low), values))
-    return found
+            measured.append(Period(moment, int(high - low), values))
+    return measured

@@ -17,7 +17,7 @@ from pyarrow import ipc
 from .. import training
 from ..data import partitions, sample
 from ..data.contract import Contract, check, conform, refuse_gaps
-from ..data.sources import Held, fresh
+from ..data.sources import HeldRows, fresh
 from ..errors import ProjectError
 from ..owner.package import own_code
 from ..settings import paths
@@ -122,13 +122,14 @@ def source_rows(params: Params, contract: Contract) -> pa.Table:
     if params.data.source == "sample":
         rows = sample.year(params.columns.target)
     else:
-        rows = fresh(params, contract, Held(None, lambda: pd.Index([], dtype="str"))).rows
+        rows = fresh(params, contract, HeldRows(None, lambda: pd.Index([], dtype="str"))).rows
     rows = conform(rows, contract)
-    found = check(rows, contract, params.columns.id)
-    if found:
+    violations = check(rows, contract, params.columns.id)
+    if violations:
+        first = violations[0]
         raise ProjectError(
-            f"the source breaks contract.yaml: {found[0].column} {found[0].rule} ({found[0].rows:,} rows): fix the "
-            "source or the rule, or leave out --all to replay the rows held"
+            f"the source breaks contract.yaml: {first.column} {first.rule} ({first.rows:,} rows): fix the source "
+            "or the rule, or leave out --all to replay the rows held"
         )
     return pa.Table.from_pandas(rows, preserve_index=False)
 

@@ -99,9 +99,13 @@ def plan(history: History, params: Params, cadences: list[str], windows: list[st
     first = retraining(history, params, start, ALL)
     policies: dict[Policy, list[Retraining]] = {Policy(NEVER, ALL): []}
     for policy in asked:
-        found = [retraining(history, params, moment, policy.window) for moment in moments(policy.cadence, start, last)]
+        retrainings_of_policy = [
+            retraining(history, params, moment, policy.window) for moment in moments(policy.cadence, start, last)
+        ]
         # As in production: nothing new, nothing to retrain.
-        policies[policy] = [this for before, this in pairwise([first, *found]) if this.known > before.known]
+        policies[policy] = [
+            this for before, this in pairwise([first, *retrainings_of_policy]) if this.known > before.known
+        ]
         if not policies[policy]:
             raise ProjectError(
                 f"{policy}: no retraining fits between {start:%Y-%m-%d} and {last:%Y-%m-%d}: ask for a shorter "
@@ -115,25 +119,25 @@ def plan(history: History, params: Params, cadences: list[str], windows: list[st
 
 def retraining(history: History, params: Params, moment: pd.Timestamp, window: str) -> Retraining:
     """What would be trained at a moment from what is known then, split as the pipeline does."""
-    known = int(history.before(moment - pd.Timedelta(params.data.label_delay)))
+    count = int(history.before(moment - pd.Timedelta(params.data.label_delay)))
     stop = start = 0
-    if known:
-        rows = pd.DataFrame({str(params.columns.time): history.times[:known]})
-        stop = known - int(holdout(rows, params).sum())
+    if count:
+        rows = pd.DataFrame({str(params.columns.time): history.times[:count]})
+        stop = count - int(holdout(rows, params).sum())
     if window != ALL and 0 < stop < len(history.times):
         start = history.before(pd.Timestamp(history.times[stop]) - stretch(window, "--window"))
-    return Retraining(moment, start, stop, known, history.before(moment))
+    return Retraining(moment, start, stop, count, history.before(moment))
 
 
 def moments(cadence: str, start: pd.Timestamp, last: pd.Timestamp) -> list[pd.Timestamp]:
     """When the model is retrained, after the first time at `start`."""
     step = CADENCES[cadence] if cadence in CADENCES else stretch(cadence, "--cadence")
-    found: list[pd.Timestamp] = []
-    while (moment := start + step * (len(found) + 1)) <= last:
-        found.append(moment)
-        if len(found) > MOST:
+    planned: list[pd.Timestamp] = []
+    while (moment := start + step * (len(planned) + 1)) <= last:
+        planned.append(moment)
+        if len(planned) > MOST:
             raise ProjectError(f"--cadence {cadence}: more than {MOST:,} retrainings: ask for a longer one")
-    return found
+    return planned
 
 
 def day(text: str) -> pd.Timestamp:
@@ -147,21 +151,21 @@ def day(text: str) -> pd.Timestamp:
 def stretch(text: str, option: str) -> pd.Timedelta:
     """A stretch of time such as `90 days` or `90d`. Raises ProjectError when it is none."""
     try:
-        found = pd.Timedelta(text)
+        length = pd.Timedelta(text)
     except ValueError:
-        found = pd.Timedelta(0)
-    if not found > pd.Timedelta(0):
+        length = pd.Timedelta(0)
+    if not length > pd.Timedelta(0):
         names = f"{NEVER}, {', '.join(CADENCES)}" if option == "--cadence" else ALL
         raise ProjectError(f"{option} {text!r} is neither one of {names} nor a stretch of time such as '30 days'")
-    return found
+    return length
 
 
 def written(text: str) -> str:
     """A stretch of time in words."""
-    found = pd.Timedelta(text)
-    if found % pd.Timedelta(days=1):
-        return str(found)
-    return "day" if found.days == 1 else f"{found.days} days"
+    length = pd.Timedelta(text)
+    if length % pd.Timedelta(days=1):
+        return str(length)
+    return "day" if length.days == 1 else f"{length.days} days"
 
 
 def default_start(first: pd.Timestamp, last: pd.Timestamp, params: Params) -> pd.Timestamp:

@@ -70,7 +70,7 @@ def replay(policy: Policy, plan: Plan, history: History, params: Params) -> Repl
             if promoted(challenger, champion, this, history, params):
                 champion, promotions = challenger, promotions + 1
         served.append(scored(history, params, champion, this.serves, after.serves))
-    answers = Scored(
+    scored_rows = Scored(
         history.kind,
         history.truth[plan.first.serves :],
         np.concatenate([part.prediction for part in served]),
@@ -78,7 +78,7 @@ def replay(policy: Policy, plan: Plan, history: History, params: Params) -> Repl
         pd.concat([part.rows for part in served if part.rows is not None], ignore_index=True),
     )
     rows = sum(this.stop - this.start for this in retrainings)
-    return Replayed(policy, answers, len(retrainings), promotions, rows, spent)
+    return Replayed(policy, scored_rows, len(retrainings), promotions, rows, spent)
 
 
 def cell_of(this: Retraining) -> Cell:
@@ -104,17 +104,17 @@ def gates(
     block = blocks(rows[columns.id], rows[str(columns.time)])
     weights = resamples(block, params.evaluate.n_bootstrap)
     primary = metric_named(asked.primary, ours)
-    found = [
+    results = [
         champion_gate(difference(primary, ours, theirs, block, weights), primary, asked),
         baseline_gate(difference(primary, ours, guess, block, weights), primary, asked.primary),
     ]
     for name, limit in asked.limits.items():
         metric = metric_named(name, ours)
-        found.append(limit_gate(name, number(metric.value(ours)), limit, metric))
-    if all(gate.passed for gate in found):
+        results.append(limit_gate(name, number(metric.value(ours)), limit, metric))
+    if all(gate.passed for gate in results):
         slices = slice_differences(rows, params, ours, theirs, primary, block, weights[:SLICE_RESAMPLES])
-        found += [slices_gate(slices, asked)] if slices else []
-    return found
+        results += [slices_gate(slices, asked)] if slices else []
+    return results
 
 
 def trivial(like: Scored, this: Retraining, history: History) -> Scored:

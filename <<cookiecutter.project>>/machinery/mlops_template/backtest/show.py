@@ -36,80 +36,84 @@ MAX_NAMES = 5
 """Under an axis."""
 
 
-def terminal(found: Backtest) -> Iterator[Terminal | str]:
+def terminal(backtest: Backtest) -> Iterator[Terminal | str]:
     """The table and, in words, the recommendation."""
-    content = standings(found)
-    shown = Terminal(title=window(found), title_justify="left")
+    content = standings(backtest)
+    shown = Terminal(title=window(backtest), title_justify="left")
     for number, name in enumerate(content.header[:-1]):
         shown.add_column(name, justify="right" if number in content.figures else "left", no_wrap=number > 0)
     for row in content.rows:
         shown.add_row(*row[:-1], style="bold" if isinstance(row[0], Strong) else None)
     yield shown
-    yield f"recommended: {found.advice.sentence}"
+    yield f"recommended: {backtest.advice.sentence}"
 
 
-def write(found: Backtest, out: Path | None, drawn: Path | None) -> None:
+def write(backtest: Backtest, out: Path | None, drawn: Path | None) -> None:
     """Write the report, the page, or both, where asked for."""
     if out:
-        report.write(out, markdown(found))
+        report.write(out, markdown(backtest))
     if drawn:
-        report.write(drawn, html(found, load_project().name))
+        report.write(drawn, html(backtest, load_project().name))
 
 
-def markdown(found: Backtest) -> str:
+def markdown(backtest: Backtest) -> str:
     """The report for GitHub."""
     names = list(COLOURS)
-    lines = [(COLOURS[names[place]], drawn) for place, drawn in enumerate(courses(found).values())]
-    legend = ", ".join(f"{policy} {names[place]}" for place, policy in enumerate(courses(found)))
-    picture = chart(f"{primary(found)}: {legend}", labels(found), primary(found), lines) if drawable(found) else []
+    lines = [(COLOURS[names[place]], drawn) for place, drawn in enumerate(courses(backtest).values())]
+    legend = ", ".join(f"{policy} {names[place]}" for place, policy in enumerate(courses(backtest)))
+    picture = (
+        chart(f"{primary(backtest)}: {legend}", labels(backtest), primary(backtest), lines)
+        if drawable(backtest)
+        else []
+    )
     parts = [
         "# Backtest: how often to retrain",
         "",
-        f"**{words(found.advice.sentence)}.**",
+        f"**{words(backtest.advice.sentence)}.**",
         "",
-        *table(standings(found)),
+        *table(standings(backtest)),
         "",
-        words(f"{window(found)}. {method(found)}"),
+        words(f"{window(backtest)}. {method(backtest)}"),
         "",
         *picture,
-        *folded("By period", table(by_period(found))),
+        *folded("By period", table(by_period(backtest))),
     ]
     return "\n".join(parts) + "\n"
 
 
-def html(found: Backtest, project: str) -> str:
+def html(backtest: Backtest, project: str) -> str:
     """The page, in the dress of the report's."""
-    rows = found.advice.standings
+    rows = backtest.advice.standings
     ends = [end for one in rows for end in (one.over_never.low, one.over_never.high) if end is not None]
     reach = max(map(abs, ends), default=1.0) or 1.0
-    drawings = [page.drawing(one.over_never, primary(found), reach, {"zero": 0.0}, str(one.policy)) for one in rows]
+    drawings = [page.drawing(one.over_never, primary(backtest), reach, {"zero": 0.0}, str(one.policy)) for one in rows]
     legend = " ".join(
         f'<span class="policy policy-{place}">{escape(str(policy))}</span>'
-        for place, policy in enumerate(courses(found))
+        for place, policy in enumerate(courses(backtest))
     )
-    figures = [page.figure(one) for one in plots(found)]
+    figures = [page.figure(one) for one in plots(backtest)]
     parts = [
-        paragraph(f"{window(found)}. {method(found)}"),
-        *section("Policies", [rendered(standings(found), drawings, 3)]),
+        paragraph(f"{window(backtest)}. {method(backtest)}"),
+        *section("Policies", [rendered(standings(backtest), drawings, 3)]),
         *section("Over time", [f'<p class="legend">{legend}</p>', grid(figures)]),
-        *section("By period", [rendered(by_period(found))]),
+        *section("By period", [rendered(by_period(backtest))]),
     ]
-    return document(project, "promote", f"🔁 {found.advice.sentence}", parts)
+    return document(project, "promote", f"🔁 {backtest.advice.sentence}", parts)
 
 
-def primary(found: Backtest) -> str:
+def primary(backtest: Backtest) -> str:
     """The metric that counts."""
-    return found.params.gates.primary
+    return backtest.params.gates.primary
 
 
-def window(found: Backtest) -> str:
+def window(backtest: Backtest) -> str:
     """What was scored."""
-    return f"{found.rows:,} rows of {found.start:%Y-%m-%d} to {found.last:%Y-%m-%d}"
+    return f"{backtest.rows:,} rows of {backtest.start:%Y-%m-%d} to {backtest.last:%Y-%m-%d}"
 
 
-def method(found: Backtest) -> str:
+def method(backtest: Backtest) -> str:
     """How it was done, for who doubts it."""
-    delay, holdout = found.params.data.label_delay, found.params.split.holdout
+    delay, holdout = backtest.params.data.label_delay, backtest.params.split.holdout
     late = "" if delay.startswith("0 ") else f", whose labels come after {delay}"
     return (
         f"Each model was trained on what was known at its time{late}, less the holdout ({holdout}), met the champion "
@@ -118,70 +122,70 @@ def method(found: Backtest) -> str:
     )
 
 
-def standings(found: Backtest) -> Table:
+def standings(backtest: Backtest) -> Table:
     """Every policy, the cheapest first, the chosen one in bold."""
-    arrow = "↑" if higher_is_better(primary(found)) else "↓"
+    arrow = "↑" if higher_is_better(primary(backtest)) else "↓"
     rows: list[list[str]] = []
-    for one in found.advice.standings:
-        name = Strong(one.policy) if one is found.advice.chosen else str(one.policy)
-        gain = with_sign(one.over_never, primary(found)) if one.retrainings else "–"
+    for one in backtest.advice.standings:
+        name = Strong(one.policy) if one is backtest.advice.chosen else str(one.policy)
+        gain = with_sign(one.over_never, primary(backtest)) if one.retrainings else "–"
         promoted = f"{one.promotions} of {one.retrainings}" if one.retrainings else "–"
         rows.append([name, written(one.value), gain, promoted, f"{one.seconds:,.0f} s", f"{one.rows:,}"])
-    header = ["policy", f"{primary(found)} {arrow}", "over never, 95 %", "promoted", "training", "rows trained on"]
+    header = ["policy", f"{primary(backtest)} {arrow}", "over never, 95 %", "promoted", "training", "rows trained on"]
     return Table(header, rows, (1, 2, 3, 4, 5))
 
 
-def by_period(found: Backtest) -> Table:
+def by_period(backtest: Backtest) -> Table:
     """The metric of each policy in each period."""
-    policies = [one.policy for one in found.advice.standings]
+    policies = [one.policy for one in backtest.advice.standings]
     rows = [
         [label, f"{period.rows:,}", *(written(period.values[policy]) for policy in policies)]
-        for label, period in zip(labels(found, defined=False), found.periods, strict=True)
+        for label, period in zip(labels(backtest, defined=False), backtest.periods, strict=True)
     ]
     return Table(["from", "rows", *map(str, policies)], rows, tuple(range(1, len(policies) + 2)))
 
 
-def labels(found: Backtest, defined: bool = True) -> list[str]:
+def labels(backtest: Backtest, defined: bool = True) -> list[str]:
     """The periods by their first day, or hour; `defined` leaves out those in which the metric of a policy is not."""
-    days = len({period.start.date() for period in found.periods}) == len(found.periods)
-    chosen = drawable(found) if defined else found.periods
+    days = len({period.start.date() for period in backtest.periods}) == len(backtest.periods)
+    chosen = drawable(backtest) if defined else backtest.periods
     return [f"{period.start:{'%Y-%m-%d' if days else '%m-%d %H:%M'}}" for period in chosen]
 
 
-def drawable(found: Backtest) -> list[Period]:
+def drawable(backtest: Backtest) -> list[Period]:
     """The periods in which the metric of every policy is defined."""
-    return [period for period in found.periods if None not in period.values.values()]
+    return [period for period in backtest.periods if None not in period.values.values()]
 
 
-def courses(found: Backtest) -> dict[Policy, list[float]]:
+def courses(backtest: Backtest) -> dict[Policy, list[float]]:
     """The lines of the charts: `never`, the chosen one and the best of the others, as many as there are colours."""
-    better = higher_is_better(primary(found))
-    first, *others = found.advice.standings
+    better = higher_is_better(primary(backtest))
+    first, *others = backtest.advice.standings
     others.sort(key=lambda one: (one.over_never.value or 0.0) * (-1 if better else 1))
-    others.sort(key=lambda one: one is not found.advice.chosen)
+    others.sort(key=lambda one: one is not backtest.advice.chosen)
     shown = [first, *others][: len(COLOURS)]
-    return {one.policy: [period.values[one.policy] or 0.0 for period in drawable(found)] for one in shown}
+    return {one.policy: [period.values[one.policy] or 0.0 for period in drawable(backtest)] for one in shown}
 
 
-def plots(found: Backtest) -> Iterator[Figure]:
+def plots(backtest: Backtest) -> Iterator[Figure]:
     """The metric of each policy over time, and what it has over `never`."""
-    lines = courses(found)
-    if not drawable(found):
+    lines = courses(backtest)
+    if not drawable(backtest):
         return
     never = next(iter(lines.values()))
     gains = {policy: [one - other for one, other in zip(line, never, strict=True)] for policy, line in lines.items()}
-    caption = f"{primary(found)} of the model that would have served in each period."
-    yield plot(primary(found), caption, lines, found)
+    caption = f"{primary(backtest)} of the model that would have served in each period."
+    yield plot(primary(backtest), caption, lines, backtest)
     yield plot(
-        f"{primary(found)} over never", "The same, minus what the first model has, never retrained.", gains, found
+        f"{primary(backtest)} over never", "The same, minus what the first model has, never retrained.", gains, backtest
     )
 
 
-def plot(title: str, caption: str, lines: dict[Policy, list[float]], found: Backtest) -> Figure:
+def plot(title: str, caption: str, lines: dict[Policy, list[float]], backtest: Backtest) -> Figure:
     """A line for each policy over the periods."""
     points = [value for line in lines.values() for value in line]
     room = (max(points) - min(points)) * 0.05
-    named = labels(found)
+    named = labels(backtest)
     step = -(-len(named) // MAX_NAMES)
     names = {float(place): name for place, name in enumerate(named) if place % step == 0}
     frame = (min(points) - room, max(points) + room)

@@ -95,8 +95,8 @@ def train(
         pipeline = fit(chosen, ready, target, params, code)
         seconds = time.perf_counter() - began
         del ready, target
-        given = answers(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
-    return cell, Trained(pipeline, given, seconds, threshold)
+        predictions = answers(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
+    return cell, Trained(pipeline, predictions, seconds, threshold)
 
 
 def answers(
@@ -161,9 +161,9 @@ def threshold(history: History, cell: Cell) -> float:
 def scored(history: History, params: Params, cell: Cell, start: int, stop: int) -> Scored:
     """A cell's answers to rows [start, stop) beside the truth; those that were not foreseen are asked for now."""
     place = name(history.folder, cell)
-    known = np.load(place.with_suffix(".npy"), mmap_mode="r")
-    end = cell.stop + len(known)
-    parts = [known[start - cell.stop : stop - cell.stop]]
+    stored = np.load(place.with_suffix(".npy"), mmap_mode="r")
+    end = cell.stop + len(stored)
+    parts = [stored[start - cell.stop : stop - cell.stop]]
     if stop > end:
         code = training_code(params).register()  # the folder is named after it: what is kept was trained with it
         pipeline, table = joblib.load(place.with_suffix(".joblib")), opened(history.folder / ROWS_FILE)

@@ -34,14 +34,14 @@ class Decision:
     @property
     def sentence(self) -> str:
         """The decision and its reasons, on one line."""
-        answer = "retrain" if self.retrain else "do not retrain"
-        told = "; ".join(self.why) or "nothing speaks for it"
+        verb = "retrain" if self.retrain else "do not retrain"
+        reasons = "; ".join(self.why) or "nothing speaks for it"
         against = "; ".join(self.against)
         but = f", {'but' if self.why else 'and'} {against}" if against else ""
-        return f"{answer}: {told}{but}"
+        return f"{verb}: {reasons}{but}"
 
     def __str__(self) -> str:
-        figures = [f"{'✓' if found.given else '–'} {found.reason:<8} {found.figure}" for found in self.signals]
+        figures = [f"{'✓' if signal.given else '–'} {signal.reason:<8} {signal.figure}" for signal in self.signals]
         return "\n".join([*figures, self.sentence])
 
 

@@ -24,8 +24,8 @@ class Lineage:
 
     def __str__(self) -> str:
         lines = [f"champion {self.champion.number} · {self.champion.digest}"]
-        for title, found in self.links.items():
-            lines += [f"{title if number == 0 else '':12}{line}" for number, line in enumerate(found)]
+        for title, facts in self.links.items():
+            lines += [f"{title if number == 0 else '':12}{line}" for number, line in enumerate(facts)]
         return "\n".join(lines)
 
 
@@ -51,22 +51,22 @@ def lineage(version: str) -> Lineage:
 
 def find_champion(version: str) -> tuple[Champion, Champion | None]:
     """The champion that a version names, and the one before it."""
-    known = champions()
-    position = {"champion": len(known) - 1, "previous": len(known) - 2}.get(version, -1)
+    promoted = champions()
+    position = {"champion": len(promoted) - 1, "previous": len(promoted) - 2}.get(version, -1)
     if position < 0 and version.isdigit() and len(version) < 7:
         position = int(version) - 1
     if position < 0 and len(version) >= 4:
-        same = [place for place, champion in enumerate(known) if champion.digest.startswith(version)]
+        same = [place for place, champion in enumerate(promoted) if champion.digest.startswith(version)]
         position = same[-1] if same else -1
-    if 0 <= position < len(known):
-        return known[position], known[position - 1] if position else None
+    if 0 <= position < len(promoted):
+        return promoted[position], promoted[position - 1] if position else None
     commit = git.git_or_none("rev-parse", "--verify", "--quiet", f"{version}^{{commit}}")
     of_commit = champions(commit) if commit else []
     if of_commit:
         return of_commit[-1], of_commit[-2] if len(of_commit) > 1 else None
-    if not known:
+    if not promoted:
         raise ProjectError("there is no champion yet: `promote` makes one")
-    listed = ", ".join(f"{champion.number} ({champion.short})" for champion in known)
+    listed = ", ".join(f"{champion.number} ({champion.short})" for champion in promoted)
     raise ProjectError(
         f"no champion is known as {version}; known are {listed}, `champion`, `previous`, "
         "and any git revision that has one"
@@ -123,9 +123,9 @@ def parameters(here: str | None, there: str | None, before: Champion | None) -> 
 
 def metrics(here: str | None) -> list[str]:
     """Each metric of the model with its interval."""
-    found = read_json(paths.METRICS, here).get("model", {})
+    measured = read_json(paths.METRICS, here).get("model", {})
     return [
-        f"{name} {format_number(value['value'])} {format_interval(value)}".rstrip() for name, value in found.items()
+        f"{name} {format_number(value['value'])} {format_interval(value)}".rstrip() for name, value in measured.items()
     ]
 
 
@@ -143,20 +143,20 @@ def places(champion: Champion) -> list[str]:
     """Where it is champion now, and the alias that the embedded registry has for it; a server's is production's."""
     main = main_branch()
     of_main, here = champions(main), champions()
-    found = [f"champion of {main}"] if main != "HEAD" and is_last(champion, of_main, 1) else []
+    lines = [f"champion of {main}"] if main != "HEAD" and is_last(champion, of_main, 1) else []
     if is_last(champion, here, 1):
-        found += ["champion of the working tree" if here[-1].commit is None else "champion of HEAD"]
-        found += [] if server_uri() else ["alias `champion` in MLflow"]
+        lines += ["champion of the working tree" if here[-1].commit is None else "champion of HEAD"]
+        lines += [] if server_uri() else ["alias `champion` in MLflow"]
     elif is_last(champion, here, 2):
-        found += [] if server_uri() else ["alias `previous` in MLflow"]
-    return found
+        lines += [] if server_uri() else ["alias `previous` in MLflow"]
+    return lines
 
 
-def is_last(champion: Champion, known: list[Champion], place: int) -> bool:
+def is_last(champion: Champion, promoted: list[Champion], place: int) -> bool:
     """Whether it is the one at that place from the end."""
-    if len(known) < place:
+    if len(promoted) < place:
         return False
-    return (known[-place].digest, known[-place].commit) == (champion.digest, champion.commit)
+    return (promoted[-place].digest, promoted[-place].commit) == (champion.digest, champion.commit)
 
 
 def read_json(path: Path, commit: str | None) -> dict[str, Any]:

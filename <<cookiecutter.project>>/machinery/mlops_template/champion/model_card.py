@@ -21,7 +21,7 @@ def write_model_card(params: Params, project: Project) -> None:
     comparison = load_comparison()
     training, features = card["training"], card["features"]
     lines = [f"# Model card: {project.name}", "", words(project.description), ""]
-    known: list[list[str]] = [
+    facts: list[list[str]] = [
         ["predicts", Code(f"{card['target']} ({card['task']})")],
         ["model", Code(card["estimator"])],
         ["parameters", parameters(card["params"]) or "none set"],
@@ -33,7 +33,7 @@ def write_model_card(params: Params, project: Project) -> None:
         ["libraries", ", ".join(f"{name} {number}" for name, number in card["versions"].items())],
         ["commit", Code(f"git log -1 {paths.CHAMPION_POINTER.as_posix()}")],
     ]
-    lines += table(Table(["", ""], known))
+    lines += table(Table(["", ""], facts))
     lines += ["", "## How good it is", ""]
     baseline = measured["baseline"]
     figures = [
@@ -70,14 +70,18 @@ def slice_lines(params: Params) -> list[str]:
     primary = params.gates.primary
     rows: list[list[str]] = []
     for column, values in slices.items():
-        known = [(name, found) for name, found in values.items() if found[primary]["value"] is not None]
-        known.sort(key=lambda item: item[1][primary]["value"])
-        for name, found in known if len(known) <= 4 else [*known[:2], *known[-2:]]:
-            measured = found[primary]
+        defined = [
+            (name, measured_slice)
+            for name, measured_slice in values.items()
+            if measured_slice[primary]["value"] is not None
+        ]
+        defined.sort(key=lambda item: item[1][primary]["value"])
+        for name, measured_slice in defined if len(defined) <= 4 else [*defined[:2], *defined[-2:]]:
+            measured = measured_slice[primary]
             rows.append(
                 [
                     Code(f"{column} = {name}"),
-                    f"{found['rows']:,}",
+                    f"{measured_slice['rows']:,}",
                     format_number(measured["value"]),
                     format_interval(measured),
                 ]

@@ -64,8 +64,8 @@ def publish(branch: str, message: str | None = None) -> Published:
 
 def starts() -> list[str]:
     """Where a branch is that has not moved: at the checked-out commit, or at the one that was merged into it."""
-    found = (git_or_none("rev-parse", "--verify", "--quiet", revision) for revision in ("HEAD^2", "HEAD"))
-    return [commit for commit in found if commit]
+    commits = (git_or_none("rev-parse", "--verify", "--quiet", revision) for revision in ("HEAD^2", "HEAD"))
+    return [commit for commit in commits if commit]
 
 
 def make_commit(changed: dict[str, str | None], start: str, message: str | None) -> str:
@@ -124,12 +124,12 @@ def share(commit: str, branch: str, there: str) -> None:
 def moved(branch: str, now: str) -> ProjectError:
     """Who was faster; their work stays as it is."""
     if not now:
-        found = "is not there any more"
+        state = "is not there any more"
     elif git_or_none("fetch", "--quiet", "--no-tags", "origin", f"refs/heads/{branch}") is None:
-        found = f"is at {now[:7]}"
+        state = f"is at {now[:7]}"
     else:
-        found = f"is at {git('log', '-1', '--format=%h by %an (%s)', 'FETCH_HEAD')}"
+        state = f"is at {git('log', '-1', '--format=%h by %an (%s)', 'FETCH_HEAD')}"
     return ProjectError(
-        f"{branch} moved meanwhile: at origin it {found}, and these results are of {starts()[0][:7]}. "
+        f"{branch} moved meanwhile: at origin it {state}, and these results are of {starts()[0][:7]}. "
         "Nothing was overwritten; a run for the newer commit brings its own"
     )

@@ -101,5 +101,5 @@ def call(command: list[str], directory: Path) -> None:
 def differing_files(expected: dict[str, str], directory: Path) -> list[str]:
     """The files of a directory that are not as expected, those that are missing included."""
     files = [path for path in directory.rglob("*") if path.is_file()]
-    found = {path.relative_to(directory).as_posix(): file_digest(path) for path in files}
-    return sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    actual = {path.relative_to(directory).as_posix(): file_digest(path) for path in files}
+    return sorted(name for name in {*expected, *actual} if expected.get(name) != actual.get(name))

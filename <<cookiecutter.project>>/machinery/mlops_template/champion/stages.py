@@ -41,11 +41,11 @@ def train(base: str = "HEAD") -> Trained:
     storage.ensure()
     stages = dvc.repro()
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)
-    told = {"lock": dvc.lock_digest(), "stages": [asdict(stage) for stage in stages]}
-    paths.STAGES.write_text(json.dumps(told, indent=2), encoding="utf-8")
-    found = Trained([stage.stage for stage in stages if stage.ran], base, differs(base))
-    actions.output("changed", str(found.changed).lower())
-    return found
+    record = {"lock": dvc.lock_digest(), "stages": [asdict(stage) for stage in stages]}
+    paths.STAGES.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    trained = Trained([stage.stage for stage in stages if stage.ran], base, differs(base))
+    actions.output("changed", str(trained.changed).lower())
+    return trained
 
 
 def name_dependencies() -> list[str]:

@@ -23,19 +23,19 @@ def data() -> str:
         return "none yet: `setup` fetches the sample, `adopt` takes your own"
     if not paths.VALIDATION.exists():
         return "taken in, not validated yet: `run`"
-    found = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
-    partitions = found["partitions"]
+    report = json.loads(paths.VALIDATION.read_text(encoding="utf-8"))
+    partitions = report["partitions"]
     window = {"first": partitions[0]["first"], "last": partitions[-1]["last"]}
     many = "" if len(partitions) == 1 else "s"
-    return f"{found['rows']:,} rows in {len(partitions)} partition{many}{format_period(window)}"
+    return f"{report['rows']:,} rows in {len(partitions)} partition{many}{format_period(window)}"
 
 
 def champion() -> str:
     """The model that main runs, or would after the next commit."""
-    known = champions()
-    if not known:
+    promoted = champions()
+    if not promoted:
         return "none yet: `run`, then `promote`"
-    last = known[-1]
+    last = promoted[-1]
     since = git.git("log", "-1", "--format=%as in %h", last.commit) if last.commit else "not committed yet"
     return f"version {last.number} ({last.short}), {since}"
 
@@ -54,8 +54,8 @@ def challenger() -> str:
         load_card(paths.CHALLENGER)["estimator"].rpartition(".")[2] if paths.CHALLENGER.exists() else "not here: `pull`"
     )
     primary = load_params().gates.primary
-    found = comparison.metrics.get(primary)
-    return f"{digest[:8]}, {name}, verdict {comparison.verdict}" + (f", {primary} {found.difference}" if found else "")
+    pair = comparison.metrics.get(primary)
+    return f"{digest[:8]}, {name}, verdict {comparison.verdict}" + (f", {primary} {pair.difference}" if pair else "")
 
 
 def out_of_date() -> str:

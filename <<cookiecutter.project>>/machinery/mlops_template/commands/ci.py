@@ -75,6 +75,15 @@ def release(
     say(release(load_params(), version, image))
 
 
+@app.command()
+def update() -> None:
+    """Propose the newest version of the template in a pull request, where params.yaml says so."""
+    from ..settings.params import load_params
+    from ..update.scheduled import propose_update
+
+    say(propose_update(load_params(), say))
+
+
 @alert.command("open")
 def open_alert(
     key: Annotated[str, typer.Argument(help="What it is about: there is one issue for each key.")],
@@ -132,7 +141,7 @@ def propose(
     starts: Annotated[str, typer.Option(help="The workflow to start once a new champion is merged.")] = "",
 ) -> None:
     """A report, a pull request or a merge, as `retrain.automation` has it; or an issue, where it went wrong."""
-    from ..retrain.propose import Result, propose
+    from ..retrain.propose import RetrainingResult, propose
     from ..settings.params import load_params
 
-    say(propose(load_params(), Result(verdict, branch, commit, tests, STARTED_IN / report, starts)))
+    say(propose(load_params(), RetrainingResult(verdict, branch, commit, tests, STARTED_IN / report, starts)))

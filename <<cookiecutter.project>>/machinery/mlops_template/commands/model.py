@@ -140,10 +140,10 @@ def backtest(
     from ..backtest import show
     from ..backtest.backtest import backtest
 
-    found = backtest(cadence or [], window or [], begin, whole, margin)
-    for part in show.terminal(found):
+    result = backtest(cadence or [], window or [], begin, whole, margin)
+    for part in show.terminal(result):
         say(part) if isinstance(part, str) else console.print(part)
-    show.write(found, absolute(out), absolute(html))
+    show.write(result, absolute(out), absolute(html))
 
 
 def status() -> None:

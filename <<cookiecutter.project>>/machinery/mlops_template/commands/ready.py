@@ -43,8 +43,8 @@ def doctor() -> None:
     from ..doctor.doctor import doctor
     from ..integrations.checks import WRONG
 
-    found = doctor()
-    for finding in found:
-        say(finding)
-    if any(finding.status == WRONG for finding in found):
+    results = doctor()
+    for result in results:
+        say(result)
+    if any(result.status == WRONG for result in results):
         raise typer.Exit(1)

@@ -29,7 +29,7 @@ def compact(
     """Squash the storage branch to what branches and tags still need, after showing what would go."""
     from ..storage.compact import compact, plan
 
-    found = plan(keep, hours)
-    say(found)
-    if found.dropped and (yes or typer.confirm("Drop them?")):
-        say(compact(found))
+    proposal = plan(keep, hours)
+    say(proposal)
+    if proposal.dropped and (yes or typer.confirm("Drop them?")):
+        say(compact(proposal))

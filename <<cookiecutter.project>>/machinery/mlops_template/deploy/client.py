@@ -39,11 +39,11 @@ class Service:
 
     def predict(self, rows: Sequence[Row]) -> list[Answer]:
         """Its answers to some rows, in their order. Raises NoAnswer."""
-        said = self.ask("POST", "/predict", rows)
-        answers = said.get("predictions") if isinstance(said, dict) else None
-        if not isinstance(answers, list) or len(answers) != len(rows):
+        reply = self.ask("POST", "/predict", rows)
+        predictions = reply.get("predictions") if isinstance(reply, dict) else None
+        if not isinstance(predictions, list) or len(predictions) != len(rows):
             raise NoAnswer(f"{self.url}/predict gave no answer for each of {len(rows)} rows")
-        return answers
+        return predictions
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """One request."""
@@ -75,11 +75,11 @@ class Service:
             self._connection.connect()
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection.request(method, f"{parts.path.rstrip('/')}{path}", body, {"Content-Type": "application/json"})
-        answer = self._connection.getresponse()
-        text = answer.read()
-        if answer.will_close:
+        response = self._connection.getresponse()
+        text = response.read()
+        if response.will_close:
             self.close()
-        return answer.status, text
+        return response.status, text
 
     def close(self) -> None:
         """End the connection; the next request opens another."""
@@ -90,7 +90,7 @@ class Service:
 
 def wait_until_ready(url: str, seconds: float) -> None:
     """Wait for the service to be ready, telling now and then what it says. Raises NoAnswer when it is not in time."""
-    end, told = time.monotonic() + seconds, time.monotonic()
+    end, reported = time.monotonic() + seconds, time.monotonic()
     while True:
         service = Service(url, seconds=min(SECONDS, seconds))
         try:
@@ -99,9 +99,9 @@ def wait_until_ready(url: str, seconds: float) -> None:
         except NoAnswer as reason:
             if time.monotonic() > end:
                 raise NoAnswer(f"not ready after {seconds:g} seconds: {reason}") from None
-            if time.monotonic() - told > SECONDS:
+            if time.monotonic() - reported > SECONDS:
                 print(f"waiting: {reason}", flush=True)
-                told = time.monotonic()
+                reported = time.monotonic()
         finally:
             service.close()
         time.sleep(0.5)

@@ -36,8 +36,8 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     watch("docker", "build", *options, ".", SOURCE_DATE_EPOCH=when, BUILDX_NO_DEFAULT_ATTESTATIONS="1")
     size = int(run("docker", "image", "inspect", "--format", "{{.Size}}", tag))
     named = ", ".join(f"{name} {part / MB:.1f}" for name, part in layers(tag).items())
-    told = f"{tag}: champion {release['version']}, served by {runtime}, {size / MB:.1f} MB"
-    return f"{told} ({named})" if named else told
+    summary = f"{tag}: champion {release['version']}, served by {runtime}, {size / MB:.1f} MB"
+    return f"{summary} ({named})" if named else summary
 
 
 def group_of(runtime: str, card: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ProjectError
-from ..integrations.process import Refused, run
+from ..integrations.process import CommandFailed, run
 from ..settings.project import load_project
 
 OVERLAYS = Path("deploy/kubernetes/overlays")
@@ -37,21 +37,21 @@ class Kubernetes:
 
     def running(self) -> str | None:
         """The image that is rolled out there, None where there is none."""
-        found = self.deployment()
-        return image_of(found["spec"]) if found else None
+        deployment = self.deployment()
+        return image_of(deployment["spec"]) if deployment else None
 
     def deployment(self) -> dict[str, Any] | None:
         """What the cluster knows of it, None where there is none."""
-        found = self.kubectl("get", DEPLOYMENT, "--ignore-not-found", "--output", "json")
-        return dict(json.loads(found)) if found else None
+        listed = self.kubectl("get", DEPLOYMENT, "--ignore-not-found", "--output", "json")
+        return dict(json.loads(listed)) if listed else None
 
     def previous(self) -> str | None:
         """The image before that one, by the revisions that the cluster keeps."""
-        found = json.loads(
+        listed = json.loads(
             self.kubectl("get", "replicasets", "--selector", "app.kubernetes.io/name=model", "--output", "json")
         )
         now = self.running()
-        sets = sorted(found["items"], key=revision)
+        sets = sorted(listed["items"], key=revision)
         earlier = [image_of(one["spec"]) for one in sets if image_of(one["spec"]) != now]
         return earlier[-1] if earlier else None
 
@@ -62,7 +62,7 @@ class Kubernetes:
         run("kubectl", "--context", self.server, "apply", "--kustomize", str(folder), seconds=SECONDS)
         try:
             self.kubectl("rollout", "status", DEPLOYMENT, f"--timeout={SECONDS}s")
-        except Refused as fault:
+        except CommandFailed as fault:
             why, now = self.why(), self.deployment()
             if before and now and revision(now) != revision(before):
                 self.kubectl("rollout", "undo", DEPLOYMENT)
@@ -73,8 +73,8 @@ class Kubernetes:
     def why(self) -> str:
         """What the containers that are not ready wait for or died of."""
         pods = json.loads(self.kubectl("get", "pods", "--selector", "app.kubernetes.io/name=model", "--output", "json"))
-        found = [reason for pod in pods["items"] for reason in reasons(pod)]
-        return f": {found[0]}" if found else ""
+        causes = [reason for pod in pods["items"] for reason in reasons(pod)]
+        return f": {causes[0]}" if causes else ""
 
 
 def overlay_with(environment: str, image: str) -> Path:
@@ -109,10 +109,10 @@ def revision(thing: dict[str, Any]) -> int:
 
 def reasons(pod: dict[str, Any]) -> list[str]:
     """Why the containers of a pod are not ready."""
-    found = []
+    causes = []
     for container in pod.get("status", {}).get("containerStatuses", []):
         for state in (container.get("lastState", {}), container.get("state", {})):
-            told = state.get("terminated") or state.get("waiting")
-            if not container["ready"] and told:
-                found.append(" ".join(str(told.get("message") or told["reason"]).split())[:300])
-    return found
+            cause = state.get("terminated") or state.get("waiting")
+            if not container["ready"] and cause:
+                causes.append(" ".join(str(cause.get("message") or cause["reason"]).split())[:300])
+    return causes

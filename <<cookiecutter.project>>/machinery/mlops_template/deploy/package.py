@@ -113,12 +113,12 @@ def predicted_alike(golden: dict[str, Any], source: Path, model: Model, exported
     rows, expected = golden_rows(source, model)
     predicted = predict(load(exported.onnx or b""), feeds(model.inputs(rows), model.kinds))
     alike = np.abs(predicted - expected.to_numpy()).max(axis=1) <= exported.tolerance
-    return {part: [row for row, same in zip(found, alike, strict=True) if same] for part, found in golden.items()}
+    return {part: [row for row, same in zip(values, alike, strict=True) if same] for part, values in golden.items()}
 
 
 def schema(model: Model, golden: list[dict[str, Any]]) -> dict[str, Any]:
     """The columns of a request, each with its rule of the contract and an example."""
-    rules, known = load_contract().columns, known_categories(model)
+    rules, categories = load_contract().columns, known_categories(model)
     kind_of = {name: KINDS[kind] for kind, names in model.kinds.items() for name in names}
     columns = []
     for name in model.request:
@@ -127,20 +127,20 @@ def schema(model: Model, golden: list[dict[str, Any]]) -> dict[str, Any]:
         rule = rules[name].model_dump(mode="json", exclude={"unique"})
         example = next((row[name] for row in golden if row[name] is not None), None)
         kind = kind_of.get(name, "source")
-        columns.append({"name": name, "kind": kind, **rule, "example": example, "known": known.get(name)})
+        columns.append({"name": name, "kind": kind, **rule, "example": example, "known": categories.get(name)})
     return {"columns": columns, "task": model.card["task"]}
 
 
 def known_categories(model: Model) -> dict[str, list[str]]:
     """The categories that the pipeline was trained on, of each column whose encoder tells."""
     missing = model.code.module(INPUTS).MISSING
-    found: dict[str, list[str]] = {}
+    categories_of: dict[str, list[str]] = {}
     for part in parts_of(model.pipeline):
         names, categories = getattr(part, "feature_names_in_", ()), getattr(part, "categories_", ())
         if len(names) == len(categories):
             for name, values in zip(names, categories, strict=True):
-                found[str(name)] = [str(value) for value in values if value != missing]
-    return found
+                categories_of[str(name)] = [str(value) for value in values if value != missing]
+    return categories_of
 
 
 def release(champion: Champion, directory: Path) -> dict[str, Any]:
@@ -152,5 +152,5 @@ def release(champion: Champion, directory: Path) -> dict[str, Any]:
         "commit": champion.commit,
         "digest": champion.digest,
         "window": {"first": training["first"], "last": training["last"]},
-        "metrics": {name: found["value"] for name, found in measured.get("model", {}).items()},
+        "metrics": {name: metric["value"] for name, metric in measured.get("model", {}).items()},
     }

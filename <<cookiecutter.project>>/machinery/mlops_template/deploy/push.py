@@ -5,7 +5,7 @@ import json
 from ..champion.lineage import find_champion
 from ..errors import ProjectError
 from ..integrations import actions, git
-from ..integrations.process import Refused, run
+from ..integrations.process import CommandFailed, run
 from ..integrations.revisions import Champion
 from ..settings.params import Params
 
@@ -34,7 +34,7 @@ def publish(params: Params, version: str) -> str:
         run("docker", "tag", built, tag)
         print(f"pushing {tag}", flush=True)
         run("docker", "push", "--quiet", tag)
-    return told(params, champion, with_digest(params, built))
+    return describe_image(params, champion, with_digest(params, built))
 
 
 def refuse_another(built: str, champion: Champion) -> None:
@@ -53,7 +53,7 @@ def refuse_another(built: str, champion: Champion) -> None:
 def find_published(params: Params, version: str) -> str:
     """The image of an earlier champion in the registry, by its digest: nothing is built."""
     champion, _ = find_champion(version)
-    return told(params, champion, published(params, champion))
+    return describe_image(params, champion, published(params, champion))
 
 
 def published(params: Params, champion: Champion) -> str:
@@ -61,7 +61,7 @@ def published(params: Params, champion: Champion) -> str:
     tag = tag_of(params, champion)
     try:
         run("docker", "pull", "--quiet", tag)
-    except Refused as reason:
+    except CommandFailed as reason:
         raise ProjectError(
             f"no image of champion {champion.number} can be fetched ({reason}): "
             f"`gh workflow run deploy.yml` builds and publishes that of main"
@@ -69,7 +69,7 @@ def published(params: Params, champion: Champion) -> str:
     return with_digest(params, tag)
 
 
-def told(params: Params, champion: Champion, image: str) -> str:
+def describe_image(params: Params, champion: Champion, image: str) -> str:
     """Tell the following jobs which image and champion it is about."""
     name, _, digest = image.partition("@")
     for key, value in (("image", image), ("name", name), ("digest", digest), ("version", str(champion.number))):

@@ -31,9 +31,9 @@ class Live:
 
 def releases(params: Params) -> tuple[Table, list[str]]:
     """The table, the newest champion first, and lines on what does not show in it."""
-    known, live = champions(main_branch()), where_live(params)
+    promoted, live = champions(main_branch()), where_live(params)
     table = Table("version", "date", "commit", "model", params.gates.primary, "live in")
-    for champion in reversed(known):
+    for champion in reversed(promoted):
         commit = champion.commit or ""
         date, short = git.git("show", "--no-patch", "--date=short", "--format=%ad %h", commit).split()
         table.add_row(
@@ -42,9 +42,9 @@ def releases(params: Params) -> tuple[Table, list[str]]:
             short,
             champion.short,
             primary(params, champion),
-            live_in(champion, live, known),
+            live_in(champion, live, promoted),
         )
-    ours = {champion.digest for champion in known}
+    ours = {champion.digest for champion in promoted}
     strange = [
         f"{name} runs {digest[:8]}, no champion of main" for name, digest in live.digests.items() if digest not in ours
     ]
@@ -57,14 +57,14 @@ def where_live(params: Params) -> Live:
     """Ask all environments that have an address at once."""
     names = [name for name in Environments.model_fields if params.deploy.environment(name).url]
     with ThreadPoolExecutor(max(len(names), 1)) as at_once:
-        said = dict(zip(names, at_once.map(lambda name: asked(params, name), names), strict=True))
-    digests = {name: str(found.get("digest")) for name, found in said.items() if found}
-    return Live(digests, [name for name, found in said.items() if not found])
+        cards = dict(zip(names, at_once.map(lambda name: asked(params, name), names), strict=True))
+    digests = {name: str(card.get("digest")) for name, card in cards.items() if card}
+    return Live(digests, [name for name, card in cards.items() if not card])
 
 
-def live_in(champion: Champion, live: Live, known: list[Champion]) -> str:
+def live_in(champion: Champion, live: Live, promoted: list[Champion]) -> str:
     """The environments that run its model; of champions with the same bytes, the newest is shown."""
-    same = [one for one in known if one.digest == champion.digest]
+    same = [one for one in promoted if one.digest == champion.digest]
     return ", ".join(
         name for name, digest in live.digests.items() if digest == champion.digest and same[-1] == champion
     )
@@ -82,15 +82,15 @@ def release(params: Params, version: str, image: str = "") -> str:
     with gh.required() as repository:
         tag = f"champion-{champion.number}"
         fields: dict[str, Any] = {"name": f"Champion {champion.number}", "make_latest": "true"}
-        known = [one for one in repository.get("/releases?per_page=100") if one["tag_name"] == tag]
-        if known:
-            made = repository.tell("PATCH", f"/releases/{known[0]['id']}", **fields)
+        existing = [one for one in repository.get("/releases?per_page=100") if one["tag_name"] == tag]
+        if existing:
+            made = repository.tell("PATCH", f"/releases/{existing[0]['id']}", **fields)
             return f"the latest again: {made['html_url']}"
         text = "\n".join([*facts(params, champion, before, image), "", *card_and_report(champion)])
         fields |= {"tag_name": tag, "body": text[:LONGEST]}
         try:
             made = repository.tell("POST", "/releases", target_commitish=champion.commit, **fields)
-        except gh.Refused as refused:
+        except gh.GitHubError as refused:
             if refused.status != 403:
                 raise
             # A job's token makes no tag at an older commit that changed a workflow: then it is at main's last one.
@@ -100,14 +100,14 @@ def release(params: Params, version: str, image: str = "") -> str:
 
 def facts(params: Params, champion: Champion, before: Champion | None, image: str) -> list[str]:
     """What identifies a champion, as a table."""
-    known = {
+    identity = {
         "model": champion.digest,
         "commit": champion.commit,
         params.gates.primary: primary(params, champion),
         "image": image or "none was published",
         "before": f"champion {before.number}" if before else "none",
     }
-    return ["| | |", "|---|---|", *(f"| {name} | `{value}` |" for name, value in known.items())]
+    return ["| | |", "|---|---|", *(f"| {name} | `{value}` |" for name, value in identity.items())]
 
 
 def card_and_report(champion: Champion) -> list[str]:
@@ -117,7 +117,7 @@ def card_and_report(champion: Champion) -> list[str]:
     try:
         if now != champion:
             raise ProjectError(f"it lies in the commit {champion.commit}, and champion {now.number} has come since")
-        told = report(f"{champion.commit}^1")
+        promotion_report = report(f"{champion.commit}^1")
     except ProjectError as error:
-        told = f"There is none here: {error}"
-    return [card, "", "<details><summary>The report that promoted it</summary>", "", told, "", "</details>"]
+        promotion_report = f"There is none here: {error}"
+    return [card, "", "<details><summary>The report that promoted it</summary>", "", promotion_report, "", "</details>"]

@@ -80,41 +80,41 @@ def rollback(params: Params, name: str) -> str:
 def bring(params: Params, name: str, there: Engine, champion: Champion | None, image: str) -> str:
     """Roll out and verify, else take back. Which champion the image holds is asked of it where that is not known."""
     before, was = there.running(), runs_now(params, name)
-    known = f"champion {champion.number}" if champion else "the image of before"
-    print(f"{name}: rolling out {known} ({image})", flush=True)
+    label = f"champion {champion.number}" if champion else "the image of before"
+    print(f"{name}: rolling out {label} ({image})", flush=True)
     try:
         there.apply(image)
-        found = champion or runs_now(params, name)
-        if found is None:
+        running = champion or runs_now(params, name)
+        if running is None:
             raise ProjectError("it does not say which champion it is")
-        return f"{name}: {verify(params, url_of(params, name), str(found.number))}"
+        return f"{name}: {verify(params, url_of(params, name), str(running.number))}"
     except Exception as fault:  # whatever it is: what is not verified must not stay
-        told = f"{name}: {known} failed: {fault if isinstance(fault, ProjectError) else repr(fault)}"
-    print(told, flush=True)
+        failure = f"{name}: {label} failed: {fault if isinstance(fault, ProjectError) else repr(fault)}"
+    print(failure, flush=True)
     if before is None:
-        raise ProjectError(f"{told}. Nothing ran there before, so it was left for you to look at")
-    raise ProjectError(f"{told}. {taken_back(params, name, there, before, was)}")
+        raise ProjectError(f"{failure}. Nothing ran there before, so it was left for you to look at")
+    raise ProjectError(f"{failure}. {taken_back(params, name, there, before, was)}")
 
 
 def taken_back(params: Params, name: str, there: Engine, before: str, was: Champion | None) -> str:
     """Bring back what was there; how that went."""
-    known = f"champion {was.number}" if was else before
+    label = f"champion {was.number}" if was else before
     try:
         if there.running() != before:
-            print(f"{name}: bringing {known} back", flush=True)
+            print(f"{name}: bringing {label} back", flush=True)
             there.apply(before)
         if was is None:
-            return f"{known} is back, and is not verified: it did not say before which champion it is"
-        return f"{known} is back: {verify(params, url_of(params, name), str(was.number))}"
+            return f"{label} is back, and is not verified: it did not say before which champion it is"
+        return f"{label} is back: {verify(params, url_of(params, name), str(was.number))}"
     except ProjectError as fault:
-        return f"{known} is not back either: {fault}"
+        return f"{label} is not back either: {fault}"
 
 
 def runs_now(params: Params, name: str) -> Champion | None:
     """The champion that an environment says it runs, None where it does not say, or one that main does not know."""
-    said = asked(params, name)
-    known = [champion for champion in champions() if champion.digest == (said or {}).get("digest")]
-    return known[-1] if known else None
+    card = asked(params, name)
+    matching = [champion for champion in champions() if champion.digest == (card or {}).get("digest")]
+    return matching[-1] if matching else None
 
 
 def asked(params: Params, name: str) -> dict[str, Any] | None:
@@ -151,5 +151,5 @@ def newest_at_origin() -> Champion | None:
     if not actions.running():
         return None
     git.git("fetch", "--quiet", "--no-tags", "origin", "refs/heads/main")
-    found = champions("FETCH_HEAD")
-    return found[-1] if found else None
+    promoted = champions("FETCH_HEAD")
+    return promoted[-1] if promoted else None

@@ -52,23 +52,23 @@ class Swarm:
 
     def running(self) -> str | None:
         """The image that is rolled out there, None where there is none."""
-        found = self.service("model")
-        return image_of(found["Spec"]) if found else None
+        service = self.service("model")
+        return image_of(service["Spec"]) if service else None
 
     def previous(self) -> str | None:
         """The image before that one."""
-        found = self.service("model")
-        earlier = image_of(found["PreviousSpec"]) if found and found.get("PreviousSpec") else None
-        return earlier if found and earlier and not same(earlier, image_of(found["Spec"])) else None
+        service = self.service("model")
+        earlier = image_of(service["PreviousSpec"]) if service and service.get("PreviousSpec") else None
+        return earlier if service and earlier and not same(earlier, image_of(service["Spec"])) else None
 
     def service(self, name: str) -> dict[str, Any] | None:
         """What the engine knows of a service, None where there is none."""
         name = f"{self.stack}_{name}"
-        known = self.docker("service", "ls", "--filter", f"name={name}", "--format", "{{.Name}}").splitlines()
-        if name not in known:
+        names = self.docker("service", "ls", "--filter", f"name={name}", "--format", "{{.Name}}").splitlines()
+        if name not in names:
             return None
-        (found,) = lines_of_json(self.docker("service", "inspect", name, "--format", "{{json .}}"))
-        return found
+        (inspected,) = lines_of_json(self.docker("service", "inspect", name, "--format", "{{json .}}"))
+        return inspected
 
     def apply(self, image: str) -> None:
         """Roll an image out and wait until all of it runs. Raises ProjectError when it does not."""
@@ -76,31 +76,31 @@ class Swarm:
         options = ("--compose-file", str(STACK), "--with-registry-auth", "--prune", "--resolve-image", "changed")
         before = self.update_of("gateway").get("StartedAt")
         self.docker("stack", "deploy", *options, self.stack, image=image)
-        end, told = time.monotonic() + SECONDS, ""
+        end, reported = time.monotonic() + SECONDS, ""
         while time.monotonic() < end:
             state = self.state(image) or self.gateway_since(before)
             if state is None:
                 return
-            if state != told:
+            if state != reported:
                 print(f"{self.environment}: {state}", flush=True)
-                told = state
+                reported = state
             time.sleep(1)
-        raise ProjectError(f"not rolled out within {SECONDS // 60} minutes: {told}{self.why()}")
+        raise ProjectError(f"not rolled out within {SECONDS // 60} minutes: {reported}{self.why()}")
 
     def state(self, image: str) -> str | None:
         """How far the rollout is, None when it is through. Raises ProjectError when the engine gave it up."""
-        found = self.service("model")
-        if found is None:
+        service = self.service("model")
+        if service is None:
             return "waiting for the manager"
-        now = found.get("UpdateStatus", {}).get("State")
-        if now in ENDED and (now != "completed" or same(image_of(found["Spec"]), image)):
-            if not same(image_of(found["Spec"]), image):
+        now = service.get("UpdateStatus", {}).get("State")
+        if now in ENDED and (now != "completed" or same(image_of(service["Spec"]), image)):
+            if not same(image_of(service["Spec"]), image):
                 raise ProjectError(f"the engine took it back{self.why()}")
             if now.endswith("paused"):
-                raise ProjectError(f"the engine gave up ({found['UpdateStatus'].get('Message', now)}){self.why()}")
+                raise ProjectError(f"the engine gave up ({service['UpdateStatus'].get('Message', now)}){self.why()}")
         elif now is not None:
             return f"{now.replace('_', ' ')}: {self.counted()}"
-        if not found.get("PreviousSpec") and len(self.failures()) > STANDSTILL:
+        if not service.get("PreviousSpec") and len(self.failures()) > STANDSTILL:
             raise ProjectError(f"it does not start{self.why()}")
         return None if self.complete(image) else self.counted()
 
@@ -116,8 +116,8 @@ class Swarm:
 
     def update_of(self, name: str) -> dict[str, str]:
         """The last update of a service: `State`, `StartedAt`, `Message`; empty where there was none."""
-        found: dict[str, str] = (self.service(name) or {}).get("UpdateStatus", {})
-        return found
+        status: dict[str, str] = (self.service(name) or {}).get("UpdateStatus", {})
+        return status
 
     def complete(self, image: str) -> bool:
         """Whether every service has all of its tasks, and all of the model's run an image."""
@@ -136,8 +136,8 @@ class Swarm:
         counts = {
             one["Name"].removeprefix(f"{self.stack}_"): one["Replicas"].split()[0] for one in lines_of_json(listed)
         }
-        found = {name: counts.get(name, "0/?").partition("/") for name in SERVICES}
-        return {name: (there, wanted) for name, (there, _, wanted) in found.items()}
+        replicas_of = {name: counts.get(name, "0/?").partition("/") for name in SERVICES}
+        return {name: (there, wanted) for name, (there, _, wanted) in replicas_of.items()}
 
     def failures(self) -> list[str]:
         """What the tasks of the model died of, the last one first."""
@@ -146,9 +146,9 @@ class Swarm:
 
     def why(self) -> str:
         """What the last task died of; one that only was not healthy has ended in order, and leaves its words."""
-        found = self.failures()
-        told = f"no replica stayed healthy; `docker --host {self.server} service logs {self.stack}_model` tells more"
-        return f": {found[0] if found else told}"
+        failures = self.failures()
+        hint = f"no replica stayed healthy; `docker --host {self.server} service logs {self.stack}_model` tells more"
+        return f": {failures[0] if failures else hint}"
 
 
 def image_of(specification: dict[str, Any]) -> str:

@@ -37,13 +37,13 @@ def container(image: str) -> Iterator[tuple[str, str]]:
 
 def address(container: str) -> str:
     """Where the port is found. Raises ProjectError where the container has ended already."""
-    told = run("docker", "container", "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container)
-    if not told.startswith("running"):
-        raise ProjectError(f"the container ended at once ({told}): {last_words(container)}")
+    status = run("docker", "container", "inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", container)
+    if not status.startswith("running"):
+        raise ProjectError(f"the container ended at once ({status}): {last_words(container)}")
     return run("docker", "port", container, str(PORT)).splitlines()[0]
 
 
 def last_words(container: str) -> str:
     """The end of what it wrote, on one line."""
-    told = run("docker", "logs", "--tail", "5", container, both=True)
-    return " / ".join(line.strip() for line in told.splitlines() if line.strip())[-600:] or "none"
+    output = run("docker", "logs", "--tail", "5", container, both=True)
+    return " / ".join(line.strip() for line in output.splitlines() if line.strip())[-600:] or "none"

@@ -123,15 +123,15 @@ def hold_against(url: str, expected: Expected, params: Params, wait: float) -> s
             f"{beyond.sum():,} of {len(rows):,} rows, {golden} of them golden, are answered otherwise than by the "
             f"pipeline (by up to {far.max():.2g}; serving.parity.differing allows {most})"
         )
-    told = f"{len(expected.golden)} golden rows and {len(expected.holdout):,} of the holdout, {beyond.sum()} differ"
-    told += f" ({expected.lack})" if expected.lack else ""
+    compared = f"{len(expected.golden)} golden rows and {len(expected.holdout):,} of the holdout, {beyond.sum()} differ"
+    compared += f" ({expected.lack})" if expected.lack else ""
     steady = [row for row, other in zip(rows, beyond, strict=True) if not other] or rows
     load = put_under_load(url, steady, limits.seconds, budget.tolerance * scale)
     reasons += faults(load, limits)
     if reasons:
         raise ProjectError(f"{url}: {'; '.join(reasons)}")
     return (
-        f"{url} answers as champion {champion.number} ({champion.short}): {told}; {load.requests:,} requests of "
+        f"{url} answers as champion {champion.number} ({champion.short}): {compared}; {load.requests:,} requests of "
         f"{CLIENTS} clients in {limits.seconds:g} s, {load.failed} failed, p95 {load.p95_ms:.1f} ms"
     )
 
@@ -139,11 +139,11 @@ def hold_against(url: str, expected: Expected, params: Params, wait: float) -> s
 def others(url: str, champion: Champion) -> str:
     """What else than the champion answers there, empty where nothing does."""
     service = Service(url)
-    found = [service.get("/model") for _ in range(ASKED_WHO)]
+    cards = [service.get("/model") for _ in range(ASKED_WHO)]
     service.close()
     strange = {
         f"champion {one.get('version')} ({str(one.get('digest'))[:8]})"
-        for one in found
+        for one in cards
         if one.get("digest") != champion.digest
     }
     return " and ".join(sorted(strange))
@@ -165,29 +165,31 @@ def differences(url: str, expected: Expected, scale: float, most_rows: int) -> t
 
 def distances(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.float64]:
     """How far the answers to some rows are from the known ones."""
-    service, found, size = Service(url), list[float](), min(BATCH, most_rows)
+    service, measured, size = Service(url), list[float](), min(BATCH, most_rows)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     for batch in progress(batches, len(batches), "asking what is known"):
-        answers = service.predict([row for row, _ in batch])
-        found += [distance(answer, known, scale) for answer, (_, known) in zip(answers, batch, strict=True)]
+        predictions = service.predict([row for row, _ in batch])
+        measured += [
+            distance(prediction, expected, scale) for prediction, (_, expected) in zip(predictions, batch, strict=True)
+        ]
     service.close()
-    return np.array(found)
+    return np.array(measured)
 
 
-def distance(answer: Answer, known: Answer, scale: float = 1) -> float:
+def distance(prediction: Answer, expected: Answer, scale: float = 1) -> float:
     """The largest difference in any of the figures, infinity where one is missing or none."""
-    if not isinstance(answer, dict) or not known.keys() <= answer.keys():
+    if not isinstance(prediction, dict) or not expected.keys() <= prediction.keys():
         return math.inf
-    if not all(isinstance(answer[name], int | float) for name in known):
+    if not all(isinstance(prediction[name], int | float) for name in expected):
         return math.inf
-    far = [abs(answer[name] - value) / scale for name, value in known.items()]
+    far = [abs(prediction[name] - value) / scale for name, value in expected.items()]
     return max(math.inf if math.isnan(one) else one for one in far)
 
 
 def scale_of(rows: Rows) -> float:
     """What differences are measured in: 1 for probabilities, else the standard deviation of all predictions."""
-    found = [known["prediction"] for _, known in rows if "prediction" in known]
-    return float(np.std(found)) or 1.0 if found else 1.0
+    values = [expected["prediction"] for _, expected in rows if "prediction" in expected]
+    return float(np.std(values)) or 1.0 if values else 1.0
 
 
 def put_under_load(url: str, rows: Rows, seconds: float, tolerance: float) -> Load:
@@ -198,34 +200,34 @@ def put_under_load(url: str, rows: Rows, seconds: float, tolerance: float) -> Lo
     def client(_: int) -> tuple[list[float], int, list[str]]:
         service, took, wrong, failed = Service(url), list[float](), 0, list[str]()
         while time.monotonic() < end:
-            row, known = rows[next(numbers) % len(rows)]
+            row, expected = rows[next(numbers) % len(rows)]
             began = time.perf_counter()
             try:
-                (answer,) = service.predict([row])
+                (prediction,) = service.predict([row])
             except NoAnswer as error:
                 failed.append(str(error))
                 time.sleep(0.01)
             else:
-                wrong += distance(answer, known) > tolerance
+                wrong += distance(prediction, expected) > tolerance
             took.append(1000 * (time.perf_counter() - began))
         service.close()
         return took, wrong, failed
 
     with ThreadPoolExecutor(CLIENTS) as clients:
-        found = list(clients.map(client, range(CLIENTS)))
-    took = [one for times, _, _ in found for one in times]
-    failed = [one for _, _, faults in found for one in faults]
+        results = list(clients.map(client, range(CLIENTS)))
+    took = [one for times, _, _ in results for one in times]
+    failed = [one for _, _, faults in results for one in faults]
     p95 = float(np.percentile(took, 95)) if took else math.inf
-    return Load(len(took), len(failed), sum(wrong for _, wrong, _ in found), p95, failed[0] if failed else "")
+    return Load(len(took), len(failed), sum(wrong for _, wrong, _ in results), p95, failed[0] if failed else "")
 
 
 def faults(load: Load, limits: Verify) -> list[str]:
     """What was wrong under load."""
-    found = []
+    reasons = []
     if load.failed > limits.max_error_rate * load.requests:
-        found.append(f"{load.failed} of {load.requests} requests failed ({load.first_fault})")
+        reasons.append(f"{load.failed} of {load.requests} requests failed ({load.first_fault})")
     if load.wrong:
-        found.append(f"{load.wrong} of {load.requests} answers under load differ from those before")
+        reasons.append(f"{load.wrong} of {load.requests} answers under load differ from those before")
     if load.p95_ms > limits.max_p95_ms:
-        found.append(f"p95 is {load.p95_ms:.0f} ms, deploy.verify.max_p95_ms is {limits.max_p95_ms:g}")
-    return found
+        reasons.append(f"p95 is {load.p95_ms:.0f} ms, deploy.verify.max_p95_ms is {limits.max_p95_ms:g}")
+    return reasons

@@ -115,8 +115,8 @@ def deployment() -> str:
     servers = {name: deploy.environment(name).server for name in Environments.model_fields}
     if not any(servers.values()):
         raise CheckSkipped("no environment has a server: name them in deploy.environments of params.yaml")
-    told = [f"{name} at {server}" if server else f"{name} is passed over" for name, server in servers.items()]
-    return f"{deploy.target}: {', '.join(told)}"
+    places = [f"{name} at {server}" if server else f"{name} is passed over" for name, server in servers.items()]
+    return f"{deploy.target}: {', '.join(places)}"
 
 
 def tracking_server() -> str:

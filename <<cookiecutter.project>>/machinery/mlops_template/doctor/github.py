@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from ..integrations.checks import UNSEEN, CheckResult, CheckSkipped, find
-from ..integrations.gh import Refused, Repository, at_origin
+from ..integrations.gh import GitHubError, Repository, at_origin
 
 WORKFLOWS = Path(".github/workflows")
 LABEL = "accept-regression"
@@ -100,7 +100,7 @@ def label(repository: Repository) -> str:
     """With it a reviewer accepts a model in spite of the gates."""
     try:
         repository.get(f"/labels/{LABEL}")
-    except Refused as error:
+    except GitHubError as error:
         if error.status != 404:
             raise
         description = "The model may be worse, and is promoted all the same"
@@ -149,12 +149,12 @@ def is_set(repository: Repository, kind: str, name: str) -> bool:
     try:
         repository.get(f"/actions/{kind}/{name}")
         return True
-    except Refused as error:
+    except GitHubError as error:
         if error.status != 404:
             raise
     try:
         shared = repository.get(f"/actions/organization-{kind}?per_page=30")[kind]
-    except Refused:
+    except GitHubError:
         return False
     return any(one["name"] == name for one in shared)
 

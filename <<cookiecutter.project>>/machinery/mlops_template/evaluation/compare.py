@@ -102,13 +102,13 @@ def compare(
     on the same rows under the same settings before, and by no less than now, their record stands.
     """
     inputs = digest_of(challenger, champion, params)
-    known = load_comparison()
-    if known and known.inputs == inputs and known.champion_source == "model":
-        return known
+    recorded = load_comparison()
+    if recorded and recorded.inputs == inputs and recorded.champion_source == "model":
+        return recorded
     matchup = prepare_matchup(params, champion_directory, kept)
     best = get_args(ChampionSource).index
-    if known and known.inputs == inputs and best(known.champion_source) <= best(matchup.champion_source):
-        return known
+    if recorded and recorded.inputs == inputs and best(recorded.champion_source) <= best(matchup.champion_source):
+        return recorded
 
     cost, champion_cost = costs(matchup)
     rows, held_out, seen = matchup.rows, len(matchup.holdout), int(matchup.seen.sum())
@@ -157,23 +157,23 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
     gates.append(baseline_gate(against_trivial, primary, asked.primary))
     if matchup.champion_source == "metrics only":
         return beside_metrics(matchup), [], [*gates, metrics_gate(matchup.metrics, asked)]
-    answers = matchup.answers()
-    if answers is None:
+    pair = matchup.answers()
+    if pair is None:
         return {}, [], [*gates, enough_gate(int(matchup.compared.sum()), MIN_ROWS)]
     rows = matchup.rows
     block, weights = resampling(rows, params)
     metrics = {
         name: MetricPair(
-            number(metric.value(answers[1])),
-            number(metric.value(answers[0])),
-            difference(metric, *answers, block, weights),
+            number(metric.value(pair[1])),
+            number(metric.value(pair[0])),
+            difference(metric, *pair, block, weights),
         )
-        for name, metric in metrics_for(answers[0]).items()
+        for name, metric in metrics_for(pair[0]).items()
     }
     slices: list[SliceDifference] = []
     if matchup.directory:
         gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
-        slices = slice_differences(sliceable(rows, params), params, *answers, primary, block, weights)
+        slices = slice_differences(sliceable(rows, params), params, *pair, primary, block, weights)
         if slices:
             gates.append(slices_gate(slices, asked))
     return metrics, slices, gates
@@ -188,10 +188,10 @@ def resampling(rows: pd.DataFrame, params: Params) -> tuple[Array, Array]:
 
 def beside_metrics(matchup: Matchup) -> dict[str, MetricPair]:
     """The challenger's metrics beside those of the champion's own evaluation: of other rows, so without difference."""
-    known = (matchup.metrics or {}).get("model", {})
+    stored = (matchup.metrics or {}).get("model", {})
     unknown = Difference(None, None, None)
     return {
-        name: MetricPair(known.get(name, {}).get("value"), number(metric.value(matchup.ours)), unknown)
+        name: MetricPair(stored.get(name, {}).get("value"), number(metric.value(matchup.ours)), unknown)
         for name, metric in metrics_for(matchup.ours).items()
     }
 

@@ -100,15 +100,15 @@ def send_missing_values(model: Any, pipeline: Pipeline) -> None:
 @contextmanager
 def columns_by_place(pipeline: Pipeline, frame: list[str], taken: list[str]) -> Iterator[None]:
     """For the time being, columns of `frame` are chosen by their place in `taken`: an ONNX model knows no names."""
-    found = [part for part in parts_of(pipeline) if takes(part, frame)]
-    before = [part.transformers_ for part in found]
+    selectors = [part for part in parts_of(pipeline) if takes(part, frame)]
+    before = [part.transformers_ for part in selectors]
     places = pd.Series([taken.index(name) for name in frame], index=frame)
     try:
-        for part in found:
+        for part in selectors:
             part.transformers_ = [(name, step, chosen(places, columns)) for name, step, columns in part.transformers_]
         yield
     finally:
-        for part, transformers in zip(found, before, strict=True):
+        for part, transformers in zip(selectors, before, strict=True):
             part.transformers_ = transformers
 
 
@@ -124,8 +124,8 @@ def chosen(places: Any, columns: Any) -> list[int]:
         named = any(isinstance(end, str) for end in (several.start, several.stop))
     else:
         named = len(several) > 0 and isinstance(several[0], str)
-    found = places.loc[several] if named else places.iloc[several]
-    return [int(place) for place in found]
+    selected = places.loc[several] if named else places.iloc[several]
+    return [int(place) for place in selected]
 
 
 def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:

@@ -81,11 +81,11 @@ def slices(
     rows: pd.DataFrame, params: Params, scored: Scored, metric: Metric, block: Array, weights: Array
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """The primary metric for each value of each slicing column that has rows enough."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    by_column: dict[str, dict[str, dict[str, Any]]] = {}
     for column, name, chosen in each_slice(rows, params):
         measured = with_interval(metric, scored[chosen], block[chosen], weights)
-        found.setdefault(column, {})[name] = {"rows": int(chosen.sum()), params.gates.primary: measured}
-    return found
+        by_column.setdefault(column, {})[name] = {"rows": int(chosen.sum()), params.gates.primary: measured}
+    return by_column
 
 
 def sliceable(rows: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -104,13 +104,13 @@ def sliceable(rows: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 def each_slice(rows: pd.DataFrame, params: Params) -> list[tuple[str, str, Array]]:
     """(column, value, mask of its rows) of every slice with at least `min_slice_rows`."""
-    found = []
+    masks = []
     for column in params.evaluate.slices:
         values = rows[column].astype("str")
         for name, count in values.value_counts().sort_index().items():
             if count >= params.evaluate.min_slice_rows:
-                found.append((column, str(name), (values == name).to_numpy(dtype=bool)))
-    return found
+                masks.append((column, str(name), (values == name).to_numpy(dtype=bool)))
+    return masks
 
 
 def curves(scored: Scored) -> dict[str, pd.DataFrame]:
@@ -122,13 +122,13 @@ def curves(scored: Scored) -> dict[str, pd.DataFrame]:
         quantiles = np.linspace(0, 1, 101)
         errors = {"x": quantiles, "y": np.quantile(scored.prediction - scored.truth, quantiles)}
         return {"predicted_and_actual": pd.DataFrame({"x": x, "y": y}), "error_quantiles": pd.DataFrame(errors)}
-    found = {"calibration": reliability(scored)[["x", "y"]]}
+    points = {"calibration": reliability(scored)[["x", "y"]]}
     if scored.kind == "binary" and 0 < scored.truth.sum() < len(scored.truth):
         false_alarms, hits, _ = roc_curve(scored.truth, scored.prediction)
         precision, recall, _ = precision_recall_curve(scored.truth, scored.prediction)
-        found["roc"] = thinned(pd.DataFrame({"x": false_alarms, "y": hits}))
-        found["precision_recall"] = thinned(pd.DataFrame({"x": recall, "y": precision}))
-    return found
+        points["roc"] = thinned(pd.DataFrame({"x": false_alarms, "y": hits}))
+        points["precision_recall"] = thinned(pd.DataFrame({"x": recall, "y": precision}))
+    return points
 
 
 def reliability(scored: Scored) -> pd.DataFrame:

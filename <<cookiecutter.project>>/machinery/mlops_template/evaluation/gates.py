@@ -112,23 +112,25 @@ def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> 
     return Gate(f"{name} limit", passed, True, f"{name} is {value} ({bound} {limit:g})")
 
 
-def baseline_gate(found: Difference, metric: Metric, name: str) -> Gate:
+def baseline_gate(difference: Difference, metric: Metric, name: str) -> Gate:
     """A model must know more than the distribution of its target."""
-    passed = found.gain(metric.higher_is_better)[1] > 0
-    detail = f"{name} {found} against the trivial baseline, {'better' if passed else 'not better'} beyond noise"
+    passed = difference.gain(metric.higher_is_better)[1] > 0
+    detail = f"{name} {difference} against the trivial baseline, {'better' if passed else 'not better'} beyond noise"
     return Gate("baseline", passed, True, detail)
 
 
-def champion_gate(found: Difference, metric: Metric, gates: Gates) -> Gate:
+def champion_gate(difference: Difference, metric: Metric, gates: Gates) -> Gate:
     """The policy on the primary metric: the worse end of the interval decides."""
-    end = found.gain(metric.higher_is_better)[1]
+    end = difference.gain(metric.higher_is_better)[1]
     if gates.policy == "better":
         passed = end > 0
-        said = "better than the champion" if passed else "not shown to be better than the champion"
+        outcome = "better than the champion" if passed else "not shown to be better than the champion"
     else:
         passed = end > -gates.margin
-        said = f"{'not worse than the champion' if passed else 'non-inferiority not shown'} (margin {gates.margin:g})"
-    return Gate("champion", passed, False, f"{gates.primary} {found}: {said}")
+        outcome = (
+            f"{'not worse than the champion' if passed else 'non-inferiority not shown'} (margin {gates.margin:g})"
+        )
+    return Gate("champion", passed, False, f"{gates.primary} {difference}: {outcome}")
 
 
 def slice_differences(
@@ -140,7 +142,7 @@ def slice_differences(
     slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure". What a slice leaves undefined,
     by a single class or rows of a single block, does not count against the challenger.
     """
-    found = []
+    measured = []
     for column, name, chosen in each_slice(rows, params):
         draws = metric.resampled(ours[chosen], block[chosen], weights)
         draws -= metric.resampled(theirs[chosen], block[chosen], weights)
@@ -149,11 +151,11 @@ def slice_differences(
         delta = Difference(number(value), *map(number, interval_of_difference(value, draws, count)))
         distance = delta.gain(metric.higher_is_better)[0] + params.gates.slice_margin
         p = worse_by_chance(distance, standard_error(draws, count), count)
-        found.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
-    adjusted = holm([p for *_, p in found])
+        measured.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
+    adjusted = holm([p for *_, p in measured])
     return [
         SliceDifference(name, count, number(champion), number(challenger), delta, round(p, 6), p < LEVEL)
-        for (name, count, champion, challenger, delta, _), p in zip(found, adjusted, strict=True)
+        for (name, count, champion, challenger, delta, _), p in zip(measured, adjusted, strict=True)
     ]
 
 
@@ -194,7 +196,7 @@ def holm(p_values: list[float]) -> list[float]:
 
 def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
     """No slice may pay for the average."""
-    worse = [f"{found.slice} ({found.difference})" for found in slices if found.worse]
+    worse = [f"{one.slice} ({one.difference})" for one in slices if one.worse]
     if worse:
         detail = f"{gates.primary} is worse by more than {gates.slice_margin:g} on {', '.join(worse)}"
     else:
@@ -236,13 +238,13 @@ def latency_gate(latency_ms: float, gates: Gates) -> Gate:
 
 def metrics_gate(metrics: dict[str, Any] | None, gates: Gates) -> Gate:
     """The policy on a champion of which only metrics are known, those of its own holdout: no other can satisfy it."""
-    known = (metrics or {}).get("model", {}).get(gates.primary, {}).get("value")
+    value = (metrics or {}).get("model", {}).get(gates.primary, {}).get("value")
     first, last = ((metrics or {}).get("window", {}).get(end) for end in ("first", "last"))
     period = f" from {first[:10]} to {last[:10]}" if first and last else ""
-    told = "not known" if known is None else f"{known} on its own holdout{period}"
+    level = "not known" if value is None else f"{value} on its own holdout{period}"
     asked = "better" if gates.policy == "better" else "not worse"
     detail = (
-        f"the champion's {gates.primary} is {told}, so nothing shows the challenger to be {asked}: fix what keeps "
+        f"the champion's {gates.primary} is {level}, so nothing shows the challenger to be {asked}: fix what keeps "
         'the champion from answering, or replace it with `promote --force --why "…"`'
     )
     return Gate("champion", False, False, detail)

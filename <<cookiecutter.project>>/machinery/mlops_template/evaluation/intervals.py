@@ -83,12 +83,12 @@ def interval(draws: Array, number_of_blocks: int) -> tuple[float, float]:
     The plain percentile interval is too narrow by about sqrt((n - 1) / n) and takes the normal for Student's t;
     Hesterberg (2015), "What Teachers Should Know About the Bootstrap", section 5.3, moves the percentiles by just that.
     """
-    known = draws[np.isfinite(draws)]
-    if number_of_blocks < 2 or len(known) < len(draws) / 2:
+    defined = draws[np.isfinite(draws)]
+    if number_of_blocks < 2 or len(defined) < len(draws) / 2:
         return float("nan"), float("nan")
     t = stats.t.ppf(CHANCE, number_of_blocks - 1)
     tail = stats.norm.cdf(np.sqrt(number_of_blocks / (number_of_blocks - 1)) * t)
-    low, high = np.quantile(known, [tail, 1 - tail])
+    low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -126,7 +126,7 @@ def standard_error(draws: Array, number_of_blocks: int) -> float:
     float
         NaN with fewer than 2 blocks, or where less than half of the draws are defined.
     """
-    known = draws[np.isfinite(draws)]
-    if number_of_blocks < 2 or len(known) < len(draws) / 2:
+    defined = draws[np.isfinite(draws)]
+    if number_of_blocks < 2 or len(defined) < len(draws) / 2:
         return float("nan")
-    return float(known.std() * np.sqrt(number_of_blocks / (number_of_blocks - 1)))
+    return float(defined.std() * np.sqrt(number_of_blocks / (number_of_blocks - 1)))

@@ -131,16 +131,16 @@ def by_model(alone: Matchup, directory: Path) -> Matchup:
         print(f"the champion answers another question ({champion.card['target']}): the baseline takes its place")
         return alone
     by_champion = seen_by(directory, alone.holdout, params)
-    found = replace(
+    matchup = replace(
         alone,
         directory=directory,
         champion=champion,
         seen_by_champion=by_champion,
         compared=alone.compared & ~by_champion,
     )
-    if found.compared.sum() < MIN_ROWS:
-        return found
-    return replace(found, theirs=score(champion, found.rows, params, "champion", alone.challenger.card["positive"]))
+    if matchup.compared.sum() < MIN_ROWS:
+        return matchup
+    return replace(matchup, theirs=score(champion, matchup.rows, params, "champion", alone.challenger.card["positive"]))
 
 
 def by_stored_evaluation(alone: Matchup, fault: str, kept: Evaluation) -> Matchup:
@@ -148,15 +148,17 @@ def by_stored_evaluation(alone: Matchup, fault: str, kept: Evaluation) -> Matchu
     if kept.predictions is None:
         return by_metrics(alone, fault, "its predictions are not stored", kept)
     try:
-        found = by_predictions(alone, kept.predictions)
+        matchup = by_predictions(alone, kept.predictions)
     except Exception as error:  # they may be as damaged as the model
         return by_metrics(alone, fault, f"its stored predictions do not serve ({one_line(error)})", kept)
-    count = int(found.compared.sum())
+    count = int(matchup.compared.sum())
     if count < MIN_ROWS:
         return by_metrics(alone, fault, f"its predictions share {count} rows with the holdout, not {MIN_ROWS}", kept)
-    told = f"compared with the champion's stored predictions, on {count:,} of {len(alone.holdout):,} held-out rows"
+    basis = f"compared with the champion's stored predictions, on {count:,} of {len(alone.holdout):,} held-out rows"
     return replace(
-        found, champion_source="stored predictions", note=f"{told}, since the model cannot be loaded or scored: {fault}"
+        matchup,
+        champion_source="stored predictions",
+        note=f"{basis}, since the model cannot be loaded or scored: {fault}",
     )
 
 
@@ -173,14 +175,14 @@ def by_predictions(alone: Matchup, file: Path) -> Matchup:
     by_champion = seen_by(directory, alone.holdout, params)
     ids = params.columns.id
     compared = alone.compared & ~by_champion & alone.holdout[ids].isin(stored[ids]).to_numpy()
-    found = replace(alone, seen_by_champion=by_champion, compared=compared)
-    answers = stored.drop_duplicates(ids).set_index(ids).loc[found.rows[ids]].reset_index(drop=True)
+    matchup = replace(alone, seen_by_champion=by_champion, compared=compared)
+    predictions = stored.drop_duplicates(ids).set_index(ids).loc[matchup.rows[ids]].reset_index(drop=True)
     classes = card["classes"]
     names = ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
     positive = same_positive(card, alone.challenger.card["positive"])
-    truth = found.rows[params.columns.target]
-    theirs = as_scored(truth, answers[names], classes, positive, card["threshold"], found.rows)
-    return replace(found, theirs=theirs)
+    truth = matchup.rows[params.columns.target]
+    theirs = as_scored(truth, predictions[names], classes, positive, card["threshold"], matchup.rows)
+    return replace(matchup, theirs=theirs)
 
 
 def seen_by(directory: Path, rows: pd.DataFrame, params: Params) -> Mask:

@@ -21,7 +21,7 @@ SECONDS = 20
 QUIET = {"GH_PROMPT_DISABLED": "1", "GH_NO_UPDATE_NOTIFIER": "1", "NO_COLOR": "1"}
 
 
-class Refused(CheckSkipped):
+class GitHubError(CheckSkipped):
     """GitHub answered with an error."""
 
     def __init__(self, reason: str, status: int) -> None:
@@ -37,7 +37,7 @@ class Repository:
     name: str
 
     def get(self, path: str = "") -> Any:
-        """What GitHub says of a part of it. Raises Refused, or CheckSkipped where it cannot be asked."""
+        """What GitHub says of a part of it. Raises GitHubError, or CheckSkipped where it cannot be asked."""
         return ask(self.host, f"repos/{self.name}{path}")
 
     def tell(self, method: str, path: str, **fields: Any) -> Any:
@@ -53,7 +53,7 @@ class Repository:
         """The same for settings that GitHub shows to administrators alone."""
         try:
             return self.get(path)
-        except Refused as error:
+        except GitHubError as error:
             if error.status in (403, 404):
                 raise CheckSkipped("only an administrator of the repository sees it") from None
             raise
@@ -82,7 +82,7 @@ def ask(host: str, path: str, method: str = "GET", fields: dict[str, Any] | None
     reason = next(iter(done.stderr.strip().splitlines()), f"gh ended with {done.returncode}")
     status = re.search(r"\(HTTP (\d+)\)", done.stderr)
     if status:
-        raise Refused(reason, int(status[1]))
+        raise GitHubError(reason, int(status[1]))
     raise CheckSkipped(f"{reason} (`gh auth status` says more)" if done.returncode == 4 else reason)
 
 
@@ -91,10 +91,10 @@ def at_origin() -> Repository:
     url = git_or_none("remote", "get-url", "origin")
     if url is None:
         raise CheckSkipped("there is no origin")
-    found = ADDRESS.fullmatch(url)
-    if found is None:
+    address = ADDRESS.fullmatch(url)
+    if address is None:
         raise CheckSkipped("origin is not on GitHub")
-    return Repository(found[1], found[2])
+    return Repository(address[1], address[2])
 
 
 @contextmanager

@@ -50,10 +50,10 @@ def run(*arguments: str, cwd: Path | None = None, stdin: str = "", index: Path |
 
 def executable() -> str:
     """Where git is."""
-    found = shutil.which("git")
-    if found is None:
+    program = shutil.which("git")
+    if program is None:
         raise ProjectError("git was not found: install it (https://git-scm.com) and open a new terminal")
-    return found
+    return program
 
 
 def environment() -> dict[str, str]:
@@ -122,12 +122,12 @@ def require_commit(revision: str) -> str:
 
     Raises ProjectError where there is none.
     """
-    known = ("rev-parse", "--verify", "--quiet")
-    commit = git_or_none(*known, f"{revision}^{{commit}}")
+    verify = ("rev-parse", "--verify", "--quiet")
+    commit = git_or_none(*verify, f"{revision}^{{commit}}")
     if commit is None and not revision.startswith("-") and has_origin():
         depth = ("--depth=1",) if git("rev-parse", "--is-shallow-repository") == "true" else ()
         if git_or_none("fetch", "--quiet", "--no-tags", *depth, "origin", revision) is not None:
-            commit = git_or_none(*known, "FETCH_HEAD^{commit}")
+            commit = git_or_none(*verify, "FETCH_HEAD^{commit}")
     if commit is None:
         raise ProjectError(f"no commit is named {revision}, here or at origin: give a branch, a tag or a commit")
     return commit

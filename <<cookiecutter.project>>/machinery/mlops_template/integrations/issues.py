@@ -18,10 +18,10 @@ def open_alert(key: str, title: str, files: list[Path]) -> str:
     """
     with gh.required() as repository:
         text = "\n".join([mark(key), "", *body(files), "", *of_this_run()]) + "\n"
-        known = find(repository, key)
-        if known:
-            repository.tell("PATCH", f"/issues/{known['number']}", title=title, body=text)
-            return f"issue {known['number']} is up to date: {known['html_url']}"
+        issue = find(repository, key)
+        if issue:
+            repository.tell("PATCH", f"/issues/{issue['number']}", title=title, body=text)
+            return f"issue {issue['number']} is up to date: {issue['html_url']}"
         made = repository.tell("POST", "/issues", title=title, body=text, labels=[LABEL])
         return f"opened issue {made['number']}: {made['html_url']}"
 
@@ -29,13 +29,13 @@ def open_alert(key: str, title: str, files: list[Path]) -> str:
 def close_alert(key: str, why: str) -> str:
     """Close the issue of that key with a word on why, if there is one. Returns a line that says what was done."""
     with gh.required() as repository:
-        known = find(repository, key)
-        if known is None:
+        issue = find(repository, key)
+        if issue is None:
             return f"no issue is open about {key}"
-        told = "\n".join([why, "", *of_this_run()])
-        repository.tell("POST", f"/issues/{known['number']}/comments", body=told)
-        repository.tell("PATCH", f"/issues/{known['number']}", state="closed", state_reason="completed")
-        return f"closed issue {known['number']}: {why}"
+        comment = "\n".join([why, "", *of_this_run()])
+        repository.tell("POST", f"/issues/{issue['number']}/comments", body=comment)
+        repository.tell("PATCH", f"/issues/{issue['number']}", state="closed", state_reason="completed")
+        return f"closed issue {issue['number']}: {why}"
 
 
 def find(repository: gh.Repository, key: str) -> dict[str, Any] | None:

@@ -15,12 +15,12 @@ WHERE = {
 }
 
 
-class Refused(ProjectError):
+class CommandFailed(ProjectError):
     """A program ended with an error."""
 
 
 def run(*command: str, seconds: float | None = None, both: bool = False, **variables: str) -> str:
-    """What a program prints, to standard error too if `both` is wanted. Raises Refused with its reason."""
+    """What a program prints, to standard error too if `both` is wanted. Raises CommandFailed with its reason."""
     program = find(command[0])
     try:
         done = subprocess.run(
@@ -33,24 +33,24 @@ def run(*command: str, seconds: float | None = None, both: bool = False, **varia
             timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        raise Refused(f"`{' '.join(command[:3])}` gave no answer within {seconds:g} seconds") from None
+        raise CommandFailed(f"`{' '.join(command[:3])}` gave no answer within {seconds:g} seconds") from None
     if done.returncode:
-        raise Refused(f"`{' '.join(command[:3])}` failed: {reason(done.stderr or done.stdout)}")
+        raise CommandFailed(f"`{' '.join(command[:3])}` failed: {reason(done.stderr or done.stdout)}")
     return (done.stdout + done.stderr if both else done.stdout).strip()
 
 
 def watch(*command: str, **variables: str) -> None:
-    """Run a program whose output goes straight to the terminal. Raises Refused when it fails."""
+    """Run a program whose output goes straight to the terminal. Raises CommandFailed when it fails."""
     if subprocess.run([find(command[0]), *command[1:]], env=os.environ | variables).returncode:
-        raise Refused(f"`{' '.join(command[:2])}` failed: the reason stands above")
+        raise CommandFailed(f"`{' '.join(command[:2])}` failed: the reason stands above")
 
 
 def find(program: str) -> str:
     """Where a program is. Raises ProjectError where it is not installed."""
-    found = shutil.which(program)
-    if found is None:
+    place = shutil.which(program)
+    if place is None:
         raise ProjectError(f"{program} was not found: install it ({WHERE[program]})")
-    return found
+    return place
 
 
 def reason(text: str) -> str:

@@ -59,12 +59,12 @@ def champions(revision: str = "HEAD") -> list[Champion]:
     commits: list[str | None] = [*commits_of(paths.CHAMPION_POINTER, revision)]
     if revision == "HEAD":
         commits.append(None)
-    found: list[Champion] = []
+    promoted: list[Champion] = []
     for commit in commits:
         digest = output_digest(paths.CHAMPION_POINTER, commit)
-        if digest and (not found or found[-1].digest != digest):
-            found.append(Champion(len(found) + 1, digest, commit))
-    return found
+        if digest and (not promoted or promoted[-1].digest != digest):
+            promoted.append(Champion(len(promoted) + 1, digest, commit))
+    return promoted
 
 
 def commit_of_result(digest: str, revision: str) -> str | None:

@@ -25,14 +25,14 @@ def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> l
     module = COMMAND.search(command)
     if module is None:
         return []
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [module[1]]
     while waiting:
         file = file_of(waiting.pop(), own_package, root)
-        if file is not None and file not in found:
-            found.add(file)
+        if file is not None and file not in files:
+            files.add(file)
             waiting += imported(file, own_package, root)
-    return sorted(path.relative_to(root) for path in found if not only_documents(path))
+    return sorted(path.relative_to(root) for path in files if not only_documents(path))
 
 
 def imported(file: Path, own_package: str, root: Path) -> list[str]:

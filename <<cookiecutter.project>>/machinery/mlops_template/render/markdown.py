@@ -23,7 +23,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 def words(text: str, longest: int = 1000) -> str:
     """Text to be read as it is: on one line, no part of it Markdown, HTML, a mention or a reference."""
     text = CALLS.sub(rf"\1{JOINER}", shortened(one_line(text), longest))
-    text = STRUCTURE.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", text)
+    text = STRUCTURE.sub(lambda match: f"{match[0]}\\" if match[0].isdigit() else f"\\{match[0]}", text)
     return "".join(HTML.get(character, character) for character in text)
 
 

@@ -13,6 +13,6 @@ def format_period(window: dict[str, str | None]) -> str:
     return f", {window['first'][:10]} to {window['last'][:10]}" if window["first"] and window["last"] else ""
 
 
-def format_interval(found: dict[str, Any]) -> str:
+def format_interval(metric: dict[str, Any]) -> str:
     """The two ends of an interval."""
-    return "" if found["low"] is None else f"[{found['low']:.4f}, {found['high']:.4f}]"
+    return "" if metric["low"] is None else f"[{metric['low']:.4f}, {metric['high']:.4f}]"

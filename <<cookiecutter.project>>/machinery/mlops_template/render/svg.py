@@ -25,14 +25,14 @@ class Plot:
     def __init__(
         self,
         title: str,
-        told: str,
+        description: str,
         x: Range,
         y: Range,
         labels: tuple[str, str],
         names: dict[float, str] | None = None,
     ) -> None:
-        """`told` says in words what is to be seen; `names` stand at places of x instead of figures."""
-        self.title, self.told, self.labels, self.names = title, told, labels, names
+        """`description` says in words what is to be seen; `names` stand at places of x instead of figures."""
+        self.title, self.description, self.labels, self.names = title, description, labels, names
         self.x, self.y = widened(x), widened(y)
         self.shapes: list[str] = []
 
@@ -89,11 +89,12 @@ class Plot:
 
     def __str__(self) -> str:
         number = next(self._numbers)
-        title, told = f"plot-{number}-title", f"plot-{number}-told"
+        title, description = f"plot-{number}-title", f"plot-{number}-description"
         return "\n".join(
             [
-                f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="{title} {told}">',
-                f'<title id="{title}">{escape(self.title)}</title><desc id="{told}">{escape(self.told)}</desc>',
+                f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="{title} {description}">',
+                f'<title id="{title}">{escape(self.title)}</title>',
+                f'<desc id="{description}">{escape(self.description)}</desc>',
                 *self.axes(),
                 *self.shapes,
                 "</svg>",
@@ -130,14 +131,14 @@ class Plot:
             yield f"<text {where}>{escape(short)}{hint(name)}</text>"
 
 
-def interval(ends: Range, value: float, frame: Range, marks: dict[str, float], kind: str, told: str) -> str:
+def interval(ends: Range, value: float, frame: Range, marks: dict[str, float], kind: str, label: str) -> str:
     """An interval with its value on a line of its own, for the cell of a table; `marks` are upright lines by kind."""
     low, high = widened(frame)
 
     def at(number: float) -> float:
         return 4 + 152 * (min(max(number, low), high) - low) / (high - low)
 
-    words = escape(told)
+    words = escape(label)
     upright = (f'<line class="{mark}" x1="{at(x):.1f}" x2="{at(x):.1f}" y1="0" y2="18"/>' for mark, x in marks.items())
     return "".join(
         [
@@ -154,15 +155,15 @@ def hint(words: str) -> str:
     return f"<title>{escape(words)}</title>" if words else ""
 
 
-def widened(found: Range) -> Range:
+def widened(span: Range) -> Range:
     """A range with some extent."""
-    low, high = found
+    low, high = span
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def ticks(found: Range, about: int = 5) -> list[float]:
+def ticks(span: Range, about: int = 5) -> list[float]:
     """Round figures within a range: steps of 1, 2 or 5 times a power of ten."""
-    low, high = found
+    low, high = span
     rough = (high - low) / about
     power = 10 ** math.floor(math.log10(rough))
     step = next(times * power for times in (1, 2, 5, 10) if times * power >= rough * 0.999)
@@ -170,8 +171,8 @@ def ticks(found: Range, about: int = 5) -> list[float]:
     return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def written(value: float, found: Range) -> str:
+def written(value: float, span: Range) -> str:
     """A figure on an axis, with the decimals that its steps need."""
-    step = (found[1] - found[0]) / 5
+    step = (span[1] - span[0]) / 5
     decimals = max(0, -math.floor(math.log10(step))) if step < 1 else 0
     return f"{value + 0.0:,.{decimals}f}".replace("-", "−")

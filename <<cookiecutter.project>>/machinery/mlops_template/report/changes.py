@@ -34,7 +34,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Held:
+class DataSummary:
     """What `validate` saw of the data."""
 
     rows: int
@@ -47,8 +47,8 @@ class Held:
 class DataChange:
     """The raw data before and after, and how far each column moved."""
 
-    before: Held | None
-    after: Held | None
+    before: DataSummary | None
+    after: DataSummary | None
     compared: tuple[str, str]
     """What the columns were compared between."""
     drifts: list[Drift]
@@ -70,7 +70,7 @@ class Stage:
 def parameters(base: str) -> list[Change]:
     """Every setting of `params.yaml` that differs; of a list only what came and what went."""
     old, new = (flat(dvc.load_yaml(paths.PARAMS, revision)) for revision in (base, None))
-    found = []
+    changes = []
     for name in {**old, **new}:
         before, after = old.get(name), new.get(name)
         if name in old and name in new and before == after:
@@ -79,8 +79,8 @@ def parameters(base: str) -> list[Change]:
             before, after = (
                 [item for item in this if item not in other] for this, other in ((before, after), (after, before))
             )
-        found.append(Change(name, shown(before) if name in old else None, shown(after) if name in new else None))
-    return found
+        changes.append(Change(name, shown(before) if name in old else None, shown(after) if name in new else None))
+    return changes
 
 
 def shown(value: Any) -> str:
@@ -107,11 +107,11 @@ def libraries(base: str) -> list[Change]:
 
 def versions(lock: str | None) -> dict[str, str]:
     """The packages of a `uv.lock`; several versions of one are named together."""
-    found: dict[str, list[str]] = {}
+    packages: dict[str, list[str]] = {}
     for package in tomllib.loads(lock or "").get("package", []):
         if "version" in package:
-            found.setdefault(package["name"], []).append(package["version"])
-    return {name: ", ".join(several) for name, several in found.items()}
+            packages.setdefault(package["name"], []).append(package["version"])
+    return {name: ", ".join(several) for name, several in packages.items()}
 
 
 def code(base: str) -> str:
@@ -124,13 +124,13 @@ def stages(base: str) -> list[Stage]:
     old, new = (dvc.load_yaml(paths.LOCK, revision).get("stages", {}) for revision in (base, None))
     noted = json.loads(dvc.read(paths.STAGES, None) or "{}")
     runs = {run["stage"]: run for run in noted.get("stages", ())} if noted.get("lock") == dvc.lock_digest() else {}
-    found = []
+    listed = []
     for name, stage in new.items():
         before, after = inputs(old.get(name, {})), inputs(stage)
         differ = [key for key in {**before, **after} if before.get(key) != after.get(key)]
         run = runs.get(name, {})
-        found.append(Stage(name, run.get("ran"), run.get("seconds"), differ if name in old else ["new stage"]))
-    return found
+        listed.append(Stage(name, run.get("ran"), run.get("seconds"), differ if name in old else ["new stage"]))
+    return listed
 
 
 def inputs(stage: dict[str, Any]) -> dict[str, str]:
@@ -161,22 +161,22 @@ def data(base: str, params: Params) -> DataChange | None:
     grown = bool(added) and {file.md5 for file in old} <= {file.md5 for file in new}
     sides = [[folder / file.key for file in side] for side in (old, added if grown else new)]
     columns = dict.fromkeys([params.columns.target, *params.columns.features])
-    known = [name for name in columns if all(name in pq.read_schema(file).names for side in sides for file in side)]
-    drifts = [drift(*(partitions.read([name], side)[name] for side in sides)) for name in known]
-    derived = [name for name in columns if name not in known]
+    present = [name for name in columns if all(name in pq.read_schema(file).names for side in sides for file in side)]
+    drifts = [drift(*(partitions.read([name], side)[name] for side in sides)) for name in present]
+    derived = [name for name in columns if name not in present]
     if derived:
         with suppress(ProjectError):  # one of the sides may lack a column that today's features come from
             code = own_code("features")
             first, second = (with_features(partitions.read(None, side), code, params.columns) for side in sides)
             drifts += [drift(first[name], second[name]) for name in derived]
-    drifts.sort(key=lambda found: found.index, reverse=True)
+    drifts.sort(key=lambda one: one.index, reverse=True)
     return DataChange(before, after, ("rows of the base", "rows added" if grown else "rows now"), drifts)
 
 
-def held(validation: str | None) -> Held | None:
+def held(validation: str | None) -> DataSummary | None:
     """What a `validation.json` tells of the data, None where there is none."""
-    found = json.loads(validation or "{}")
-    parts = found.get("partitions")
+    report = json.loads(validation or "{}")
+    parts = report.get("partitions")
     if not parts:
         return None
-    return Held(found["rows"], parts[0]["first"], parts[-1]["last"], len(parts))
+    return DataSummary(report["rows"], parts[0]["first"], parts[-1]["last"], len(parts))

@@ -33,8 +33,8 @@ def last_words(log: Path) -> tuple[str, list[str]]:
     except OSError:
         return f"it left no log at {log.name}", []
     lines = [readable(line) for line in text.split("\n")]
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return told[-1] if told else "", [line for line in lines if line][-LOG_LINES:]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return errors[-1] if errors else "", [line for line in lines if line][-LOG_LINES:]
 
 
 def readable(line: str) -> str:

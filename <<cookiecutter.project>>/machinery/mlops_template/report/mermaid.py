@@ -21,19 +21,19 @@ Lines = list[tuple[str, list[float]]]
 
 def slice_chart(slices: list[SliceDifference], primary: str, opponent: str) -> list[str]:
     """The slices that differ most, from the worst difference to the best, with their intervals."""
-    known = [found for found in slices if None not in (found.difference.low, found.difference.high)]
-    known.sort(key=lambda found: abs(found.difference.value or 0), reverse=True)
-    drawn = sorted(known[:MAX_SLICES], key=lambda found: found.difference.value or 0)
+    defined = [one for one in slices if None not in (one.difference.low, one.difference.high)]
+    defined.sort(key=lambda one: abs(one.difference.value or 0), reverse=True)
+    drawn = sorted(defined[:MAX_SLICES], key=lambda one: one.difference.value or 0)
     if len(drawn) < 2:
         return []
     lines = [
         (NEUTRAL, [0.0] * len(drawn)),
-        (ENDS, [found.difference.low or 0.0 for found in drawn]),
-        (ENDS, [found.difference.high or 0.0 for found in drawn]),
-        (THIS, [found.difference.value or 0.0 for found in drawn]),
+        (ENDS, [one.difference.low or 0.0 for one in drawn]),
+        (ENDS, [one.difference.high or 0.0 for one in drawn]),
+        (THIS, [one.difference.value or 0.0 for one in drawn]),
     ]
     title = f"{primary}, this change minus {opponent} (blue), with the ends of its 95 % interval"
-    return chart(title, [found.slice for found in drawn], "difference", lines)
+    return chart(title, [one.slice for one in drawn], "difference", lines)
 
 
 def score_chart(challenger: Scored, champion: Scored, opponent: str) -> list[str]:
@@ -46,8 +46,8 @@ def score_chart(challenger: Scored, champion: Scored, opponent: str) -> list[str
         lines = [(NEUTRAL, [0.0] * len(shown)), (CHAMPION, errors[1]), (THIS, errors[0])]
         labels = [f"{share:.0%}" for share in sides[0]["x"]]
         return chart(f"Quantiles of the error: this change blue, {opponent} orange", labels, "error", lines)
-    found = [side[side["rows"] >= MIN_ROWS] for side in map(reliability, (challenger, champion))]
-    bins = [dict(zip((side["x"] * BINS).astype(int), side["y"], strict=True)) for side in found]
+    diagrams = [side[side["rows"] >= MIN_ROWS] for side in map(reliability, (challenger, champion))]
+    bins = [dict(zip((side["x"] * BINS).astype(int), side["y"], strict=True)) for side in diagrams]
     common = sorted(set(bins[0]) & set(bins[1]))
     if len(common) < 3:
         return []

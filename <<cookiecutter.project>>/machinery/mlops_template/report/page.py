@@ -18,8 +18,8 @@ def page(facts: Facts, accept: str | None = None) -> str:
     """The page. `accept` is why the change is accepted in spite of the verdict."""
     comparison = facts.comparison
     if comparison is None:
-        told = f"The pipeline gives what it gave at {facts.base_name}: {summary.models(facts)}."
-        return document(facts.project, "unchanged", summary.UNCHANGED, [paragraph(told), *what_changed(facts)])
+        text = f"The pipeline gives what it gave at {facts.base_name}: {summary.models(facts)}."
+        return document(facts.project, "unchanged", summary.UNCHANGED, [paragraph(text), *what_changed(facts)])
     notes = [paragraph(reason, "reason") for reason in comparison.reasons]
     if accept and comparison.verdict != "promote":
         notes.insert(0, paragraph(f"Accepted in spite of the verdict: {accept}", "accepted"))
@@ -43,9 +43,9 @@ def metrics(facts: Facts) -> Sequence[str]:
     names = sorted(comparison.metrics, key=lambda name: name != facts.params.gates.primary)
     drawn = []
     for name in names:
-        found = comparison.metrics[name].difference
-        reach = max((abs(end) for end in (found.low, found.high, found.value) if end is not None), default=1.0)
-        drawn.append(drawing(found, name, reach, {"zero": 0.0}, name))
+        delta = comparison.metrics[name].difference
+        reach = max((abs(end) for end in (delta.low, delta.high, delta.value) if end is not None), default=1.0)
+        drawn.append(drawing(delta, name, reach, {"zero": 0.0}, name))
     legend = (
         "▲ better, ▼ worse beyond noise: the whole 95 % interval says so. ↑ more is better, ↓ less is better. "
         "Each drawing has a scale of its own, with zero in the middle."
@@ -60,7 +60,7 @@ def curves(facts: Facts) -> Sequence[str]:
     if facts.scored is None or facts.comparison is None:
         return []
     opponent = tables.opponent(facts.comparison)
-    figures = [figure(found) for found in plots.of_scores(*facts.scored, opponent)]
+    figures = [figure(plot) for plot in plots.of_scores(*facts.scored, opponent)]
     return section("Both models on the same rows", [legend("this change", opponent), grid(figures)])
 
 
@@ -77,10 +77,10 @@ def slices(facts: Facts) -> Sequence[str]:
     marks = {"zero": 0.0} | ({"margin": -margin if better else margin} if 0 < margin <= reach else {})
     primary = facts.params.gates.primary
     drawn = [drawing(one.difference, primary, reach, marks, one.slice) for one in ordered]
-    told = "All drawings have one scale, with zero in the middle"
-    told += "; the dotted line is the margin beyond which no slice may be worse." if "margin" in marks else "."
+    scale = "All drawings have one scale, with zero in the middle"
+    scale += "; the dotted line is the margin beyond which no slice may be worse." if "margin" in marks else "."
     content = tables.slice_table(ordered, comparison, facts.params)
-    return section("Slices", [rendered(content, drawn), paragraph(told, "small")])
+    return section("Slices", [rendered(content, drawn), paragraph(scale, "small")])
 
 
 def what_changed(facts: Facts) -> Sequence[str]:
@@ -99,16 +99,16 @@ def what_changed(facts: Facts) -> Sequence[str]:
 
 def drift(facts: Facts) -> Sequence[str]:
     """The columns of the raw data before and after, the furthest moved first."""
-    found = facts.data
-    if found is None:
+    change = facts.data
+    if change is None:
         return []
-    if found.unknown:
+    if change.unknown:
         return section("Data", [paragraph(f"Distributions were {summary.distributions(facts)}.")])
-    figures = [figure(plots.of_drift(one, found.compared)) for one in found.drifts[:MAX_COLUMNS]]
-    told = [legend(found.compared[1], found.compared[0]), rendered(tables.drift_table(found))]
-    more = len(found.drifts) - len(figures)
+    figures = [figure(plots.of_drift(one, change.compared)) for one in change.drifts[:MAX_COLUMNS]]
+    content = [legend(change.compared[1], change.compared[0]), rendered(tables.drift_table(change))]
+    more = len(change.drifts) - len(figures)
     hidden = [paragraph(f"{more} more columns, which moved less, are not drawn.", "small")] if more else []
-    return section("Data", [*told, grid(figures), *hidden])
+    return section("Data", [*content, grid(figures), *hidden])
 
 
 def legend(ours: str, theirs: str) -> str:
@@ -117,15 +117,15 @@ def legend(ours: str, theirs: str) -> str:
     return f'<p class="legend">{names}</p>'
 
 
-def figure(found: plots.Figure) -> str:
+def figure(drawn: plots.Figure) -> str:
     """A plot with its title and caption."""
-    title, caption = escape(found.plot.title), escape(found.caption)
-    return f"<figure><h3>{title}</h3>{found.plot}<figcaption>{caption}</figcaption></figure>"
+    title, caption = escape(drawn.plot.title), escape(drawn.caption)
+    return f"<figure><h3>{title}</h3>{drawn.plot}<figcaption>{caption}</figcaption></figure>"
 
 
-def drawing(found: Difference, metric: str, reach: float, marks: dict[str, float], name: str) -> str:
+def drawing(delta: Difference, metric: str, reach: float, marks: dict[str, float], name: str) -> str:
     """A difference with its interval, in the colour of what it means; empty where it is undefined."""
-    if found.value is None or found.low is None or found.high is None:
+    if delta.value is None or delta.low is None or delta.high is None:
         return ""
-    kind = {"▲": "better", "▼": "worse", "": "noise"}[tables.sign(found, higher_is_better(metric))]
-    return interval((found.low, found.high), found.value, (-reach, reach), marks, kind, f"{name}: {found}")
+    kind = {"▲": "better", "▼": "worse", "": "noise"}[tables.sign(delta, higher_is_better(metric))]
+    return interval((delta.low, delta.high), delta.value, (-reach, reach), marks, kind, f"{name}: {delta}")

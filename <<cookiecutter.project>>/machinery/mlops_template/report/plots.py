@@ -65,11 +65,11 @@ def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
                     (0, 1),
                 )
     else:
-        answers = challenger.confidence()[1], champion.confidence()[1]
+        confidences = challenger.confidence()[1], champion.confidence()[1]
         yield distribution(
             "Confidence",
             "The probability of the class decided on, as shares of rows.",
-            answers,
+            confidences,
             opponent,
             "probability",
             (0, 1),
@@ -91,11 +91,11 @@ def calibration(challenger: Scored, champion: Scored, opponent: str) -> Figure:
         ]
         plot.whiskers([(x, end.low, end.high) for (x, _), end in zip(points, ends, strict=True)], kind)
         plot.line(points, kind, name)
-        told = [
+        labels_of_points = [
             f"{name}: predicted {x:.2f}, observed {y:.2f}, {n:,} rows"
             for (x, y), n in zip(points, bins["rows"], strict=True)
         ]
-        plot.dots(points, kind, told)
+        plot.dots(points, kind, labels_of_points)
     return Figure(plot, caption)
 
 
@@ -128,9 +128,9 @@ def of_errors(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
         (float(span.min()), float(span.max())),
         [(0, 0), (1, 0)],
     )
-    answers = challenger.prediction, champion.prediction
+    predictions = challenger.prediction, champion.prediction
     yield distribution(
-        "Predictions", "What was predicted, as shares of rows.", answers, opponent, "predicted", spread(answers)
+        "Predictions", "What was predicted, as shares of rows.", predictions, opponent, "predicted", spread(predictions)
     )
     wrong = challenger.prediction - challenger.truth, champion.prediction - champion.truth
     yield distribution("Errors", "Predicted minus actual, as shares of rows.", wrong, opponent, "error", spread(wrong))
@@ -180,18 +180,18 @@ def spread(both: tuple[Array, Array]) -> Range:
     return float(low), float(high) if high > low else float(low) + 1
 
 
-def of_drift(found: Drift, compared: tuple[str, str]) -> Figure:
+def of_drift(drifted: Drift, compared: tuple[str, str]) -> Figure:
     """A column before and after."""
-    told = f"PSI {found.index:.2f}: {found.typical[0]} → {found.typical[1]}"
-    top = max([*found.before, *found.after, 1e-9])
-    if found.kind == "category":
-        names = {float(place): str(name) for place, name in enumerate(found.bins)}
-        plot = Plot(found.column, told, (-0.5, len(names) - 0.5), (0, top), ("", "share of rows"), names)
-        plot.bars((found.before, found.after), (THEIRS, OURS), compared)
-        return Figure(plot, told)
-    edges = [float(edge) for edge in found.bins]
-    days = {edge: date_of(edge) for edge in edges[2:-2:5]} if found.kind == "date" else None
-    plot = Plot(found.column, told, (edges[0], edges[-1]), (0, top), ("", "share of rows"), days)
-    plot.steps(edges, found.after, OURS, compared[1])
-    plot.steps(edges, found.before, THEIRS, compared[0])
-    return Figure(plot, told)
+    caption = f"PSI {drifted.index:.2f}: {drifted.typical[0]} → {drifted.typical[1]}"
+    top = max([*drifted.before, *drifted.after, 1e-9])
+    if drifted.kind == "category":
+        names = {float(place): str(name) for place, name in enumerate(drifted.bins)}
+        plot = Plot(drifted.column, caption, (-0.5, len(names) - 0.5), (0, top), ("", "share of rows"), names)
+        plot.bars((drifted.before, drifted.after), (THEIRS, OURS), compared)
+        return Figure(plot, caption)
+    edges = [float(edge) for edge in drifted.bins]
+    days = {edge: date_of(edge) for edge in edges[2:-2:5]} if drifted.kind == "date" else None
+    plot = Plot(drifted.column, caption, (edges[0], edges[-1]), (0, top), ("", "share of rows"), days)
+    plot.steps(edges, drifted.after, OURS, compared[1])
+    plot.steps(edges, drifted.before, THEIRS, compared[0])
+    return Figure(plot, caption)

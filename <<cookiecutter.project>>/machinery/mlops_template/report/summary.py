@@ -115,18 +115,18 @@ def what_changed(facts: Facts) -> list[str]:
 
 def distributions(facts: Facts) -> str:
     """The columns that moved furthest."""
-    found = facts.data
-    if found is None or found.unknown:
+    change = facts.data
+    if change is None or change.unknown:
         return "not compared, since the rows of one side are neither here nor in the storage"
-    moved = [one for one in found.drifts if one.moved]
+    moved = [one for one in change.drifts if one.moved]
     if not moved:
-        return f"none of {len(found.drifts)} columns moved"
+        return f"none of {len(change.drifts)} columns moved"
     named = [
         f"{code(one.column, 40)} (PSI {one.index:.2f}, {words(one.typical[0], 40)} → {words(one.typical[1], 40)})"
         for one in moved[:3]
     ]
     more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-    return f"{len(moved)} of {len(found.drifts)} columns moved: {', '.join(named)}{more}"
+    return f"{len(moved)} of {len(change.drifts)} columns moved: {', '.join(named)}{more}"
 
 
 def stages(facts: Facts) -> str:
@@ -141,25 +141,25 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
     comparison = facts.comparison
     if comparison is None:
         return []
-    found: list[tuple[str, list[str]]] = [(f"{len(comparison.gates)} gates", table(tables.gate_table(comparison)))]
+    folds: list[tuple[str, list[str]]] = [(f"{len(comparison.gates)} gates", table(tables.gate_table(comparison)))]
     if comparison.slices:
         primary, ordered = facts.params.gates.primary, sorted(comparison.slices, key=lambda one: one.p)
         drawn = mermaid.slice_chart(comparison.slices, primary, tables.opponent(comparison))
         listed = table(tables.slice_table(ordered, comparison, facts.params).cut(MAX_ROWS))
-        found.append((f"{primary} on {len(ordered)} slices", [*drawn, "", *listed]))
+        folds.append((f"{primary} on {len(ordered)} slices", [*drawn, "", *listed]))
     settings = facts.parameters + facts.libraries
     if len(settings) > MAX_AT_A_GLANCE:
-        found.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MAX_ROWS))))
+        folds.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MAX_ROWS))))
     if facts.data and facts.data.drifts:
         moved = table(tables.drift_table(facts.data).cut(MAX_ROWS))
-        found.append((f"Distributions of {len(facts.data.drifts)} columns", moved))
+        folds.append((f"Distributions of {len(facts.data.drifts)} columns", moved))
     if facts.scored:
         drawn = mermaid.score_chart(*facts.scored, tables.opponent(comparison))
         title = "Errors" if facts.scored[0].kind == "regression" else "Calibration"
-        found += [(title, drawn)] if drawn else []
+        folds += [(title, drawn)] if drawn else []
     if facts.stages:
-        found.append(("Stages and their inputs", table(tables.stage_table(facts.stages))))
-    return found
+        folds.append(("Stages and their inputs", table(tables.stage_table(facts.stages))))
+    return folds
 
 
 def footer() -> list[str]:

@@ -8,7 +8,7 @@ from ..render.cells import Code, Strong, Table
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 from ..training.metrics import higher_is_better
-from .changes import Change, DataChange, Held, Stage
+from .changes import Change, DataChange, DataSummary, Stage
 
 
 def opponent(comparison: Comparison) -> str:
@@ -29,16 +29,16 @@ def rows_met(comparison: Comparison) -> str:
     return f"{rows}, which neither has seen."
 
 
-def sign(found: Difference, higher_is_better: bool) -> str:
+def sign(delta: Difference, higher_is_better: bool) -> str:
     """▲ where the whole interval says better, ▼ where it says worse, else nothing."""
-    if found.low is None or found.high is None or found.low <= 0 <= found.high:
+    if delta.low is None or delta.high is None or delta.low <= 0 <= delta.high:
         return ""
-    return "▲" if (found.low > 0) == higher_is_better else "▼"
+    return "▲" if (delta.low > 0) == higher_is_better else "▼"
 
 
-def with_sign(found: Difference, metric: str) -> str:
+def with_sign(delta: Difference, metric: str) -> str:
     """The difference with its interval and what it means."""
-    return f"{found} {sign(found, higher_is_better(metric))}".strip() if found.value is not None else "–"
+    return f"{delta} {sign(delta, higher_is_better(metric))}".strip() if delta.value is not None else "–"
 
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
@@ -64,9 +64,9 @@ def gates_of(metric: str, comparison: Comparison, params: Params) -> str:
         margin = "" if gates.policy == "better" or not gates.margin else f" {'−' if more else '+'} {gates.margin:g}"
         asked["champion"] = f"{'>' if more else '<'} champion{margin}"
         asked["baseline"] = f"{'>' if more else '<'} baseline"
-    found = {gate.gate: gate for gate in comparison.gates}
+    gate_named = {gate.gate: gate for gate in comparison.gates}
     return ", ".join(
-        f"{mark(found[name])} {text}".replace(" ", "\xa0") for name, text in asked.items() if name in found
+        f"{mark(gate_named[name])} {text}".replace(" ", "\xa0") for name, text in asked.items() if name in gate_named
     )
 
 
@@ -84,17 +84,17 @@ def gate_table(comparison: Comparison) -> Table:
 def moved(comparison: Comparison, params: Params) -> list[SliceDifference]:
     """The slices whose interval leaves out 0 or that broke the gate, the worst first."""
     more = higher_is_better(params.gates.primary)
-    found = [one for one in comparison.slices if one.worse or sign(one.difference, True)]
-    return sorted(found, key=lambda one: (not one.worse, one.difference.gain(more)[0]))
+    changed = [one for one in comparison.slices if one.worse or sign(one.difference, True)]
+    return sorted(changed, key=lambda one: (not one.worse, one.difference.gain(more)[0]))
 
 
 def slice_table(slices: Iterable[SliceDifference], comparison: Comparison, params: Params) -> Table:
     """The primary metric of both models on slices."""
     rows: list[list[str]] = []
-    for found in slices:
-        figures = [f"{found.rows:,}", format_number(found.champion), format_number(found.challenger)]
-        difference = with_sign(found.difference, params.gates.primary) + (" ❌" if found.worse else "")
-        rows.append([Code(found.slice), *figures, difference])
+    for one in slices:
+        figures = [f"{one.rows:,}", format_number(one.champion), format_number(one.challenger)]
+        difference = with_sign(one.difference, params.gates.primary) + (" ❌" if one.worse else "")
+        rows.append([Code(one.slice), *figures, difference])
     header = ["slice", "rows", opponent(comparison), "this change", f"{params.gates.primary}, 95 % interval"]
     return Table(header, rows, (1, 2, 3, 4))
 
@@ -110,9 +110,9 @@ def value(setting: str | None) -> str:
     return "not set" if setting is None else Code(setting) if setting.strip() else "empty"
 
 
-def held_table(found: DataChange) -> Table:
+def held_table(change: DataChange) -> Table:
     """Rows, partitions and dates of the data."""
-    sides = (found.before, found.after)
+    sides = (change.before, change.after)
     rows = [
         ["rows", *(f"{side.rows:,}" if side else "–" for side in sides)],
         ["partitions", *(str(side.partitions) if side else "–" for side in sides)],
@@ -122,19 +122,19 @@ def held_table(found: DataChange) -> Table:
     return Table(["data", "before", "after"], rows, (1, 2))
 
 
-def dates(side: Held | None) -> str:
+def dates(side: DataSummary | None) -> str:
     """The first and the last day."""
     return f"{side.first[:10]} to {side.last[:10]}" if side and side.first and side.last else "–"
 
 
-def drift_table(found: DataChange) -> Table:
+def drift_table(change: DataChange) -> Table:
     """How far each column moved."""
     rows: list[list[str]] = []
-    for one in found.drifts:
+    for one in change.drifts:
         missing = [f", {share:.1%} missing" if any(one.missing) else "" for share in one.missing]
         sides = [Code(f"{typical}{gap}") for typical, gap in zip(one.typical, missing, strict=True)]
         rows.append([Code(one.column), f"{one.index:.2f}", "moved" if one.moved else "", *sides])
-    return Table(["column", "PSI", "", *found.compared], rows, (1,))
+    return Table(["column", "PSI", "", *change.compared], rows, (1,))
 
 
 def cost_table(comparison: Comparison, params: Params) -> Table:

@@ -54,12 +54,12 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
 
 def row(name: str, pair: MetricPair) -> list[str]:
     """A metric as the cells of a table."""
-    found = pair.difference
-    interval = "" if found.low is None or found.high is None else f"[{found.low:+.4f}, {found.high:+.4f}]"
+    delta = pair.difference
+    interval = "" if delta.low is None or delta.high is None else f"[{delta.low:+.4f}, {delta.high:+.4f}]"
     return [
         name,
         format_number(pair.champion),
         format_number(pair.challenger),
-        format_number(found.value, "+"),
+        format_number(delta.value, "+"),
         interval,
     ]

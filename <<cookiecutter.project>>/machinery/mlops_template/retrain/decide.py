@@ -39,7 +39,7 @@ def decide(params: Params, force: str = "") -> Decision:
 
     `force`, where given, is why it is to be done whatever speaks against it. Raises ProjectError when there is no data.
     """
-    found = situation()
+    state = situation()
     if not paths.RAW.is_dir():
         storage.pull(paths.RAW)
     champion = champion_digest("HEAD")
@@ -48,7 +48,7 @@ def decide(params: Params, force: str = "") -> Decision:
     else:
         with champion_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
-    against = [] if force else held_back(found, measured, recall(), params.retrain.budget, log.now())
+    against = [] if force else held_back(state, measured, recall(), params.retrain.budget, log.now())
     why = [f"{signal.reason}: {signal.figure}" for signal in measured.signals if signal.given]
     why = [f"forced: {force}", *why] if force else why
     return Decision(
@@ -60,8 +60,8 @@ def decide(params: Params, force: str = "") -> Decision:
         newest=None if measured.newest is None else f"{measured.newest:%Y-%m-%d}",
         rows=measured.rows,
         new_rows=measured.new_rows,
-        data=found.data,
-        inputs=found.inputs,
+        data=state.data,
+        inputs=state.inputs,
     )
 
 
@@ -78,22 +78,22 @@ def inputs_digest(revision: str) -> str:
     return text_digest(git.git("ls-tree", "-r", revision, "--", *INPUTS))
 
 
-def held_back(found: Situation, measured: Measured, known: Log, budget: Budget, now: datetime) -> list[str]:
+def held_back(state: Situation, measured: Measured, history: Log, budget: Budget, now: datetime) -> list[str]:
     """What speaks against retraining now, though there may be reason to."""
     against = []
-    if found.trained:
+    if state.trained:
         against.append("the data is that of the last training")
-    tried = known.outcome(found.data, found.inputs)
+    tried = history.outcome(state.data, state.inputs)
     if tried:
         against.append(f"this was tried on {tried['at'][:10]}, with the outcome: {tried['outcome']}")
     if measured.rows and measured.new_rows < budget.min_new_rows:
         against.append(
             f"{measured.new_rows:,} more rows to train on are too few (min_new_rows: {budget.min_new_rows:,})"
         )
-    last = known.last_outcome()
+    last = history.last_outcome()
     if last and now - last < pd.Timedelta(budget.cool_down):
         against.append(f"the last retraining ended at {last:%Y-%m-%d %H:%M} UTC (cool_down: {budget.cool_down})")
-    lately = known.attempts(since=now - timedelta(days=7))
+    lately = history.attempts(since=now - timedelta(days=7))
     if len(lately) >= budget.per_week:
         against.append(f"there were {len(lately)} retrainings in seven days (per_week: {budget.per_week})")
     return against
@@ -112,8 +112,8 @@ def record(decision: Decision, params: Params) -> None:
 def record_outcome(outcome: str, detail: str) -> None:
     """Keep what came of the decision that lies with the results."""
     made = json.loads(paths.DECISION.read_text(encoding="utf-8"))
-    known = {name: made[name] for name in ("data", "inputs", "newest")}
-    keep({"at": log.now().isoformat(), "outcome": outcome, "detail": detail, **known})
+    identity = {name: made[name] for name in ("data", "inputs", "newest")}
+    keep({"at": log.now().isoformat(), "outcome": outcome, "detail": detail, **identity})
 
 
 def recall() -> Log:

@@ -25,7 +25,7 @@ FAILED, FORBIDDEN = "retrain-failed", "retrain-pull-request"
 
 
 @dataclass(frozen=True)
-class Result:
+class RetrainingResult:
     """What the jobs before have found: the verdict, empty where one of them failed, and where the result is."""
 
     verdict: str
@@ -37,67 +37,67 @@ class Result:
     """The workflow that a merge into main calls for but, made with this token, does not start."""
 
 
-def propose(params: Params, found: Result) -> str:
+def propose(params: Params, result: RetrainingResult) -> str:
     """End a retraining. Returns a line that says how. Raises ProjectError where GitHub refuses."""
     decision = decided()
     if decision is None:
         raise ProjectError("no retraining is checked out: `ci retraining begin` starts one")
     with gh.required() as repository:
-        if found.commit:
-            set_statuses(repository, found)
-        outcome, detail = end(repository, params, decision, found)
+        if result.commit:
+            set_statuses(repository, result)
+        outcome, detail = end(repository, params, decision, result)
     if outcome != "died":
         record_outcome(outcome, detail)
     remove(BRANCH)
     return f"{outcome}: {detail}"
 
 
-def end(repository: gh.Repository, params: Params, decision: Decision, found: Result) -> tuple[str, str]:
+def end(repository: gh.Repository, params: Params, decision: Decision, result: RetrainingResult) -> tuple[str, str]:
     """Do what the verdict and the level ask for: the outcome in a word, and where it is to be seen."""
     manual = params.retrain.automation == "manual"
-    if found.verdict not in VERDICTS or (found.verdict in ("promote", "keep") and not found.commit and not manual):
-        told = open_alert(FAILED, "The retraining broke down", [found.report])
-        return "died", f"a job before this one failed; {told}"
-    if found.verdict == "fail":
-        return "failed", open_alert(FAILED, "The retrained model must not go live", [found.report])
-    close_alert(FAILED, f"The retraining came to an end, with the verdict {found.verdict}.")
+    if result.verdict not in VERDICTS or (result.verdict in ("promote", "keep") and not result.commit and not manual):
+        alert = open_alert(FAILED, "The retraining broke down", [result.report])
+        return "died", f"a job before this one failed; {alert}"
+    if result.verdict == "fail":
+        return "failed", open_alert(FAILED, "The retrained model must not go live", [result.report])
+    close_alert(FAILED, f"The retraining came to an end, with the verdict {result.verdict}.")
     if manual:
         return "reported", "the level of automation is manual: nothing was proposed"
-    if not found.commit:
+    if not result.commit:
         return "unchanged", "the model is that of main"
     if params.retrain.automation == "pull-request":
-        return open_pull(repository, decision, found)
-    left = obstacle(decision, found)
+        return open_pull(repository, decision, result)
+    left = obstacle(decision, result)
     if left:
-        return open_pull(repository, decision, found, left)
-    refused = merge(repository, decision, found)
+        return open_pull(repository, decision, result, left)
+    refused = merge(repository, decision, result)
     if not refused:
-        remove(found.branch)
-        return live(repository, found), "merged into main"
-    outcome, address = open_pull(repository, decision, found, refused)
-    if outcome == "proposed" and merge_pull(repository, address, found):
-        return live(repository, found), f"merged {address}"
+        remove(result.branch)
+        return live(repository, result), "merged into main"
+    outcome, address = open_pull(repository, decision, result, refused)
+    if outcome == "proposed" and merge_pull(repository, address, result):
+        return live(repository, result), f"merged {address}"
     return outcome, address
 
 
-def live(repository: gh.Repository, found: Result) -> str:
+def live(repository: gh.Repository, result: RetrainingResult) -> str:
     """What a merge means; a new champion is deployed."""
     if not promoted():
         return "kept"
-    if found.starts:
-        repository.tell("POST", f"/actions/workflows/{found.starts}/dispatches", ref="main")
+    if result.starts:
+        repository.tell("POST", f"/actions/workflows/{result.starts}/dispatches", ref="main")
     return "promoted"
 
 
-def set_statuses(repository: gh.Repository, found: Result) -> None:
+def set_statuses(repository: gh.Repository, result: RetrainingResult) -> None:
     """Say of the commit what this run found, under the names that the branch rule asks for."""
     for context, good, said in (
-        ("model", found.verdict in VERDICTS[:3], found.verdict),
-        ("tests", found.tests == "success", found.tests),
+        ("model", result.verdict in VERDICTS[:3], result.verdict),
+        ("tests", result.tests == "success", result.tests),
     ):
         repository.tell(
             "POST",
-            f"/statuses/{found.commit}",
+            f"/statuses/{result.commit}",
             state="success" if good else "failure",
             context=context,
             description=said,
@@ -105,9 +105,9 @@ def set_statuses(repository: gh.Repository, found: Result) -> None:
         )
 
 
-def obstacle(decision: Decision, found: Result) -> str:
+def obstacle(decision: Decision, result: RetrainingResult) -> str:
     """Why it must not be merged without a person, empty where nothing is in the way."""
-    if found.tests != "success":
+    if result.tests != "success":
         return "the tests failed"
     git.git("fetch", "--quiet", "--no-tags", "--depth=1", "origin", "refs/heads/main")
     if inputs_digest("FETCH_HEAD") != decision.inputs:
@@ -115,62 +115,64 @@ def obstacle(decision: Decision, found: Result) -> str:
     return ""
 
 
-def merge(repository: gh.Repository, decision: Decision, found: Result) -> str:
+def merge(repository: gh.Repository, decision: Decision, result: RetrainingResult) -> str:
     """Merge into main; why GitHub refused, empty where it did not."""
-    message = f"Merge {found.branch}: {title(decision, promoted())}"
+    message = f"Merge {result.branch}: {title(decision, promoted())}"
     try:
-        repository.tell("POST", "/merges", base="main", head=found.commit, commit_message=message)
-    except gh.Refused as refused:
+        repository.tell("POST", "/merges", base="main", head=result.commit, commit_message=message)
+    except gh.GitHubError as refused:
         return str(refused)
     return ""
 
 
-def merge_pull(repository: gh.Repository, address: str, found: Result) -> bool:
+def merge_pull(repository: gh.Repository, address: str, result: RetrainingResult) -> bool:
     """Merge the pull request, where `main` takes nothing but those; whether GitHub did."""
     try:
-        repository.tell("PUT", f"/pulls/{address.rpartition('/')[2]}/merge", merge_method="merge", sha=found.commit)
-    except gh.Refused:
+        repository.tell("PUT", f"/pulls/{address.rpartition('/')[2]}/merge", merge_method="merge", sha=result.commit)
+    except gh.GitHubError:
         return False
-    remove(found.branch)
+    remove(result.branch)
     return True
 
 
-def open_pull(repository: gh.Repository, decision: Decision, found: Result, left: str = "") -> tuple[str, str]:
+def open_pull(
+    repository: gh.Repository, decision: Decision, result: RetrainingResult, left: str = ""
+) -> tuple[str, str]:
     """Open the pull request, or bring the open one up to date: `proposed`, and its address.
 
     `left` is why it was not merged without a person. Where GitHub forbids to open one, an issue says what to set.
     """
-    fields = {"title": title(decision, promoted()), "body": text(found, left)}
-    known = [pull for pull in open_pulls(repository) if pull["head"]["ref"] == found.branch]
+    fields = {"title": title(decision, promoted()), "body": text(result, left)}
+    existing = [pull for pull in open_pulls(repository) if pull["head"]["ref"] == result.branch]
     try:
-        if known:
-            pull = repository.tell("PATCH", f"/pulls/{known[0]['number']}", **fields)
+        if existing:
+            pull = repository.tell("PATCH", f"/pulls/{existing[0]['number']}", **fields)
         else:
-            pull = repository.tell("POST", "/pulls", head=found.branch, base="main", **fields)
-    except gh.Refused as refused:
+            pull = repository.tell("POST", "/pulls", head=result.branch, base="main", **fields)
+    except gh.GitHubError as refused:
         if refused.status != 403:
             raise
-        return "not proposed", tell_how(repository, found)
+        return "not proposed", tell_how(repository, result)
     close_alert(FORBIDDEN, "A pull request could be opened.")
-    set_labels(repository, pull, found.verdict)
+    set_labels(repository, pull, result.verdict)
     return "proposed", str(pull["html_url"])
 
 
-def tell_how(repository: gh.Repository, found: Result) -> str:
+def tell_how(repository: gh.Repository, result: RetrainingResult) -> str:
     """Open the issue that says which setting is missing, and where the pull request is opened by hand."""
     note = paths.STAGES.with_name("forbidden.md")
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(
-        f"The retrained model is on the branch `{found.branch}`, but this repository does not let Actions open pull "
+        f"The retrained model is on the branch `{result.branch}`, but this repository does not let Actions open pull "
         "requests.\n\n"
-        f"- [Open it by hand]({repository.address}/compare/main...{found.branch}?expand=1).\n"
+        f"- [Open it by hand]({repository.address}/compare/main...{result.branch}?expand=1).\n"
         "- For the next time: Settings → Actions → General → Allow GitHub Actions to create and approve pull requests, "
         f"or `gh api --method PUT repos/{repository.name}/actions/permissions/workflow "
         "-F can_approve_pull_request_reviews=true`.\n",
         encoding="utf-8",
         newline="\n",
     )
-    return open_alert(FORBIDDEN, "A retrained model waits for its pull request", [note, found.report])
+    return open_alert(FORBIDDEN, "A retrained model waits for its pull request", [note, result.report])
 
 
 def set_labels(repository: gh.Repository, pull: dict[str, Any], verdict: str) -> None:
@@ -182,8 +184,8 @@ def set_labels(repository: gh.Repository, pull: dict[str, Any], verdict: str) ->
     repository.tell("POST", f"/issues/{number}/labels", labels=[LABEL, verdict])
 
 
-def text(found: Result, left: str) -> str:
+def text(result: RetrainingResult, left: str) -> str:
     """The text of the pull request: the report, and above it why it is not merged yet, if it should be."""
     lines = [f"⚠️ **Not merged by itself:** {words(left, 400)}", ""] if left else []
-    report = found.report.read_text(encoding="utf-8") if found.report.is_file() else ""
+    report = result.report.read_text(encoding="utf-8") if result.report.is_file() else ""
     return "\n".join([*lines, report[:LONGEST]])

@@ -42,7 +42,7 @@ class Measured:
 
 def measure(params: Params, champion: Path) -> Measured:
     """Hold the rows of `data/raw` against the champion that lies in a directory."""
-    held = Held.of(params, champion)
+    held = RowStatus.of(params, champion)
     wanted = params.retrain.triggers
     signals = [by_rows(held, wanted.rows)]
     if held.times is not None:
@@ -55,7 +55,7 @@ def measure(params: Params, champion: Path) -> Measured:
 
 
 @dataclass(frozen=True)
-class Held:
+class RowStatus:
     """The rows held, in the order in which they came, as far as deciding needs them."""
 
     times: pd.Series | None
@@ -71,7 +71,7 @@ class Held:
     new_rows: int
 
     @classmethod
-    def of(cls, params: Params, champion: Path) -> "Held":
+    def of(cls, params: Params, champion: Path) -> "RowStatus":
         """Look at ids and times of all rows."""
         columns, card = params.columns, load_card(champion)
         deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
@@ -81,11 +81,11 @@ class Held:
         partition = np.repeat(np.arange(len(parts)), counts)
         trained = np.isin(row_hashes(rows[columns.id]), training_rows(champion))
         times = rows[columns.time] if columns.time else None
-        known = labelled(rows, params)
+        with_label = labelled(rows, params)
         promoted_on = ~trained & held_out_then(times, partition, trained, params)
-        to_train = int((~holdout(rows[known], params)).sum())
+        to_train = int((~holdout(rows[with_label], params)).sum())
         more = to_train - card["training"]["rows"]
-        return cls(times, known.to_numpy(), trained, promoted_on, partition, card, more)
+        return cls(times, with_label.to_numpy(), trained, promoted_on, partition, card, more)
 
     @property
     def newest(self) -> pd.Timestamp | None:
@@ -127,7 +127,7 @@ def held_out_then(times: pd.Series | None, partition: Array, trained: Array, par
     return np.asarray((times > last) & (times <= end))
 
 
-def by_rows(held: Held, wanted: float | None) -> Signal:
+def by_rows(held: RowStatus, wanted: float | None) -> Signal:
     """Enough that is new."""
     had = held.card["training"]["rows"]
     more = f"{held.new_rows:,} more rows to train on than the champion's {had:,}"
@@ -137,18 +137,18 @@ def by_rows(held: Held, wanted: float | None) -> Signal:
     return Signal("rows", held.new_rows >= least, f"{more} (reason enough: {least:,.0f})")
 
 
-def by_age(held: Held, wanted: str | None) -> Signal:
+def by_age(held: RowStatus, wanted: str | None) -> Signal:
     """The champion knows nothing of what came since."""
     if held.times is None or not (held.trained | held.promoted_on).any():
         return Signal("age", False, "unknown: none of the champion's rows is held any more")
     age = held.times.max() - held.times[held.trained | held.promoted_on].max()
-    told = f"the newest row is {age / pd.Timedelta('1 day'):.0f} days newer than those of the champion"
+    age_in_words = f"the newest row is {age / pd.Timedelta('1 day'):.0f} days newer than those of the champion"
     if wanted is None:
-        return Signal("age", False, told)
-    return Signal("age", age > pd.Timedelta(wanted), f"{told} (reason enough: {wanted})")
+        return Signal("age", False, age_in_words)
+    return Signal("age", age > pd.Timedelta(wanted), f"{age_in_words} (reason enough: {wanted})")
 
 
-def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
+def by_drift(held: RowStatus, windows: list[Array], params: Params) -> Signal:
     """A feature or the target is distributed otherwise than in training, in enough of the windows.
 
     Dates are left out: they always move on.
@@ -159,7 +159,7 @@ def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
     if not judged or not held.trained.any():
         return Signal("drift", False, "not measured: too few rows came since")
     step = -(-int(held.trained.sum()) // MAX_ROWS)
-    known = np.flatnonzero(held.trained)[::step]
+    trained_on = np.flatnonzero(held.trained)[::step]
     derived = derived_columns(columns, params)
     moved: list[tuple[float, str]] = []
     furthest: list[tuple[float, str]] = []
@@ -167,10 +167,12 @@ def by_drift(held: Held, windows: list[Array], params: Params) -> Signal:
         values = derived[column] if column in derived else partitions.read([column])[column]
         if params.task == "classification" and column == params.columns.target:
             values = values.astype("str")
-        found = [drift(values.iloc[known], values[window]) if window.sum() >= MIN_ROWS else None for window in windows]
-        latest = found[0].index if found[0] else 0.0
+        drifts = [
+            drift(values.iloc[trained_on], values[window]) if window.sum() >= MIN_ROWS else None for window in windows
+        ]
+        latest = drifts[0].index if drifts[0] else 0.0
         furthest.append((latest, column))
-        over = [one is not None and one.index >= max(wanted or np.inf, one.noise) for one in found]
+        over = [one is not None and one.index >= max(wanted or np.inf, one.noise) for one in drifts]
         if over[0] and sum(over) >= needed:
             moved.append((latest, column))
     shown = sorted(moved or furthest, reverse=True)[:3]
@@ -194,32 +196,32 @@ def derived_columns(names: list[str], params: Params) -> pd.DataFrame:
     return with_features(partitions.read(), own_code("features"), params.columns)[derived]
 
 
-def by_decay(held: Held, windows: list[Array], params: Params, champion: Path) -> Signal:
+def by_decay(held: RowStatus, windows: list[Array], params: Params, champion: Path) -> Signal:
     """The champion does worse than when it was promoted, in enough of the windows, beyond noise and the margin."""
     name, margin, needed = params.gates.primary, params.gates.margin, params.retrain.windows.violated
     if held.promoted_on.sum() < MIN_ROWS or not any(window.sum() >= MIN_ROWS for window in windows):
         return Signal("decay", False, "not measured: too few rows came since")
     try:
         model = load_model(champion)
-        answered = [
+        predicted = [
             answers(model, chosen, params) if chosen.sum() >= MIN_ROWS else None
             for chosen in (held.promoted_on, *windows)
         ]
     except Exception as error:  # a champion that answers no more is for `compare` to judge
         return Signal("decay", False, f"not measured: {str(error).splitlines()[0]}")
-    then = answered[0]
+    then = predicted[0]
     if then is None:
         return Signal("decay", False, "not measured: too few rows came since")
     metric, resampled = metric_named(name, then[0]), params.evaluate.n_bootstrap
-    losses = [loss(metric, then, now, resampled) if now else None for now in answered[1:]]
+    losses = [loss(metric, then, now, resampled) if now else None for now in predicted[1:]]
     over = [one is not None and decayed(one, metric, margin) for one in losses]
     given = over[0] and sum(over) >= needed
     latest = losses[0] if losses else None
     if latest is None:
         return Signal("decay", False, "not measured: the latest window has too few rows")
-    told = f"{name} {latest} in the latest window, against {metric.value(then[0]):.4f} when promoted"
+    latest_in_words = f"{name} {latest} in the latest window, against {metric.value(then[0]):.4f} when promoted"
     often = f"{sum(over)} of {len(windows)} windows worse by more than {margin:g} and noise (reason enough: {needed})"
-    return Signal("decay", given, f"{told}; {often}")
+    return Signal("decay", given, f"{latest_in_words}; {often}")
 
 
 Answered = tuple[Scored, Array]
@@ -252,10 +254,10 @@ def loss(metric: Metric, then: Answered, now: Answered, count: int) -> Differenc
     return Difference(number(value), number(low), number(high))
 
 
-def decayed(found: Difference, metric: Metric, margin: float) -> bool:
+def decayed(delta: Difference, metric: Metric, margin: float) -> bool:
     """Whether it is worse by more than the margin, and the whole interval says that it is worse."""
-    value, _ = found.gain(metric.higher_is_better)
-    better_end = found.high if metric.higher_is_better else found.low
+    value, _ = delta.gain(metric.higher_is_better)
+    better_end = delta.high if metric.higher_is_better else delta.low
     if better_end is None or not np.isfinite(value):
         return False
     return value < -margin and (better_end < 0 if metric.higher_is_better else better_end > 0)

@@ -22,23 +22,23 @@ def watch(workflow: str, within: str) -> str:
     with gh.required() as repository:
         made = repository.get(f"/actions/workflows/{workflow}")
         runs = repository.get(f"/actions/workflows/{workflow}/runs?branch=main&status=success&per_page=1")
-    known = [run["created_at"] for run in runs["workflow_runs"]]
-    last = datetime.fromisoformat(known[0] if known else made["created_at"])
+    ended = [run["created_at"] for run in runs["workflow_runs"]]
+    last = datetime.fromisoformat(ended[0] if ended else made["created_at"])
     ago = datetime.now(UTC) - last
-    what = "last ended well" if known else "has not ended well since it was made"
-    told = f"{workflow} {what} {last:%Y-%m-%d %H:%M} UTC, {within} are allowed"
+    what = "last ended well" if ended else "has not ended well since it was made"
+    history = f"{workflow} {what} {last:%Y-%m-%d %H:%M} UTC, {within} are allowed"
     key = f"watch-{workflow}"
     if made["state"] == "active" and ago <= longest:
-        return f"{told}; {close_alert(key, f'{workflow} ended well again.')}"
+        return f"{history}; {close_alert(key, f'{workflow} ended well again.')}"
     state = "is active" if made["state"] == "active" else f"is {made['state'].replace('_', ' ')}"
     note = STAGES.with_name("watch.md")
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(
-        f"{told}. The workflow {state}.\n\n"
+        f"{history}. The workflow {state}.\n\n"
         f"- Look at [its runs]({repository.address}/actions/workflows/{workflow}).\n"
         "- GitHub switches schedules off after 60 days without activity: "
         f"`gh workflow enable {workflow}` switches it on again, `gh workflow run {workflow}` starts it now.\n",
         encoding="utf-8",
         newline="\n",
     )
-    return f"{told}; {open_alert(key, f'{workflow} has not ended well for too long', [note])}"
+    return f"{history}; {open_alert(key, f'{workflow} has not ended well for too long', [note])}"

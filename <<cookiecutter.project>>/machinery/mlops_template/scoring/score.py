@@ -128,12 +128,12 @@ def score(params: Params, contract: Contract, champion: Path, source: str, out: 
 def files_of(source: str) -> list[str]:
     """The files that a path, a glob or a URL names."""
     try:
-        found = [here(file) for file in expand([source])]
+        files = [here(file) for file in expand([source])]
     except ProjectError as error:
         raise ProjectError(str(error).removeprefix("data.files: ")) from None
-    if not found:
+    if not files:
         raise ProjectError(f"no file matches {source}: name a Parquet or CSV file, a glob or a URL")
-    return found
+    return files
 
 
 def targets_of(files: list[str], out: str) -> dict[str, list[str]]:
@@ -179,10 +179,10 @@ def place(name: str) -> Hashable:
         with named(name):
             name = here(OpenFile(*url_to_fs(name)).full_name)
     try:
-        found = Path(name).stat()
+        status = Path(name).stat()
     except OSError:  # it is on another machine, or not there yet
         return name
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def faster(scorer: Scorer, parts: list[Part], params: Params) -> Scorer:
@@ -224,13 +224,13 @@ def by_workers(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[
     """
     with cluster():
         run = joblib.Parallel(n_jobs=-1, return_as="generator")
-        found = run(joblib.delayed(answers_to)(scorer, part) for _, part in parts)
-        yield from zip([target for target, _ in parts], found, strict=True)
+        predicted = run(joblib.delayed(answers_to)(scorer, part) for _, part in parts)
+        yield from zip([target for target, _ in parts], predicted, strict=True)
 
 
 def answers_to(scorer: Scorer, part: Part) -> pd.DataFrame:
     """The answers to a part as a whole."""
-    return pd.concat([answers for _, answers in one_by_one(scorer, [("", part)])] or [scorer.none()])
+    return pd.concat([part_predictions for _, part_predictions in one_by_one(scorer, [("", part)])] or [scorer.none()])
 
 
 @lru_cache(maxsize=1)
@@ -254,8 +254,8 @@ def writing(target: str, none: pd.DataFrame) -> Iterator[Write]:
         folder.mkdir(parents=True, exist_ok=True)
         fresh.touch()
 
-    def write(answers: pd.DataFrame) -> None:
-        table = pa.Table.from_pandas(answers, preserve_index=False).replace_schema_metadata()
+    def write(predictions: pd.DataFrame) -> None:
+        table = pa.Table.from_pandas(predictions, preserve_index=False).replace_schema_metadata()
         with named(target):
             if not writers:
                 kind = csv.CSVWriter if target.endswith(".csv") else parquet.ParquetWriter

@@ -50,14 +50,14 @@ def parts_of(path: str, columns: list[str]) -> list[Part]:
         parquet = pq.ParquetFile(file)
         require(path, columns, parquet.schema_arrow.names)
         sizes = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
-    found: list[Part] = []
+    parts: list[Part] = []
     start = first = 0
     for end in range(1, len(sizes) + 1):
         rows = sum(sizes[start:end])
         if end == len(sizes) or rows + sizes[end] > PART:
-            found.append(Part(path, list(range(start, end)), first, -(-rows // BATCH)))
+            parts.append(Part(path, list(range(start, end)), first, -(-rows // BATCH)))
             start, first = end, first + rows
-    return found
+    return parts
 
 
 def require(path: str, columns: list[str], there: list[str]) -> None:

@@ -34,11 +34,11 @@ def fault(settings: Settings, seconds: float) -> str | None:
     with suppress(OSError):  # where there is no place for temporary files it stays strict
         if mark(settings.port).exists():
             return not_alive(settings)
-    found = not_golden(settings, seconds)
-    if found is None:
+    failure = not_golden(settings, seconds)
+    if failure is None:
         with suppress(OSError):
             mark(settings.port).touch()
-    return found
+    return failure
 
 
 def mark(port: int) -> Path:

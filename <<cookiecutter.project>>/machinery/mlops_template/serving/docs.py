@@ -40,24 +40,24 @@ def page(document: dict[str, Any]) -> str:
         description=escape(document["info"]["description"]),
         example=escape(example),
         lines=example.count("\n") + 1,
-        rows="".join(line(name, told, name in row["required"]) for name, told in row["properties"].items()),
+        rows="".join(line(name, operation, name in row["required"]) for name, operation in row["properties"].items()),
         paths="".join(
-            f"<tr><td>{method.upper()} {escape(path)}<td>{escape(told['summary'])}</tr>"
+            f"<tr><td>{method.upper()} {escape(path)}<td>{escape(operation['summary'])}</tr>"
             for path, methods in document["paths"].items()
-            for method, told in methods.items()
+            for method, operation in methods.items()
         ),
     )
 
 
-def line(name: str, told: dict[str, Any], required: bool) -> str:
+def line(name: str, schema: dict[str, Any], required: bool) -> str:
     """A column's line in the table."""
-    kind = told["type"] if isinstance(told["type"], str) else " or ".join(told["type"])
-    if "enum" in told:
-        span = ", ".join(json.dumps(value, ensure_ascii=False) for value in told["enum"])
-    elif "minimum" in told:
-        span = f"{told['minimum']:g} to {told['maximum']:g}"
+    kind = schema["type"] if isinstance(schema["type"], str) else " or ".join(schema["type"])
+    if "enum" in schema:
+        span = ", ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    elif "minimum" in schema:
+        span = f"{schema['minimum']:g} to {schema['maximum']:g}"
     else:
-        span = told.get("description", "")
-    example = json.dumps(told["examples"][0], ensure_ascii=False) if "examples" in told else ""
+        span = schema.get("description", "")
+    example = json.dumps(schema["examples"][0], ensure_ascii=False) if "examples" in schema else ""
     cells = (name, kind, span, "yes" if required else "", example)
     return "<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells) + "</tr>"

@@ -28,13 +28,13 @@ class Settings:
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings that are in force. Raises ProjectError that names the variable which is none."""
-    found = Settings()
+    defaults = Settings()
     return Settings(
-        model_dir=Path(environment.get("MODEL_DIR") or found.model_dir),
-        host=environment.get("HOST") or found.host,
-        port=whole(environment, "PORT", found.port, least=0, most=65535),
-        workers=whole(environment, "WORKERS", found.workers, least=1),
-        drain_seconds=number(environment, "DRAIN_SECONDS", found.drain_seconds),
+        model_dir=Path(environment.get("MODEL_DIR") or defaults.model_dir),
+        host=environment.get("HOST") or defaults.host,
+        port=whole(environment, "PORT", defaults.port, least=0, most=65535),
+        workers=whole(environment, "WORKERS", defaults.workers, least=1),
+        drain_seconds=number(environment, "DRAIN_SECONDS", defaults.drain_seconds),
         predictions=Path(environment["PREDICTIONS"]) if environment.get("PREDICTIONS") else None,
         max_rows=whole(environment, "MAX_ROWS", 10_000, least=1) if environment.get("MAX_ROWS") else None,
         max_body_mb=number(environment, "MAX_BODY_MB", 10) if environment.get("MAX_BODY_MB") else None,

@@ -93,14 +93,14 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
 def property_of(column: Column) -> dict[str, Any]:
     """A column as JSON Schema."""
     kind = JSON_TYPES[column.type]
-    told: dict[str, Any] = {"type": [kind, "null"] if column.nullable else kind}
+    schema: dict[str, Any] = {"type": [kind, "null"] if column.nullable else kind}
     if column.allowed is not None:
-        told["enum"] = [*column.allowed, *([None] if column.nullable else [])]
+        schema["enum"] = [*column.allowed, *([None] if column.nullable else [])]
     if kind in ("number", "integer"):
-        told["minimum"] = -MAX_NUMBER if column.min is None else column.min
-        told["maximum"] = MAX_NUMBER if column.max is None else column.max
+        schema["minimum"] = -MAX_NUMBER if column.min is None else column.min
+        schema["maximum"] = MAX_NUMBER if column.max is None else column.max
     if column.example is not None:
-        told["examples"] = [column.example]
+        schema["examples"] = [column.example]
     notes = []
     if column.kind == "date":
         notes.append("A moment in ISO 8601" + (f", or written as {column.format}." if column.format else "."))
@@ -108,8 +108,8 @@ def property_of(column: Column) -> dict[str, Any]:
         listed = ", ".join(column.known[:50]) + (" …" if len(column.known) > 50 else "")
         notes.append(f"Known from training: {listed}. Another one is accepted, too.")
     if notes:
-        told["description"] = " ".join(notes)
-    return told
+        schema["description"] = " ".join(notes)
+    return schema
 
 
 def predictions(served: Served) -> dict[str, Any]:

@@ -31,16 +31,16 @@ class Predict:
         try:
             received = await self.body(receive)
             refuse_other_types(scope["headers"])
-            answer = self.service.predict(received)
+            reply = self.service.predict(received)
         except RequestRejected as refused:
             status = refused.status
             self.service.metrics.requests.labels(str(status)).inc()
-            answer = msgspec.json.encode({"detail": refused.detail, "row": refused.row, "column": refused.column})
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+            reply = msgspec.json.encode({"detail": refused.detail, "row": refused.row, "column": refused.column})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply))]
         if status in (408, 413) or self.service.draining:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": reply})
 
     async def body(self, receive: Receive) -> bytes:
         """The whole body, whether its length was told or not. Raises RequestRejected: too long, too slow."""

@@ -113,8 +113,8 @@ class PredictionLog:
         with self._changed:
             self._changed.wait_for(lambda: self._entries or self._ended)
             taken = [self._entries.popleft() for _ in range(min(BATCH, len(self._entries)))]
-            self._bytes -= sum(len(request) + len(answer) for *_, request, answer in taken)
-        return [(key, at, model, request.decode(), answer.decode()) for key, at, model, request, answer in taken]
+            self._bytes -= sum(len(request) + len(reply) for *_, request, reply in taken)
+        return [(key, at, model, request.decode(), reply.decode()) for key, at, model, request, reply in taken]
 
     def _pause(self) -> None:
         """What failed would fail again at once, at the expense of the answers."""

@@ -140,14 +140,14 @@ class Decoder:
         self.omissions.colons = 0
         several = body.lstrip()[:1] == b"["
         try:
-            found = self.many.decode(body) if several else [self.one.decode(body)]
+            decoded = self.many.decode(body) if several else [self.one.decode(body)]
         except msgspec.ValidationError as error:
             raise self.refusal(str(error), several) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RequestRejected(
                 400, f"the body is no JSON: {str(error).removeprefix('JSON is malformed: ')}"
             ) from None
-        rows = list(map(msgspec.structs.astuple, found))
+        rows = list(map(msgspec.structs.astuple, decoded))
         surplus = colons(body) - len(rows) * self.colons + self.omissions.colons
         if (surplus or self.colons_in_names) and not self.explains(surplus, rows, body):
             refuse_columns_given_twice(body)
@@ -222,15 +222,15 @@ class Decoder:
         """Categories as text, and how many of each column were never seen; those that are absent go to `missing`."""
         categories = np.empty((len(rows), len(self.categories)), dtype=object)
         unseen: dict[str, int] = {}
-        for number, (column, known) in enumerate(zip(self.categories, self.known, strict=True)):
+        for number, (column, categories_seen) in enumerate(zip(self.categories, self.known, strict=True)):
             place = len(self.numbers) + number
             values = [row[place] for row in rows]
             if column.nullable and None in values:
                 missing[column.name] = values.count(None)
             if column.nullable or column.type != "string":
                 values = list(map(self.as_category[number], values))
-            if known is not None and not known.issuperset(values):
-                unseen[column.name] = sum(value not in known for value in values)
+            if categories_seen is not None and not categories_seen.issuperset(values):
+                unseen[column.name] = sum(value not in categories_seen for value in values)
             categories[:, number] = values
         return categories, unseen
 

@@ -52,8 +52,8 @@ class Service:
         self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])
         self.metrics.know([column.name for column in served.schema.columns])
         self.served = served
-        told = {name: release[name] for name in ("version", "commit", "digest")}
-        self.metrics.model.labels(**told, runtime=served.serving["runtime"]).set(1)
+        identity = {name: release[name] for name in ("version", "commit", "digest")}
+        self.metrics.model.labels(**identity, runtime=served.serving["runtime"]).set(1)
         self.metrics.ready.set(1)
         if self.log:
             self.log.start()
@@ -94,7 +94,7 @@ class Service:
         if self.decide:
             for row, decision in zip(values, self.decide(predictions), strict=True):
                 row.append(decision)
-        replies = [reply(f"{request}-{row}", *found) for row, found in enumerate(values)]
+        replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log:
             self.log.add((request, time.time(), self.digest, body, encoded))
@@ -115,8 +115,8 @@ class Service:
     def card(self) -> dict[str, Any]:
         """The model that serves: which, from where, how good, and how it runs."""
         served = self.model()
-        told = ("task", "target", "classes", "positive", "estimator", "training", "versions")
-        return {**served.release, **{name: served.card[name] for name in told}, "serving": served.serving}
+        shown = ("task", "target", "classes", "positive", "estimator", "training", "versions")
+        return {**served.release, **{name: served.card[name] for name in shown}, "serving": served.serving}
 
 
 def reply_type(names: list[str]) -> Callable[..., object]:

@@ -22,21 +22,21 @@ log = logging.getLogger(__name__)
 def supervise(settings: Settings, listener: socket.socket) -> None:
     """Keep `workers` processes alive until told to end, then let each of them drain."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    told: list[int] = []
+    signals: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
         os.environ[SHARED] = folder
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda received, _: told.append(received))
+            signal.signal(number, lambda received, _: signals.append(received))
         processes = [start(settings, listener) for _ in range(settings.workers)]
-        while not told:
+        while not signals:
             began = time.monotonic()
             wait([process.sentinel for process in processes], timeout=0.2)
             for place, process in enumerate(processes):
-                if not told and process.exitcode is not None:
+                if not signals and process.exitcode is not None:
                     log.error("process %s ended with %s: another takes its place", process.pid, process.exitcode)
                     time.sleep(max(0.0, PAUSE - (time.monotonic() - began)))
                     processes[place] = start(settings, listener)
-        end(processes, told)
+        end(processes, signals)
 
 
 def start(settings: Settings, listener: socket.socket) -> SpawnProcess:
@@ -50,13 +50,13 @@ def start(settings: Settings, listener: socket.socket) -> SpawnProcess:
     return process
 
 
-def end(processes: list[SpawnProcess], told: list[int]) -> None:
+def end(processes: list[SpawnProcess], signals: list[int]) -> None:
     """Tell them to end as often as it comes, until all have."""
     passed = 0
     while any(process.exitcode is None for process in processes):
-        for _ in told[passed:]:
+        for _ in signals[passed:]:
             for process in processes:
                 if process.exitcode is None and process.pid is not None:
                     os.kill(process.pid, signal.SIGTERM)
-        passed = len(told)
+        passed = len(signals)
         time.sleep(0.05)

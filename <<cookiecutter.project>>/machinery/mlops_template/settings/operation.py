@@ -61,6 +61,13 @@ class Retrain(Section):
     budget: Budget = Budget()
 
 
+class Update(Section):
+    """What becomes of a newer version of the template."""
+
+    automation: Literal["manual", "pull-request"] = "pull-request"
+    """A pull request each week there is one, where the project knows the template's address; else `update` by hand."""
+
+
 class Parity(Section):
     """How far ONNX Runtime may be from scikit-learn: shares of the held-out rows, beyond which the latter serves."""
 
@@ -141,5 +148,5 @@ class Deploy(Section):
         """One of the environments. Raises ProjectError where there is none of that name."""
         if name not in Environments.model_fields:
             raise ProjectError(f"no environment is named {name}: there are {', '.join(Environments.model_fields)}")
-        found: Environment = getattr(self.environments, name)
-        return found
+        chosen: Environment = getattr(self.environments, name)
+        return chosen

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
-from .operation import Deploy, Retrain, Serving
+from .operation import Deploy, Retrain, Serving, Update
 from .paths import PARAMS
 from .section import Section, positive_stretch_of_time, stretch_of_time
 
@@ -176,6 +176,7 @@ class Params(Section):
     evaluate: Evaluate = Evaluate()
     gates: Gates
     retrain: Retrain = Retrain()
+    update: Update = Update()
     serving: Serving = Serving()
     deploy: Deploy = Deploy()
 
@@ -203,7 +204,7 @@ def load_params(path: Path = PARAMS) -> Params:
 def describe(error: ValidationError) -> str:
     """All that pydantic found, on one line, each with the dotted name of the setting."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in found['loc']) or 'the file'}: "
-        f"{found['msg'].removeprefix('Value error, ')} (got {found['input']!r:.80})"
-        for found in error.errors()
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: "
+        f"{problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r:.80})"
+        for problem in error.errors()
     )

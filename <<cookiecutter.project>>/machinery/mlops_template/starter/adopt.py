@@ -16,7 +16,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ..data import partitions
 from ..data.contract import Contract, Rule, conform
 from ..data.ingest import accept
-from ..data.sources import GENERATED_ID, Batch, Held, number_equal, read_files, read_sql, with_ids
+from ..data.sources import GENERATED_ID, Batch, HeldRows, number_equal, read_files, read_sql, with_ids
 from ..errors import ProjectError
 from ..integrations import git
 from ..owner.package import own_code
@@ -50,10 +50,10 @@ class Adopted:
     warnings: list[str]
 
     def __str__(self) -> str:
-        found = self.inferred
-        classes = f" of {len(found.classes)} classes" if found.classes else ""
-        lines = [f"took {self.rows:,} rows: {found.task}{classes} from {len(found.roles)} features"]
-        lines += [f"  left out {name}: {reason}" for name, reason in found.left_out.items()]
+        inferred = self.inferred
+        classes = f" of {len(inferred.classes)} classes" if inferred.classes else ""
+        lines = [f"took {self.rows:,} rows: {inferred.task}{classes} from {len(inferred.roles)} features"]
+        lines += [f"  left out {name}: {reason}" for name, reason in inferred.left_out.items()]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
 
 
@@ -82,7 +82,7 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
         params = Params.model_validate(document)
     except ValidationError as error:
         raise ProjectError(f"{table}: {describe(error)}") from None
-    accepted = accept(Batch(rows, 0), params, contract, Held(None, lambda: pd.Index([], dtype="str")))
+    accepted = accept(Batch(rows, 0), params, contract, HeldRows(None, lambda: pd.Index([], dtype="str")))
     features = features_to_replace(accepted.drop(columns=target))
     replace_project(yaml, document, contract, accepted, time, features)
     warnings = warnings_of(rows, target, inferred, time)
@@ -262,17 +262,17 @@ def write_contract(contract: Contract) -> None:
 
 def settings_of(rule: Rule) -> dict[str, Any]:
     """What of a rule is not its default; whole bounds without a decimal point."""
-    found = rule.model_dump(exclude_defaults=True)
-    bounds = [name for name in ("min", "max") if name in found and found[name] % 1 == 0]
-    whole: dict[str, Any] = {name: int(found[name]) for name in bounds}
-    return {**found, **whole}
+    settings = rule.model_dump(exclude_defaults=True)
+    bounds = [name for name in ("min", "max") if name in settings and settings[name] % 1 == 0]
+    whole: dict[str, Any] = {name: int(settings[name]) for name in bounds}
+    return {**settings, **whole}
 
 
 def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str | None) -> list[str]:
     """What the user should know of the choices made."""
-    found = []
+    warnings = []
     if time is None:
-        found.append(
+        warnings.append(
             "without --time the holdout is drawn by a hash of the row's id: it does not show how the model does on "
             "the future, and fresh rows are told by their id alone"
         )
@@ -280,15 +280,15 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
         counts = rows[target].value_counts()
         rare = [f"{name} ({count})" for name, count in counts.items() if count < 10]
         if rare:
-            found.append(f"classes with very few rows: {', '.join(rare)}")
-    return found
+            warnings.append(f"classes with very few rows: {', '.join(rare)}")
+    return warnings
 
 
 def flow(content: dict[str, Any]) -> CommentedMap:
     """A mapping written on one line: { like: this }."""
-    found = CommentedMap(content)
-    found.fa.set_flow_style()
-    return found
+    mapping = CommentedMap(content)
+    mapping.fa.set_flow_style()
+    return mapping
 
 
 def settings_writer() -> YAML:

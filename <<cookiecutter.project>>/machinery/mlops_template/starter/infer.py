@@ -73,16 +73,16 @@ def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> 
 
 def kind_of(column: pd.Series) -> str:
     """The contract's type of a column, by its values."""
-    known = column.dropna()
+    present = column.dropna()
     if pd.api.types.is_bool_dtype(column):
         return "boolean"
     if pd.api.types.is_datetime64_any_dtype(column):
         return "datetime"
-    if pd.api.types.is_integer_dtype(column) or (pd.api.types.is_float_dtype(column) and (known % 1 == 0).all()):
-        return "integer" if len(known) else "number"
+    if pd.api.types.is_integer_dtype(column) or (pd.api.types.is_float_dtype(column) and (present % 1 == 0).all()):
+        return "integer" if len(present) else "number"
     if pd.api.types.is_numeric_dtype(column):
         return "number"
-    texts = with_gaps(known).dropna().astype("str")
+    texts = with_gaps(present).dropna().astype("str")
     if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
         return "boolean"
     return "string" if date_format(texts) is None else "datetime"
@@ -132,14 +132,14 @@ def rule_of(column: pd.Series, kind: str) -> Rule:
     A range is widened by its own length to both sides, but not below 0 where nothing negative was seen.
     """
     nullable = bool(column.isna().any())
-    known = column.dropna()
+    present = column.dropna()
     if kind == "integer" and pd.api.types.is_float_dtype(column):
         kind = "number"
     if kind == "datetime" and not pd.api.types.is_datetime64_any_dtype(column):
-        return Rule(type="datetime", nullable=nullable, format=date_format(known.astype("str")) or None)
-    if kind not in ("number", "integer") or known.empty:
+        return Rule(type="datetime", nullable=nullable, format=date_format(present.astype("str")) or None)
+    if kind not in ("number", "integer") or present.empty:
         return Rule.model_validate({"type": kind, "nullable": nullable})
-    low, high = float(known.min()), float(known.max())
+    low, high = float(present.min()), float(present.max())
     length = (high - low) or abs(high) or 1.0
     least = max(0.0, low - length) if low >= 0 else low - length
     return Rule.model_validate(
@@ -208,5 +208,5 @@ def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | N
     else:
         model, score, name, truth = DecisionTreeRegressor(max_leaf_nodes=256, random_state=0), "r2", "R²", target
     order = np.random.default_rng(0).permutation(len(values))
-    found = cross_val_score(model, values[order, None], truth.iloc[order], cv=5, scoring=score).mean()
-    return f"alone it predicts the target almost perfectly ({name} {found:.3f}): a leak?" if found > LEAK else None
+    quality = cross_val_score(model, values[order, None], truth.iloc[order], cv=5, scoring=score).mean()
+    return f"alone it predicts the target almost perfectly ({name} {quality:.3f}): a leak?" if quality > LEAK else None

@@ -68,8 +68,8 @@ class Scratch:
 
         Raises ProjectError when it ends otherwise than expected.
         """
-        told = f"uv run {load_project().name} {' '.join(arguments)}"
-        self.say(f"   $ {told}")
+        shown = f"uv run {load_project().name} {' '.join(arguments)}"
+        self.say(f"   $ {shown}")
         package = __name__.partition(".")[0]
         with subprocess.Popen(
             [sys.executable, "-m", f"{package}.cli", *arguments],
@@ -81,13 +81,13 @@ class Scratch:
             errors="replace",
         ) as process:
             try:
-                said = self.passed_on(process, table)
+                output = self.passed_on(process, table)
             except BaseException:
                 process.terminate()
                 raise
         if bool(process.returncode) != fails:
-            why = said[-1] if said and not fails else "it went through"
-            raise ProjectError(f"the demo ends here, `{told}` should have {'failed' if fails else 'worked'}: {why}")
+            why = output[-1] if output and not fails else "it went through"
+            raise ProjectError(f"the demo ends here, `{shown}` should have {'failed' if fails else 'worked'}: {why}")
 
     def passed_on(self, process: "subprocess.Popen[str]", table: bool) -> list[str]:
         """Say the lines of a command as they come, and return them all."""

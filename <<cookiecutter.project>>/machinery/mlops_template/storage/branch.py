@@ -148,8 +148,8 @@ def in_storage(*arguments: str, stdin: str = "") -> str:
 
 def commit() -> int:
     """Commit what DVC copied to `.storage`, never a removal or a change. Returns the number of files."""
-    found = in_storage("ls-files", "-z", "--others", "--exclude=*.tmp", "--", "files").split("\0")
-    new = [name for name in found if name and (STORAGE / name).stat().st_size <= LIMIT]
+    untracked = in_storage("ls-files", "-z", "--others", "--exclude=*.tmp", "--", "files").split("\0")
+    new = [name for name in untracked if name and (STORAGE / name).stat().st_size <= LIMIT]
     for names in portions(new):
         in_storage("add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul", stdin="\0".join(names))
         message = f"Add {len(names)} of the files named at {head() or 'the first commit'}"
@@ -179,11 +179,11 @@ def contents(revision: str = HERE) -> dict[str, str]:
 
 def fetch() -> bool:
     """Learn what the branch at origin holds, in a clone of a single branch too. False: origin has none."""
-    found = git("ls-remote", "--heads", "origin", HERE)
-    if not found:
+    listed = git("ls-remote", "--heads", "origin", HERE)
+    if not listed:
         git("update-ref", "-d", AT_ORIGIN)
         return False
-    if found.split()[0] != tip():
+    if listed.split()[0] != tip():
         transfer("fetch", "--no-tags", "origin", f"+{HERE}:{AT_ORIGIN}")
     return True
 

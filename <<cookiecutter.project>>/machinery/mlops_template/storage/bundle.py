@@ -107,17 +107,17 @@ def require(folder: Path, names: Iterable[str], belongs: Callable[[str], bool]) 
     """Raises ProjectError that names the first of these files that does not belong there."""
     for name in names:
         try:
-            known = not (folder / name).is_symlink() and belongs(name)
+            belonging = not (folder / name).is_symlink() and belongs(name)
         except (ProjectError, ValidationError):
-            known = False
-        if not known:
+            belonging = False
+        if not belonging:
             raise ProjectError(f"{folder / name} is not part of a result, or damaged: pack the result again")
 
 
 def listed(folder: Path) -> list[str]:
     """The files below a folder, by their names within; links are listed, and none is followed."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
-    return [path.relative_to(folder).as_posix() for path in found]
+    files = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
+    return [path.relative_to(folder).as_posix() for path in files]
 
 
 def is_sound(file: Path, name: str) -> bool:

@@ -98,37 +98,37 @@ def plan(keep: Keep, hours: float) -> Plan:
     )
 
 
-def compact(found: Plan) -> str:
+def compact(proposal: Plan) -> str:
     """Carry a plan out, or a new one of the same kind where somebody pushed meanwhile.
 
     Returns a line that says what was done. Raises ProjectError when origin refuses.
     """
     for _ in range(branch.TRIES):
-        if squash(found):
-            bring_back(found)
+        if squash(proposal):
+            bring_back(proposal)
             return (
-                f"dropped {storage.count(len(found.dropped))} ({megabytes(found.bytes_dropped)}); commit "
-                f"{found.commit[:7]} of this clone holds them until git clears it up, after a month or so"
+                f"dropped {storage.count(len(proposal.dropped))} ({megabytes(proposal.bytes_dropped)}); commit "
+                f"{proposal.commit[:7]} of this clone holds them until git clears it up, after a month or so"
             )
-        found = plan(found.keep, found.hours)
+        proposal = plan(proposal.keep, proposal.hours)
     raise ProjectError(f"{branch.TRIES} times somebody pushed meanwhile: nothing was dropped, try again later")
 
 
-def squash(found: Plan) -> bool:
+def squash(proposal: Plan) -> bool:
     """Put the plan's commits in place of the branch, first at origin. False where the branch is another by now."""
     with branch.alone():
         branch.ensure()
-        if git("rev-parse", branch.HERE) != found.commit:
+        if git("rev-parse", branch.HERE) != proposal.commit:
             return False
-        commit = squashed(found)
+        commit = squashed(proposal)
         if has_origin():
-            lease = f"--force-with-lease={branch.HERE}:{found.commit}"
+            lease = f"--force-with-lease={branch.HERE}:{proposal.commit}"
             know_what_origin_has()
             try:
                 transfer("push", "--no-verify", lease, "origin", f"{commit}:{branch.HERE}")
             except GitError as error:
                 branch.fetch()
-                if branch.tip() != found.commit:
+                if branch.tip() != proposal.commit:
                     return False
                 raise ProjectError(
                     f"nothing was dropped, for origin refused: {error}. A rule for branches there may forbid it: "
@@ -146,23 +146,23 @@ def know_what_origin_has() -> None:
     git_or_none("multi-pack-index", "write", "--bitmap", "--no-progress")
 
 
-def squashed(found: Plan) -> str:
+def squashed(proposal: Plan) -> str:
     """The commits that come in place of the branch: one of the old files, and one of the recent ones if any."""
     first, now = branch.first_commit(), branch.author()
     who = now.rsplit(" ", 2)[0]
-    message = f"Keep {len(found.old)} files that are still needed"
-    commit = branch.write_commit(tree_with(found.old, first), [first], f"{who} {found.as_of} +0000", message)
-    if found.recent:
-        tree = tree_with(found.recent, commit)
-        commit = branch.write_commit(tree, [commit], now, f"Keep {len(found.recent)} recent files")
+    message = f"Keep {len(proposal.old)} files that are still needed"
+    commit = branch.write_commit(tree_with(proposal.old, first), [first], f"{who} {proposal.as_of} +0000", message)
+    if proposal.recent:
+        tree = tree_with(proposal.recent, commit)
+        commit = branch.write_commit(tree, [commit], now, f"Keep {len(proposal.recent)} recent files")
     return commit
 
 
-def bring_back(found: Plan) -> None:
+def bring_back(proposal: Plan) -> None:
     """Add again what was dropped and is named by a branch that came to origin in the meantime."""
     with branch.alone():
-        needed = needed_keys(found.keep, {**branch.contents(), **found.dropped})
-        again = {name: blob for name, blob in found.dropped.items() if name in needed}
+        needed = needed_keys(proposal.keep, {**branch.contents(), **proposal.dropped})
+        again = {name: blob for name, blob in proposal.dropped.items() if name in needed}
         if again:
             tree, message = tree_with(again, branch.HERE), f"Bring {len(again)} files back"
             commit = branch.write_commit(tree, [git("rev-parse", branch.HERE)], branch.author(), message)
@@ -188,24 +188,24 @@ def needed_keys(keep: Keep, kept: Mapping[str, str]) -> set[str]:
 
 def champion_commits() -> set[str]:
     """The commits by which champions came to main, here and at origin, and those that trained them."""
-    found = set()
+    commits = set()
     for main in ("refs/heads/main", f"{ORIGINS}/heads/main"):
         for champion in champions(main) if git_or_none("rev-parse", "--verify", "--quiet", main) else []:
             trained = commit_of_result(champion.digest, champion.commit) if champion.commit else None
-            found |= {commit for commit in (champion.commit, trained) if commit}
-    return found
+            commits |= {commit for commit in (champion.commit, trained) if commit}
+    return commits
 
 
 def times_added(commit: str) -> dict[str, int]:
     """When each file came to the storage branch, in seconds."""
-    found, when = {}, 0
+    added, when = {}, 0
     log = git("log", "--format=time %ct", "--name-only", "--diff-filter=A", "--no-renames", commit)
     for line in log.splitlines():
         if line.startswith("time "):
             when = int(line.removeprefix("time "))
         elif line:
-            found[line] = when
-    return found
+            added[line] = when
+    return added
 
 
 def megabytes(size: int) -> str:

@@ -42,9 +42,9 @@ def key(digest: str) -> str:
 
 def complete(keys: Iterable[str], kept: Mapping[str, str]) -> set[str]:
     """The same files, and what those among them name that list a directory, as their `kept` blobs say."""
-    found = set(keys)
-    return found | {
-        key(digest) for digest in digests(kept[name] for name in found if name in kept and name.endswith(".dir"))
+    named = set(keys)
+    return named | {
+        key(digest) for digest in digests(kept[name] for name in named if name in kept and name.endswith(".dir"))
     }
 
 

@@ -55,13 +55,13 @@ def push(*commits: str) -> str:
 def unshared(commits: tuple[str, ...]) -> list[str]:
     """The digests that commits not at origin name, as far as the cache holds them and the storage takes them."""
     revisions = [*commits, *(["HEAD"] if head() else [])]
-    found, cache = [], dvc.cache()
+    digests, cache = [], dvc.cache()
     for digest in sorted(named_in_history(*revisions, "--not", "--remotes=origin")) if revisions else []:
         output = dvc.Versioned(Path(), digest)
         files = [cache / file.key for file in (output, *dvc.files_of(output, [cache]))]
         if all(file.is_file() and file.stat().st_size <= branch.LIMIT for file in files):
-            found += ["".join(file.parts[-2:]) for file in files]
-    return found
+            digests += ["".join(file.parts[-2:]) for file in files]
+    return digests
 
 
 def pull(*paths: Path) -> str:
@@ -142,14 +142,14 @@ def require_branch() -> None:
     """Raises ProjectError when origin cannot be asked, or has no storage branch."""
     name = load_project().name
     try:
-        found = branch.fetch()
+        exists = branch.fetch()
     except GitError as error:
         raise ProjectError(
             f"origin could not be asked for the branch {branch.BRANCH}: {error}. `git ls-remote origin` shows the "
             "same: "
             "fix the network or your access to it (in a GitHub job: `contents: read`, and `gh auth setup-git`)"
         ) from error
-    if not found:
+    if not exists:
         here = branch.commit_of(branch.HERE) is not None
         who = "" if here else "whoever set the project up has it: "
         where = " here" if here else " there"

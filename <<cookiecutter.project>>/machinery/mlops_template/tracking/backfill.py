@@ -28,12 +28,12 @@ class History:
     shallow: bool
 
     def __str__(self) -> str:
-        told = f"{self.added} of {self.results} results of main logged, {self.champions} champions registered"
+        line = f"{self.added} of {self.results} results of main logged, {self.champions} champions registered"
         if self.without_model:
-            told += f"; {self.without_model} without their model, which is not in the storage"
+            line += f"; {self.without_model} without their model, which is not in the storage"
         if self.shallow:
-            told += "; this clone is shallow: `git fetch --unshallow` brings the rest of the history"
-        return told
+            line += "; this clone is shallow: `git fetch --unshallow` brings the rest of the history"
+        return line
 
 
 def log_history(store: Store) -> History:
@@ -51,7 +51,7 @@ def log_history(store: Store) -> History:
     return History(
         results=len(results),
         added=added,
-        champions=sum(found.new for found in registered),
+        champions=sum(one.new for one in registered),
         without_model=without_model,
         shallow=git.git_or_none("rev-parse", "--is-shallow-repository") == "true",
     )
@@ -59,12 +59,12 @@ def log_history(store: Store) -> History:
 
 def results_of(revision: str) -> dict[str, str]:
     """The digest of each `dvc.lock` that a branch has had, with the commit that brought it, oldest first."""
-    found: dict[str, str] = {}
+    by_lock: dict[str, str] = {}
     for commit in commits_of(paths.LOCK, revision):
         lock = lock_digest(commit)
         if lock and output_digest(paths.CHALLENGER, commit):
-            found.setdefault(lock, commit)
-    return found
+            by_lock.setdefault(lock, commit)
+    return by_lock
 
 
 def complete_results(store: Store) -> set[str]:

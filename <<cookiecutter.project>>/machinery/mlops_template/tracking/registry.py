@@ -33,31 +33,31 @@ def register_champion(store: Store) -> Registered | None:
     None when there is no champion. Where the store does not hold its model, `track --history` brings it. On a
     server the aliases mean what production runs: there only a deployment moves them.
     """
-    known = champions()
-    if not known:
+    promoted = champions()
+    if not promoted:
         return None
     held = versions(store)
     newest = int(held[-1].version) if held else 1
-    found = register(store, known[-1], held, after=newest - 1)
-    if found.version and store.embedded:
-        before = [int(version.version) for version in held if int(version.version) < found.version]
-        move_aliases(store, found.version, current_alias(store, before, found.version))
-    return found
+    registered = register(store, promoted[-1], held, after=newest - 1)
+    if registered.version and store.embedded:
+        before = [int(version.version) for version in held if int(version.version) < registered.version]
+        move_aliases(store, registered.version, current_alias(store, before, registered.version))
+    return registered
 
 
-def register_history(store: Store, known: list[Champion]) -> list[Registered]:
+def register_history(store: Store, promoted: list[Champion]) -> list[Registered]:
     """Register the champions that are missing, in their order; the embedded store's aliases move to the last two."""
-    held, after, found = versions(store), 0, []
-    for champion in known:
+    held, after, all_registered = versions(store), 0, []
+    for champion in promoted:
         registered = register(store, champion, held, after)
-        found.append(registered)
+        all_registered.append(registered)
         after = registered.version or after
         if registered.new:
             held = versions(store)
-    numbers = [registered.version for registered in found if registered.version]
+    numbers = [registered.version for registered in all_registered if registered.version]
     if numbers and store.embedded:
         move_aliases(store, numbers[-1], numbers[-2] if len(numbers) > 1 else None)
-    return found
+    return all_registered
 
 
 def register(store: Store, champion: Champion, held: list["ModelVersion"], after: int) -> Registered:
@@ -103,25 +103,25 @@ def origin(champion: Champion) -> dict[str, str]:
 
 def run_of_model(store: Store, digest: str) -> "Run | None":
     """The newest finished run that holds the model of a digest."""
-    found = store.client.search_runs(
+    runs = store.client.search_runs(
         [store.experiment],
         f"tags.`{paths.CHALLENGER.as_posix()}` = '{digest}' and tags.model LIKE 'models:/%' "
         "and attributes.status = 'FINISHED'",
         max_results=1,
     )
-    return found[0] if found else None
+    return runs[0] if runs else None
 
 
 def versions(store: Store) -> list["ModelVersion"]:
     """All registered versions with their tags, oldest first."""
-    found: list[ModelVersion] = []
+    listed: list[ModelVersion] = []
     token = None
     while True:
         page = store.client.search_model_versions(f"name = '{store.project}'", page_token=token)
-        found += page
+        listed += page
         token = page.token
         if not token:
-            return sorted(found, key=lambda version: int(version.version))
+            return sorted(listed, key=lambda version: int(version.version))
 
 
 def current_alias(store: Store, before: list[int], champion: int) -> int | None:

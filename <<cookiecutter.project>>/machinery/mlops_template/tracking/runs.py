@@ -32,7 +32,7 @@ MAX_PARAMS = 100
 
 
 @dataclass(frozen=True)
-class Result:
+class PipelineResult:
     """A result of the pipeline: its files lie below `root`, its model in `model` (None: not to be had)."""
 
     root: Path
@@ -64,14 +64,14 @@ class Result:
         return self.digests[paths.CHALLENGER.as_posix()]
 
 
-def result_of_working_tree() -> Result:
+def result_of_working_tree() -> PipelineResult:
     """The result that lies in the working tree. Raises ProjectError where there is none."""
     lock, digests = lock_digest(), pipeline_digests()
     if lock is None or paths.CHALLENGER.as_posix() not in digests or not paths.METRICS.is_file():
         raise ProjectError("there is no result to track yet: `run` makes one")
     commit = commit_of_working_tree()
     model = paths.CHALLENGER if paths.CHALLENGER.is_dir() else None
-    return Result(
+    return PipelineResult(
         root=Path(),
         model=model,
         lock=lock,
@@ -84,10 +84,10 @@ def result_of_working_tree() -> Result:
     )
 
 
-def result_of_commit(commit: str, lock: str, root: Path, model: Path | None) -> Result:
+def result_of_commit(commit: str, lock: str, root: Path, model: Path | None) -> PipelineResult:
     """The result that main has had since a commit, its files written below `root`."""
     extract(commit, root)
-    return Result(
+    return PipelineResult(
         root=root,
         model=model,
         lock=lock,
@@ -100,7 +100,7 @@ def result_of_commit(commit: str, lock: str, root: Path, model: Path | None) -> 
     )
 
 
-def log_result(store: Store, result: Result) -> tuple["Run", bool]:
+def log_result(store: Store, result: PipelineResult) -> tuple["Run", bool]:
     """The finished run of a result, and whether it had to be made; one that was interrupted is made again."""
     finished = None
     for run in store.client.search_runs([store.experiment], f"tags.`dvc.lock` = '{result.lock}'"):
@@ -114,7 +114,7 @@ def log_result(store: Store, result: Result) -> tuple["Run", bool]:
     return finished, False
 
 
-def correct(store: Store, result: Result, run: "Run") -> None:
+def correct(store: Store, result: PipelineResult, run: "Run") -> None:
     """Tell a run what was not known when it was logged: the commit of its result, the model."""
     tags, run_id = run.data.tags, run.info.run_id
     if tags.get("git.dirty") == "true" and not result.dirty:
@@ -124,7 +124,7 @@ def correct(store: Store, result: Result, run: "Run") -> None:
         store.client.set_tag(run_id, "model", log_model(store, run_id, result.model, result.challenger))
 
 
-def create_run(store: Store, result: Result) -> "Run":
+def create_run(store: Store, result: PipelineResult) -> "Run":
     """Log everything. The run counts as logged only when it is finished."""
     client, name = store.client, f"{estimator(result)} {result.challenger[:8]}".strip()
     tags = {**origin(result), **identity(store, result)}
@@ -143,18 +143,18 @@ def create_run(store: Store, result: Result) -> "Run":
     return client.get_run(run_id)
 
 
-def estimator(result: Result) -> str:
+def estimator(result: PipelineResult) -> str:
     """The class of the estimator, empty where it is not known."""
     return str(result.card.get("estimator", "")).rpartition(".")[2]
 
 
-def origin(result: Result) -> dict[str, str]:
+def origin(result: PipelineResult) -> dict[str, str]:
     """Tags that name the commit: dirty as long as no commit holds the result."""
     commit = result.commit or "none"
     return {"git.commit": commit, "git.dirty": str(result.dirty).lower(), "mlflow.source.git.commit": commit}
 
 
-def identity(store: Store, result: Result) -> dict[str, str]:
+def identity(store: Store, result: PipelineResult) -> dict[str, str]:
     """Tags that name what went in and what came out."""
     params = (result.root / paths.PARAMS).read_text(encoding="utf-8")
     return {
@@ -173,7 +173,7 @@ def current_branch() -> str:
     return git.branch() or os.environ.get("GITHUB_HEAD_REF") or os.environ.get("GITHUB_REF_NAME", "")
 
 
-def log_figures(store: Store, run_id: str, result: Result) -> None:
+def log_figures(store: Store, run_id: str, result: PipelineResult) -> None:
     """The parameters, and the metrics with the ends of their intervals, the baseline's beside them."""
     from mlflow.entities import Metric, Param
 
@@ -201,7 +201,7 @@ def flat(content: Any, name: str = "") -> dict[str, Any]:
     return dict(chain.from_iterable(part.items() for part in parts))
 
 
-def log_inputs(store: Store, run_id: str, result: Result) -> None:
+def log_inputs(store: Store, run_id: str, result: PipelineResult) -> None:
     """The rows that were trained on and those held out, known by the digests that DVC gives them."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -227,7 +227,7 @@ def log_inputs(store: Store, run_id: str, result: Result) -> None:
     store.client.log_inputs(run_id, inputs)
 
 
-def log_candidates(store: Store, run_id: str, result: Result) -> None:
+def log_candidates(store: Store, run_id: str, result: PipelineResult) -> None:
     """The settings that were compared by cross-validation, as child runs with the score of each fold."""
     from mlflow.entities import Metric, Param
 
@@ -254,7 +254,7 @@ def log_promotion(store: Store, run_id: str) -> None:
             store.client.log_artifact(run_id, str(file), paths.REPORTS.as_posix())
 
 
-def log_reports(store: Store, run_id: str, result: Result) -> None:
+def log_reports(store: Store, run_id: str, result: PipelineResult) -> None:
     """Everything of `reports/` but what is large: plots, slices, the comparison, the model card."""
     folder = result.root / paths.REPORTS
     for file in sorted(folder.rglob("*")):

@@ -72,17 +72,17 @@ def connect(uri: str, project: str, embedded: bool = False) -> Store:
 
     client = MlflowClient(uri)
     with environment(PROBE if uri.startswith("http") else {}):
-        found = client.get_experiment_by_name(project)
-    if found is None:
+        existing = client.get_experiment_by_name(project)
+    if existing is None:
         artifacts = paths.TRACKING_ARTIFACTS.resolve().as_uri() if embedded else None
         experiment = client.create_experiment(project, artifact_location=artifacts)
-    elif found.lifecycle_stage == "deleted":
+    elif existing.lifecycle_stage == "deleted":
         raise ProjectError(
             f"the MLflow experiment {project} was deleted: bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}`"
+            f"`mlflow experiments restore --experiment-id {existing.experiment_id}`"
         )
     else:
-        experiment = found.experiment_id
+        experiment = existing.experiment_id
     return Store(client, uri, experiment, project, embedded)
 
 
@@ -99,9 +99,9 @@ def explained(uri: str) -> Iterator[None]:
         place = urlsplit(uri).netloc
         host = place.rpartition("@")[2]  # without a password, also where the error repeats it
         shown = f"{scheme}://{host}" if rest else uri
-        found = " ".join(str(error).replace(place or uri, host or uri).split())
+        reason = " ".join(str(error).replace(place or uri, host or uri).split())
         raise TrackingUnavailable(
-            f"MLflow at {shown} did not answer or refused ({found[:200]}): see that it runs and that "
+            f"MLflow at {shown} did not answer or refused ({reason[:200]}): see that it runs and that "
             "MLFLOW_TRACKING_URI names it"
         ) from None
 

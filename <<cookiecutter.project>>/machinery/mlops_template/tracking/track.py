@@ -28,8 +28,8 @@ class Tracked:
     version: int | None
 
     def __str__(self) -> str:
-        told = f"MLflow run {self.run[:8]} {'written' if self.new else 'was there already'} ({self.store})"
-        return told if self.version is None else f"{told}, champion is version {self.version}"
+        line = f"MLflow run {self.run[:8]} {'written' if self.new else 'was there already'} ({self.store})"
+        return line if self.version is None else f"{line}, champion is version {self.version}"
 
 
 def track(history: bool = False) -> Tracked | History:
@@ -41,9 +41,9 @@ def track(history: bool = False) -> Tracked | History:
     result = None if history else result_of_working_tree()
     with open_store() as store:
         if result is None:
-            found = log_history(store)
+            logged = log_history(store)
             register_champion(store)
-            return found
+            return logged
         run, new = log_result(store, result)
         champion = register_champion(store)
         if champion and champion.new and champion.champion.digest == result.challenger:

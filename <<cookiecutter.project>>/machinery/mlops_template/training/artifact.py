@@ -198,13 +198,13 @@ def training_rows(directory: Path) -> NDArray[np.uint64]:
 
 def versions(estimator: str) -> dict[str, str]:
     """The versions of what determines the model's bytes: Python and the libraries, the estimator's own included."""
-    found = {"python": ".".join(map(str, sys.version_info[:2]))}
+    installed = {"python": ".".join(map(str, sys.version_info[:2]))}
     for library in sorted({"scikit-learn", "numpy", "scipy", "pandas", "joblib", estimator.partition(".")[0]}):
         try:
-            found[library] = version(library)
+            installed[library] = version(library)
         except PackageNotFoundError:
             continue  # the module's name is not its library's, as with sklearn
-    return found
+    return installed
 
 
 def window(times: pd.Series | None) -> dict[str, str | None]:

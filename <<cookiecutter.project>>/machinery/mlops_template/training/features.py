@@ -42,7 +42,7 @@ def describe_inputs(rows: pd.DataFrame, train: pd.DataFrame, code: ModelCode, co
 def sources_of(derived: list[str], rows: pd.DataFrame, code: ModelCode) -> list[str]:
     """The columns without which the derived ones cannot be computed from these rows, or come out otherwise."""
     whole = code.add_features(rows)[derived]
-    found = []
+    sources = []
     for name in rows:
         try:
             without = code.add_features(rows.drop(columns=name))
@@ -50,8 +50,8 @@ def sources_of(derived: list[str], rows: pd.DataFrame, code: ModelCode) -> list[
         except ProjectError:
             same = False
         if not same:
-            found.append(str(name))
-    return found
+            sources.append(str(name))
+    return sources
 
 
 def evenly(rows: int, count: int) -> NDArray[np.int64]:

@@ -121,8 +121,10 @@ class Metric:
         if self.whole:
             return self.whole(scored)
         if self.exact:
-            classes = [(truth, answer) for truth, answer in scored.one_against_rest() if 0 < truth.sum() < len(truth)]
-            values = [float(self.exact(truth, answer)) for truth, answer in classes]
+            classes = [
+                (truth, probability) for truth, probability in scored.one_against_rest() if 0 < truth.sum() < len(truth)
+            ]
+            values = [float(self.exact(truth, probability)) for truth, probability in classes]
             return float(np.mean(values)) if values else float("nan")
         with np.errstate(divide="ignore", invalid="ignore"):
             return float(self.of(self.statistics(scored, np.zeros(len(scored.truth), dtype="int64"), 1))[0])
@@ -154,9 +156,9 @@ def mean_of(per_row: Callable[[Scored], Array]) -> tuple[Callable[..., Array], C
 def ranks(scored: Scored, block: Array, blocks: int) -> Array:
     """For each class against the rest, its rows and the others in each bin of rising score."""
     parts = []
-    for truth, answer in scored.one_against_rest():
-        edges = np.unique(np.quantile(answer, np.linspace(0, 1, RANK_BINS + 1)[1:-1]))
-        where = block * RANK_BINS + np.searchsorted(edges, answer, side="left")
+    for truth, probability in scored.one_against_rest():
+        edges = np.unique(np.quantile(probability, np.linspace(0, 1, RANK_BINS + 1)[1:-1]))
+        where = block * RANK_BINS + np.searchsorted(edges, probability, side="left")
         for rows in (truth, ~truth):
             counts = np.bincount(where, weights=rows.astype("float64"), minlength=blocks * RANK_BINS)
             parts.append(counts.reshape(blocks, RANK_BINS))
@@ -207,7 +209,7 @@ def log_loss(scored: Scored) -> Array:
 
 def squared_distance(scored: Scored) -> Array:
     """Brier score of a row: squared distance of the probabilities from what happened."""
-    return np.asarray(sum((answer - truth) ** 2 for truth, answer in scored.one_against_rest()))
+    return np.asarray(sum((probability - truth) ** 2 for truth, probability in scored.one_against_rest()))
 
 
 def confusion(scored: Scored, block: Array, blocks: int) -> Array:
@@ -368,16 +370,16 @@ def metrics_for(scored: Scored, code: ModelCode | None = None) -> dict[str, Metr
 
 def metric_named(name: str, scored: Scored, code: ModelCode | None = None, setting: str = "gates.primary") -> Metric:
     """The metric of that name. Raises ProjectError, which names the setting, when these rows do not define it."""
-    known = metrics_for(scored, code)
-    if name not in known:
-        raise ProjectError(f"{setting}: {name!r} is not defined for this target; choose one of {', '.join(known)}")
-    return known[name]
+    defined = metrics_for(scored, code)
+    if name not in defined:
+        raise ProjectError(f"{setting}: {name!r} is not defined for this target; choose one of {', '.join(defined)}")
+    return defined[name]
 
 
 def higher_is_better(name: str) -> bool:
     """Whether more of a metric is better; True for one that there is no more."""
-    known = CLASSIFICATION | REGRESSION | own_metrics()
-    return known[name].higher_is_better if name in known else True
+    defined = CLASSIFICATION | REGRESSION | own_metrics()
+    return defined[name].higher_is_better if name in defined else True
 
 
 def number(value: float) -> float | None:

@@ -33,7 +33,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Result:
+class SearchResult:
     """A setting with its score on each fold (None: undefined there), their mean, and whether it won."""
 
     setting: Setting
@@ -126,7 +126,9 @@ def score(
     return metric.value(scored) if metric.higher_is_better else -metric.value(scored)
 
 
-def search(train: pd.DataFrame, params: Params, code: ModelCode, judge: ModelCode, alone: bool = False) -> list[Result]:
+def search(
+    train: pd.DataFrame, params: Params, code: ModelCode, judge: ModelCode, alone: bool = False
+) -> list[SearchResult]:
     """Every setting with its scores, in the order given; one of them is chosen: the best mean, the first of equals.
 
     `train` has the derived columns, too; `judge` has the owner's metrics.
@@ -136,21 +138,21 @@ def search(train: pd.DataFrame, params: Params, code: ModelCode, judge: ModelCod
     """
     settings = settings_of(params.model.candidates, params.model.search.n_iter, params.model.seed)
     if len(settings) == 1:
-        return [Result(settings[0], [], None, True)]
+        return [SearchResult(settings[0], [], None, True)]
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
     if alone:
-        found = [score(setting, fold, train, params, code, judge) for setting, fold in cells]
+        fold_scores = [score(setting, fold, train, params, code, judge) for setting, fold in cells]
     else:
         with cluster():
             run = joblib.Parallel(n_jobs=-1, return_as="generator")
             scored = run(joblib.delayed(score)(setting, fold, train, params, code, judge) for setting, fold in cells)
-            found = list(progress(scored, len(cells), "searching"))
-    scores = np.array(found).reshape(len(settings), len(folds))
+            fold_scores = list(progress(scored, len(cells), "searching"))
+    scores = np.array(fold_scores).reshape(len(settings), len(folds))
     means = [mean_of_defined(list(row)).item() for row in scores]
     best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
     return [
-        Result(setting, [number(score) for score in row], number(mean), index == best)
+        SearchResult(setting, [number(score) for score in row], number(mean), index == best)
         for index, (setting, row, mean) in enumerate(zip(settings, scores, means, strict=True))
     ]
 

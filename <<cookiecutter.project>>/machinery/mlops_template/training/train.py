@@ -19,7 +19,7 @@ from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, wind
 from .features import describe_inputs, evenly, with_features
 from .metrics import metrics_code
 from .pipeline import build, labels, training_code
-from .search import Result, Setting, search
+from .search import SearchResult, Setting, search
 from .threshold import threshold_of
 
 QUANTILES = np.linspace(0, 1, 21)
@@ -41,11 +41,11 @@ def main() -> None:
     results = search(train, params, code, judge)
     chosen = next(result for result in results if result.chosen).setting
     threshold = threshold_of(chosen, train, params, code, judge)
-    known = describe(train, results, params) | inputs | {"threshold": threshold}
+    description = describe(train, results, params) | inputs | {"threshold": threshold}
     ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
     del train
     pipeline = fit(chosen, ready, target, params, code)
-    card = {**known, **describe_classes(pipeline, params)}
+    card = {**description, **describe_classes(pipeline, params)}
     save_model(paths.CHALLENGER, Model(pipeline, card, code), golden, trained_on)
     print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
 
@@ -69,7 +69,7 @@ def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Par
             raise ProjectError(f"model.candidates: {setting.estimator} with {setting.params}: {reason}") from None
 
 
-def describe(train: pd.DataFrame, results: list[Result], params: Params) -> dict[str, Any]:
+def describe(train: pd.DataFrame, results: list[SearchResult], params: Params) -> dict[str, Any]:
     """The card of the model, as far as its inputs tell: what it is, what it was trained on, how that looked."""
     columns = params.columns
     chosen = next(result for result in results if result.chosen).setting
@@ -122,8 +122,8 @@ def profile(column: pd.Series) -> dict[str, Any]:
     """How a column is distributed: the share missing, with 21 quantiles or the shares of the commonest values."""
     missing = round(float(column.isna().mean()), 9)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        known = column.dropna().to_numpy("float64")
-        quantiles = [float(value) for value in np.quantile(known, QUANTILES)] if len(known) else []
+        present = column.dropna().to_numpy("float64")
+        quantiles = [float(value) for value in np.quantile(present, QUANTILES)] if len(present) else []
         return {"missing": missing, "quantiles": quantiles}
     if pd.api.types.is_datetime64_any_dtype(column):
         quantiles_of_time = column.dropna().quantile(QUANTILES.tolist()) if missing < 1 else []

@@ -43,27 +43,27 @@ class Template:
         Raises ProjectError where there is none of that name.
         """
         if wanted:
-            found = self.commit(f"refs/tags/v{wanted}") or self.commit(f"refs/tags/{wanted}") or self.commit(wanted)
-            if found is None:
-                known = ", ".join(self.tags()[:5]) or "no release"
-                raise ProjectError(f"the template has no version {wanted}: it has {known}")
-            return found
+            chosen = self.commit(f"refs/tags/v{wanted}") or self.commit(f"refs/tags/{wanted}") or self.commit(wanted)
+            if chosen is None:
+                releases = ", ".join(self.tags()[:5]) or "no release"
+                raise ProjectError(f"the template has no version {wanted}: it has {releases}")
+            return chosen
         tags = [] if local else self.tags()
-        found = self.commit(tags[0] if tags else "HEAD")
-        if found is None:
+        chosen = self.commit(tags[0] if tags else "HEAD")
+        if chosen is None:
             raise ProjectError(f"{self.address} has no commit: name the template with --template")
-        return found
+        return chosen
 
     def old(self, record: Record) -> str:
         """The commit that the project was made from. Raises ProjectError where the template does not have it."""
-        found = record.commit and self.commit(record.commit)
-        found = found or self.commit(f"refs/tags/v{record.version}")
-        if not found:
+        commit = record.commit and self.commit(record.commit)
+        commit = commit or self.commit(f"refs/tags/v{record.version}")
+        if not commit:
             raise ProjectError(
                 f"{self.address} has neither commit {str(record.commit)[:8]} nor a tag v{record.version}, which the "
                 "project was made from: name the repository that has them with --template"
             )
-        return str(found)
+        return str(commit)
 
     def file(self, commit: str, name: str) -> str | None:
         """The text of a file of the template at a commit, None where it is not there."""
@@ -79,8 +79,8 @@ class Template:
         listed = git("ls-tree", "-z", "--name-only", commit, cwd=self.directory).split("\0")
         folder = next((name for name in listed if "cookiecutter." in name and not name.endswith(".json")), "")
         text = self.file(commit, f"{folder}/machinery/pyproject.toml") or ""
-        found = re.search(r'^version = "(.*)"$', text, re.MULTILINE)
-        return found[1] if found else commit[:8]
+        declared = re.search(r'^version = "(.*)"$', text, re.MULTILINE)
+        return declared[1] if declared else commit[:8]
 
     def render(self, commit: str, given: Answers) -> str:
         """Render a version with these answers, and bring it here: the commit, in this repository, that holds all of it.
@@ -93,8 +93,8 @@ class Template:
             git("-c", "advice.detachedHead=false", "checkout", "--quiet", commit, cwd=source)
             config = Path(scratch, "config.yaml")
             config.write_text(f"cookiecutters_dir: '{scratch}/c'\nreplay_dir: '{scratch}/r'\n", encoding="utf-8")
-            known = self.questions(commit)
-            context = [f"{name}={value}" for name, value in given.items() if name in known]
+            asked = self.questions(commit)
+            context = [f"{name}={value}" for name, value in given.items() if name in asked]
             options = ["--no-input", "--output-dir", str(out), "--config-file", str(config)]
             run_renderer([str(source), *options, "setup=no", *context], self.version(commit))
             (project,) = out.iterdir()
