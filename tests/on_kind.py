@@ -84,7 +84,7 @@ def test_it_is_rolled_out_broken_and_undone(deployed: Path, context: str) -> Non
     """As in the workflow: built, tried, published, rolled out, verified. What crashes and what is slow is undone."""
     publish(deployed)
     said = cli(deployed, "deploy", "rollout", "staging")
-    assert "staging: " in said and "answers as champion 1" in said
+    assert "staging: " in said and "predicts as champion 1" in said
     good = image(context)
     assert good.startswith(f"{REGISTRY}/my-org/flights@sha256:")
 
@@ -102,7 +102,7 @@ def test_it_is_rolled_out_broken_and_undone(deployed: Path, context: str) -> Non
         failed = cli(deployed, "deploy", "rollout", "staging", check=False)
         assert "staging: champion 1 failed: " in failed, failed
         assert "champion 1 is back: " in failed, failed
-        assert "answers as champion 1" in failed, failed
+        assert "predicts as champion 1" in failed, failed
         assert image(context) == good, kind
     service.write_text(honest, encoding="utf-8")
 

@@ -33,7 +33,7 @@ def test_a_real_table_becomes_the_project(name: str, metric: str, features: int,
     assert f"from {features} features" in cli(project_copy, "adopt", "table.csv", "--target", "target")
 
     said = cli(project_copy, "run")
-    assert "the champion answers another question" in said
+    assert "the champion predicts another target" in said
     assert f"  {metric} " in said.split("verdict: promote")[1]
     assert "in place of" in cli(project_copy, "promote")
     commit(project_copy, f"Another question: {name}")

@@ -99,7 +99,7 @@ def test_a_dask_cluster_gives_the_same_answers(project_copy: Path) -> None:
         done = uv_run(project_copy, "python", "-c", DONE.format(address=address))
 
     here, there = (project_copy / name for name in ("here.csv", "there.csv"))
-    assert "rows answered by" in said
+    assert "rows predicted by" in said
     assert len(here.read_text(encoding="utf-8").splitlines()) > 10_000
     assert here.read_bytes() == there.read_bytes()
     assert done.count("answers_to") == 2

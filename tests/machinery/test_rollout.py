@@ -131,7 +131,7 @@ def made_world(patch: pytest.MonkeyPatch, running: Callable[[], str | None], tar
             raise world.fault
         if str(RUNS[image].number) != version:
             raise ProjectError("another champion answers")
-        return f"{url} answers as champion {version}"
+        return f"{url} predicts as champion {version}"
 
     def asked(params: Params, name: str) -> dict[str, Any] | None:
         image = running()
@@ -146,7 +146,7 @@ def made_world(patch: pytest.MonkeyPatch, running: Callable[[], str | None], tar
 
 def test_a_champion_is_rolled_out_and_verified(world: World, engine: Engine) -> None:
     said = rollout.rollout(world.params, "staging", "2", NEW)
-    assert said == "staging: http://host answers as champion 2"
+    assert said == "staging: http://host predicts as champion 2"
     (deployed,) = [call for call in engine.calls if "stack" in call]
     options = ["--compose-file", "deploy/swarm/stack.yaml", "--with-registry-auth", "--prune"]
     options += ["--resolve-image", "changed"]
@@ -160,7 +160,7 @@ def test_one_that_answers_wrongly_is_taken_back_and_the_old_one_verified(world: 
         rollout.rollout(world.params, "staging", "2", NEW)
     assert str(failed.value) == (
         "staging: champion 2 failed: 3 of 10 rows are answered otherwise. "
-        "champion 1 is back: http://host answers as champion 1"
+        "champion 1 is back: http://host predicts as champion 1"
     )
     assert Swarm("staging", "ssh://me@host", 80).running() == OLD
     assert world.asked == [("http://host", "2"), ("http://host", "1")]
@@ -185,7 +185,7 @@ def test_a_gateway_that_the_engine_took_back_is_a_failure(world: World, engine: 
     """One that was taken back long ago is none."""
     ago = {"StartedAt": "ago", "State": "rollback_completed"}
     engine.set(gateway=[ago, ago])
-    assert "answers as champion 2" in rollout.rollout(world.params, "staging", "2", NEW)
+    assert "predicts as champion 2" in rollout.rollout(world.params, "staging", "2", NEW)
     now = {"StartedAt": "now", "State": "rollback_completed", "Message": "no port"}
     engine.set(image=OLD, gateway=[{}, now], calls=[])
     with pytest.raises(ProjectError, match=r"the engine took the gateway back \(no port\)\. champion 1 is back"):
@@ -197,7 +197,7 @@ def test_what_the_engine_took_back_itself_is_told_with_its_reason_and_verified(w
     with pytest.raises(ProjectError) as failed:
         rollout.rollout(world.params, "staging", "2", NEW)
     assert "champion 2 failed: the engine took it back: task: non-zero exit (3) on second" in str(failed.value)
-    assert "champion 1 is back: http://host answers as champion 1" in str(failed.value)
+    assert "champion 1 is back: http://host predicts as champion 1" in str(failed.value)
     assert sum("stack" in call for call in engine.calls) == 1
 
 
@@ -222,7 +222,7 @@ def test_the_first_that_fails_is_left_to_be_looked_at(world: World, engine: Engi
 def test_rolled_out_again_it_is_only_verified(world: World, engine: Engine) -> None:
     """Also where the engine remembers that something else was taken back."""
     engine.set(before=NEW, update="rollback_completed")
-    assert "answers as champion 1" in rollout.rollout(world.params, "staging", "1", OLD)
+    assert "predicts as champion 1" in rollout.rollout(world.params, "staging", "1", OLD)
 
 
 def test_an_engine_that_gives_up_is_a_failure(world: World, engine: Engine) -> None:
@@ -251,14 +251,14 @@ def test_an_older_one_passes_where_main_has_moved_on(
     monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
     assert "main has champion 2 by now" in rollout.rollout(world.params, "staging", "1", OLD, unless_newer=True)
     assert (tmp_path / "output").read_text() == "superseded=true\n"
-    assert "answers as champion 1" in rollout.rollout(world.params, "staging", "1", OLD)
+    assert "predicts as champion 1" in rollout.rollout(world.params, "staging", "1", OLD)
 
 
 def test_the_image_before_comes_back_by_hand(world: World, engine: Engine) -> None:
     with pytest.raises(ProjectError, match="knows no earlier image: `deploy rollout staging --version 1`"):
         rollout.rollback(world.params, "staging")
     rollout.rollout(world.params, "staging", "2", NEW)
-    assert rollout.rollback(world.params, "staging") == "staging: http://host answers as champion 1"
+    assert rollout.rollback(world.params, "staging") == "staging: http://host predicts as champion 1"
     assert Swarm("staging", "ssh://me@host", 80).running() == OLD
 
 
@@ -354,7 +354,7 @@ def test_in_a_cluster_the_same_holds(cluster: Engine, monkeypatch: pytest.Monkey
     there = Kubernetes("staging", "context")
     world = made_world(monkeypatch, there.running, "kubernetes")
     world.params.deploy.environments.staging.__dict__["server"] = "context"
-    assert "answers as champion 2" in rollout.rollout(world.params, "staging", "2", NEW)
+    assert "predicts as champion 2" in rollout.rollout(world.params, "staging", "2", NEW)
     placed = ["--context", "context", "--namespace", "flights-of-all-staging"]
     status = [*placed, "rollout", "status", "deployment/model", "--timeout=600s"]
     assert status in cluster.calls
@@ -364,7 +364,7 @@ def test_in_a_cluster_the_same_holds(cluster: Engine, monkeypatch: pytest.Monkey
     with pytest.raises(ProjectError) as failed:
         rollout.rollout(world.params, "staging", "1", OLD)
     assert "champion 1 failed: it did not come up and was undone: no such file" in str(failed.value)
-    assert "champion 2 is back: http://host answers as champion 2" in str(failed.value)
+    assert "champion 2 is back: http://host predicts as champion 2" in str(failed.value)
     assert [*placed, "rollout", "undo", "deployment/model"] in cluster.calls
 
 

@@ -197,7 +197,7 @@ def test_however_its_place_is_written_a_file_is_not_overwritten(place: str, turn
     Path("in").mkdir()
     Path("in/link.parquet").symlink_to("../rows.parquet")
     places = ("rows.parquet", place.format("rows.parquet").replace("HERE", str(Path.cwd())))
-    with pytest.raises(ProjectError, match=r"\.parquet would be overwritten by the answers to it"):
+    with pytest.raises(ProjectError, match=r"\.parquet would be overwritten by the predictions for it"):
         scored(champion, *(reversed(places) if turned else places))
     assert Path("rows.parquet").read_bytes() == before
 

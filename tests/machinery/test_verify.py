@@ -126,7 +126,7 @@ def params(limits: Verify = LIMITS, most_rows: int = 10_000) -> Params:
 def test_what_answers_as_the_champion_passes_with_one_line(fake: Fake) -> None:
     said = look(fake)
     assert "\n" not in said
-    assert f"{fake.url} answers as champion 3 (abcdef01): 10 golden rows and 300 of the holdout, 0 differ" in said
+    assert f"{fake.url} predicts as champion 3 (abcdef01): 10 golden rows and 300 of the holdout, 0 differ" in said
     assert ", 0 failed, p95 " in said
 
 
@@ -156,7 +156,7 @@ def test_a_slow_one_and_a_failing_one_are_refused_with_both_reasons(fake: Fake) 
 
 def test_one_that_gets_ready_is_waited_for_and_one_that_does_not_says_why(fake: Fake) -> None:
     fake.ready_after = 0.7
-    assert "answers as champion 3" in look(fake)
+    assert "predicts as champion 3" in look(fake)
     fake.ready_after = 1e9
     with pytest.raises(NoAnswer, match=r"not ready after 0\.6 seconds: .*/ready answered 503: the model is being"):
         look(fake, wait=0.6)
@@ -223,7 +223,7 @@ def test_something_else_that_listens_there_is_told(fake: Fake) -> None:
 
 def test_what_is_right_in_a_batch_but_wrong_under_load_is_found(fake: Fake) -> None:
     fake.wrong_alone = True
-    with pytest.raises(ProjectError, match=r"\d+ of \d+ answers under load differ from those before"):
+    with pytest.raises(ProjectError, match=r"\d+ of \d+ predictions under load differ from those before"):
         look(fake)
 
 

@@ -116,9 +116,10 @@ def method(backtest: Backtest) -> str:
     delay, holdout = backtest.params.data.label_delay, backtest.params.split.holdout
     late = "" if delay.startswith("0 ") else f", whose labels come after {delay}"
     return (
-        f"Each model was trained on what was known at its time{late}, less the holdout ({holdout}), met the champion "
-        "of its day there at the gates of params.yaml but latency and size and, if promoted, answered the rows that "
-        "followed. The intervals are 95 % for all differences together, from a paired bootstrap over days."
+        f"Each model was trained on what was known at its time{late}, less the holdout ({holdout}), compared there "
+        "with the champion of its day by the gates of params.yaml except latency and size and, if promoted, predicted "
+        "the rows that followed. The intervals are 95 % for all differences together, from a paired bootstrap over "
+        "days."
     )
 
 

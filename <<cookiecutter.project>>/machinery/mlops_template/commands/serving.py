@@ -9,7 +9,7 @@ from ..console.terminal import STARTED_IN, say
 
 def score(
     source: Annotated[str, typer.Argument(metavar="IN", help="A Parquet or CSV file, a glob, or a URL.")],
-    out: Annotated[str, typer.Argument(help="A .parquet or .csv file for all answers, or a folder for one each.")],
+    out: Annotated[str, typer.Argument(help="A .parquet or .csv file for all predictions, or a folder for one each.")],
 ) -> None:
     """The champion's answers to files of any size, with the id of each row.
 

@@ -120,7 +120,7 @@ def hold_against(url: str, expected: Expected, params: Params, wait: float) -> s
     if beyond.sum() > most:
         golden = int(beyond[: len(expected.golden)].sum())
         reasons.append(
-            f"{beyond.sum():,} of {len(rows):,} rows, {golden} of them golden, are answered otherwise than by the "
+            f"{beyond.sum():,} of {len(rows):,} rows, {golden} of them golden, are predicted otherwise than by the "
             f"pipeline (by up to {far.max():.2g}; serving.parity.differing allows {most})"
         )
     compared = f"{len(expected.golden)} golden rows and {len(expected.holdout):,} of the holdout, {beyond.sum()} differ"
@@ -131,7 +131,7 @@ def hold_against(url: str, expected: Expected, params: Params, wait: float) -> s
     if reasons:
         raise ProjectError(f"{url}: {'; '.join(reasons)}")
     return (
-        f"{url} answers as champion {champion.number} ({champion.short}): {compared}; {load.requests:,} requests of "
+        f"{url} predicts as champion {champion.number} ({champion.short}): {compared}; {load.requests:,} requests of "
         f"{CLIENTS} clients in {limits.seconds:g} s, {load.failed} failed, p95 {load.p95_ms:.1f} ms"
     )
 
@@ -227,7 +227,7 @@ def faults(load: Load, limits: Verify) -> list[str]:
     if load.failed > limits.max_error_rate * load.requests:
         reasons.append(f"{load.failed} of {load.requests} requests failed ({load.first_fault})")
     if load.wrong:
-        reasons.append(f"{load.wrong} of {load.requests} answers under load differ from those before")
+        reasons.append(f"{load.wrong} of {load.requests} predictions under load differ from those before")
     if load.p95_ms > limits.max_p95_ms:
         reasons.append(f"p95 is {load.p95_ms:.0f} ms, deploy.verify.max_p95_ms is {limits.max_p95_ms:g}")
     return reasons

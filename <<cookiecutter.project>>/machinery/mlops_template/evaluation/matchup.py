@@ -101,7 +101,7 @@ class Matchup:
         ours, theirs = self.ours[among], self.theirs or self.trivial[among]
         if ours.kind != theirs.kind:
             raise ProjectError(
-                f"the champion answers a {theirs.kind} question and the challenger a {ours.kind} one, which "
+                f"the champion's task is {theirs.kind} and the challenger's {ours.kind}, which "
                 "cannot be compared: start over with `git rm models/champion.dvc`, commit, and `compare`"
             )
         return ours, theirs
@@ -128,7 +128,7 @@ def by_model(alone: Matchup, directory: Path) -> Matchup:
     """The champion answers the rows itself, unless it was asked something else than the challenger."""
     params, champion = alone.params, load_model(directory)
     if (champion.card["task"], champion.card["target"]) != (params.task, params.columns.target):
-        print(f"the champion answers another question ({champion.card['target']}): the baseline takes its place")
+        print(f"the champion predicts another target ({champion.card['target']}): the baseline takes its place")
         return alone
     by_champion = seen_by(directory, alone.holdout, params)
     matchup = replace(

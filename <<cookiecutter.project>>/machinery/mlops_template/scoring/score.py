@@ -104,7 +104,7 @@ class Scored:
     def __str__(self) -> str:
         by = "ONNX Runtime" if self.onnx else "scikit-learn"
         named = ", ".join(self.out[:3]) + (f" and {len(self.out) - 3} more" if len(self.out) > 3 else "")
-        return f"{self.rows:,} rows answered by {by}: {named}"
+        return f"{self.rows:,} rows predicted by {by}: {named}"
 
 
 def score(params: Params, contract: Contract, champion: Path, source: str, out: str) -> Scored:
@@ -155,7 +155,7 @@ def targets_of(files: list[str], out: str) -> dict[str, list[str]]:
     taken = {place(file) for file in files}
     for target in targets:
         if place(target) in taken:
-            raise ProjectError(f"{target} would be overwritten by the answers to it: name another place")
+            raise ProjectError(f"{target} would be overwritten by the predictions for it: name another place")
         if Path(target).is_dir():
             raise ProjectError(f"{target} is a folder: name another place")
         above = next((folder for folder in Path(target).parents if folder.is_file()), None)

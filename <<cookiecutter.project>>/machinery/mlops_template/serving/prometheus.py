@@ -20,7 +20,7 @@ class Metrics:
         if SHARED not in os.environ:
             ProcessCollector(registry=self.registry)
         self.requests = Counter("predict_requests", "Requests, by HTTP status.", ["status"], registry=self.registry)
-        self.rows = Counter("predict_rows", "Rows that were answered.", registry=self.registry)
+        self.rows = Counter("predict_rows", "Rows that were predicted.", registry=self.registry)
         self.missing = Counter("predict_missing", "Absent values, by column.", ["column"], registry=self.registry)
         self.unseen = Counter(
             "predict_unseen", "Categories that the model was not trained on, by column.", ["column"],

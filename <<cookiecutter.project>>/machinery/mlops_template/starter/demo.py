@@ -101,7 +101,7 @@ class Story:
         self.there.command("ingest")
         self.step(
             "Is there reason to retrain?",
-            "More rows, an old champion, drifted columns, worse answers: each alone is enough (params.yaml).",
+            "More rows, an old champion, drifted columns, worse predictions: each alone is enough (params.yaml).",
         )
         self.there.command("retrain", "--decide")
         self.step(
@@ -170,7 +170,7 @@ class Story:
         """The chart."""
         self.step(
             "What it was good for",
-            "Every month as it was answered on its arrival, before any model had learned from it.",
+            "Every month as it was predicted on its arrival, before any model had learned from it.",
         )
         primary = self.params.gates.primary
         for line in chart(self.months, primary, higher_is_better(primary)):
