@@ -113,3 +113,13 @@ def test_one_class_on_a_side_is_refused(flights: pd.DataFrame, change: Change) -
     partitions.add(flights.assign(late=flights["late"].where(~newest, 0)), "departure")
     with pytest.raises(ProjectError, match="holdout rows have one class of late"):
         parts()
+
+
+def test_rows_whose_label_has_not_arrived_are_on_neither_side(data: pd.DataFrame, change: Change) -> None:
+    """With a delay of two days the newest two days are left out; one of exactly that age is known."""
+    change(data={"label_delay": "2 days"})
+    train, held_out = parts()
+    newest = data["departure"].max()
+    used = pd.concat([train, held_out])
+    assert len(used) == (data["departure"] <= newest - pd.Timedelta("2 days")).sum() < len(data)
+    assert used["departure"].max() <= newest - pd.Timedelta("2 days")
