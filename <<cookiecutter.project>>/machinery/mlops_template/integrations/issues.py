@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..render.markdown import fenced
+from ..settings.paths import STAGES
 from . import actions, gh
 
 LABEL = "alert"
@@ -36,6 +37,25 @@ def close_alert(key: str, why: str) -> str:
         repository.tell("POST", f"/issues/{issue['number']}/comments", body=comment)
         repository.tell("PATCH", f"/issues/{issue['number']}", state="closed", state_reason="completed")
         return f"closed issue {issue['number']}: {why}"
+
+
+def note(name: str, text: str) -> Path:
+    """A file with Markdown for an alert, beside what the stages left; one of the same name is replaced."""
+    file = STAGES.with_name(f"{name}.md")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    return file
+
+
+def pulls_forbidden(repository: gh.Repository, branch: str) -> str:
+    """What to do where Actions may open no pull request: the link for this one, the setting for the next."""
+    return (
+        "This repository does not let Actions open pull requests.\n\n"
+        f"- [Open it by hand]({repository.address}/compare/main...{branch}?expand=1).\n"
+        "- For the next time: Settings → Actions → General → Allow GitHub Actions to create and approve pull requests, "
+        f"or `gh api --method PUT repos/{repository.name}/actions/permissions/workflow "
+        "-F can_approve_pull_request_reviews=true`."
+    )
 
 
 def find(repository: gh.Repository, key: str) -> dict[str, Any] | None:

@@ -7,9 +7,8 @@ from typing import Any
 from ..champion.decision import Decision, decided
 from ..errors import ProjectError
 from ..integrations import actions, gh, git
-from ..integrations.issues import close_alert, open_alert
+from ..integrations.issues import close_alert, note, open_alert, pulls_forbidden
 from ..render.markdown import words
-from ..settings import paths
 from ..settings.params import Params
 from .begin import BRANCH, remove
 from .decide import inputs_digest, record_outcome
@@ -160,19 +159,10 @@ def open_pull(
 
 def tell_how(repository: gh.Repository, result: RetrainingResult) -> str:
     """Open the issue that says which setting is missing, and where the pull request is opened by hand."""
-    note = paths.STAGES.with_name("forbidden.md")
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(
-        f"The retrained model is on the branch `{result.branch}`, but this repository does not let Actions open pull "
-        "requests.\n\n"
-        f"- [Open it by hand]({repository.address}/compare/main...{result.branch}?expand=1).\n"
-        "- For the next time: Settings → Actions → General → Allow GitHub Actions to create and approve pull requests, "
-        f"or `gh api --method PUT repos/{repository.name}/actions/permissions/workflow "
-        "-F can_approve_pull_request_reviews=true`.\n",
-        encoding="utf-8",
-        newline="\n",
+    text = f"The retrained model is on the branch `{result.branch}`. {pulls_forbidden(repository, result.branch)}"
+    return open_alert(
+        FORBIDDEN, "A retrained model waits for its pull request", [note("forbidden", text), result.report]
     )
-    return open_alert(FORBIDDEN, "A retrained model waits for its pull request", [note, result.report])
 
 
 def set_labels(repository: gh.Repository, pull: dict[str, Any], verdict: str) -> None:

@@ -6,8 +6,7 @@ import pandas as pd
 
 from ..errors import ProjectError
 from ..integrations import gh
-from ..integrations.issues import close_alert, open_alert
-from ..settings.paths import STAGES
+from ..integrations.issues import close_alert, note, open_alert
 
 
 def watch(workflow: str, within: str) -> str:
@@ -31,14 +30,10 @@ def watch(workflow: str, within: str) -> str:
     if made["state"] == "active" and ago <= longest:
         return f"{history}; {close_alert(key, f'{workflow} ended well again.')}"
     state = "is active" if made["state"] == "active" else f"is {made['state'].replace('_', ' ')}"
-    note = STAGES.with_name("watch.md")
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(
+    text = (
         f"{history}. The workflow {state}.\n\n"
         f"- Look at [its runs]({repository.address}/actions/workflows/{workflow}).\n"
         "- GitHub switches schedules off after 60 days without activity: "
-        f"`gh workflow enable {workflow}` switches it on again, `gh workflow run {workflow}` starts it now.\n",
-        encoding="utf-8",
-        newline="\n",
+        f"`gh workflow enable {workflow}` switches it on again, `gh workflow run {workflow}` starts it now."
     )
-    return f"{history}; {open_alert(key, f'{workflow} has not ended well for too long', [note])}"
+    return f"{history}; {open_alert(key, f'{workflow} has not ended well for too long', [note('watch', text)])}"

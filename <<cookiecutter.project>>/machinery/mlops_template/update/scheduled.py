@@ -1,12 +1,10 @@
 """`ci update`: a newer version of the template as a pull request, which a person merges."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from ..integrations import gh
 from ..integrations.git import GitError, git, git_or_none
-from ..integrations.issues import close_alert, open_alert
-from ..settings import paths
+from ..integrations.issues import close_alert, note, open_alert, pulls_forbidden
 from ..settings.params import Params
 from ..settings.project import load_project
 from ..settings.record import FILE, load_record
@@ -28,8 +26,8 @@ def propose_update(params: Params, say: Callable[[str], None]) -> str:
     if load_record(git_or_none("show", f"HEAD:{FILE}")).template is None:
         return "the project was made from a directory: nothing is proposed; `update --template URL` updates by hand"
     with gh.required() as repository:
-        start = git("rev-parse", "--abbrev-ref", "HEAD")
-        start = git("rev-parse", "HEAD") if start == "HEAD" else start
+        branch = git("branch", "--show-current")
+        start = [branch] if branch else ["--detach", git("rev-parse", "HEAD")]
         updated = update(None, None, {}, lambda question, default: None, say)
         if updated.branch is None:
             close_alert(KEY, updated.text)
@@ -38,13 +36,8 @@ def propose_update(params: Params, say: Callable[[str], None]) -> str:
             return propose(repository, updated)
         finally:
             git("reset", "--hard", "--quiet")
-            git("-c", "advice.detachedHead=false", "switch", "--quiet", *detached(start), start)
+            git("switch", "--quiet", *start)
             git("branch", "--quiet", "-D", updated.branch)
-
-
-def detached(start: str) -> list[str]:
-    """The option that `git switch` needs for a commit without a branch."""
-    return [] if git_or_none("show-ref", "--verify", "--quiet", f"refs/heads/{start}") is not None else ["--detach"]
 
 
 def propose(repository: gh.Repository, updated: Updated) -> str:
@@ -67,7 +60,7 @@ def propose(repository: gh.Repository, updated: Updated) -> str:
             return alert(
                 f"{title} needs a person",
                 "It changes workflow files, which the token of a job may not push. Run "
-                f"`{command}` and push its branch, or set up the GitHub App of docs/github.md.",
+                f"`{command}` and push its branch, or set up the GitHub App of docs/retraining.md.",
             )
     try:
         body = f"```\n{updated.text[:MAX_LENGTH].replace('```', '')}\n```"
@@ -77,9 +70,7 @@ def propose(repository: gh.Repository, updated: Updated) -> str:
             raise
         return alert(
             f"{title} waits for its pull request",
-            f"[Open it by hand]({repository.address}/compare/main...{branch}?expand=1): this repository does not let "
-            "Actions open pull requests (Settings → Actions → General → Allow GitHub Actions to create and approve "
-            "pull requests).",
+            f"The update is on the branch `{branch}`. {pulls_forbidden(repository, branch)}",
         )
     close_alert(KEY, f"Proposed: {pull['html_url']}")
     return f"proposed version {updated.version}: {pull['html_url']}"
@@ -87,7 +78,4 @@ def propose(repository: gh.Repository, updated: Updated) -> str:
 
 def alert(title: str, text: str) -> str:
     """Open the issue about the update, or bring it up to date."""
-    note: Path = paths.STAGES.with_name("update.md")
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(f"{text}\n", encoding="utf-8", newline="\n")
-    return open_alert(KEY, title, [note])
+    return open_alert(KEY, title, [note("update", text)])
