@@ -90,10 +90,10 @@ def lived(project: Path, folder: Path, level: str) -> Iterator[tuple[GitHub, Fee
             text = params.read_text(encoding="utf-8")
             for before, after in (
                 ("source: sample", f'source: files\n  files: {{ paths: ["{feed.delivered}/*.parquet"] }}'),
-                ("automation: pull-request", f"automation: {level}"),
+                ("retrain:\n  automation: pull-request", f"retrain:\n  automation: {level}"),
                 ("cool_down: 12 hours, per_week: 7", "cool_down: 0 hours, per_week: 100"),
             ):
-                assert before in text
+                assert text.count(before) == 1, before
                 text = text.replace(before, after)
             params.write_text(text, encoding="utf-8")
             shutil.rmtree(clone / "tests")
