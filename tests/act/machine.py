@@ -32,14 +32,14 @@ exec "{file}" "$@"
 """
 PRE_RECEIVE = """\
 #!/bin/sh
-# As GitHub: no job's token brings other versions of workflows, not even by a merge.
+# As GitHub: no job's token brings other versions of workflows, not even by a merge; one of an App does with the
+# permission to. server.py says why.
 while read -r old new ref; do
     case "$old" in
         *[!0]*) touched=$(git diff --name-only "$old" "$new" -- .github/workflows) ;;
         *) touched=$(git rev-list "$new" --not --all -- .github/workflows) ;;
     esac
-    if [ -n "$REMOTE_USER" ] && [ -n "$touched" ]; then
-        echo "refusing to allow a GitHub App to create or update workflow without workflows permission" >&2
+    if [ -n "$REMOTE_USER" ] && [ -z "$WRITES_WORKFLOWS" ] && [ -n "$touched" ]; then
         exit 1
     fi
 done

@@ -46,6 +46,35 @@ def serve(folder: Path, meanwhile: Meanwhile) -> Iterator[str]:
             thread.join()
 
 
+DECLINED = b"pre-receive hook declined"
+NO_WORKFLOWS = b"refusing to allow a GitHub App to create or update workflow without `workflows` permission"
+"""As GitHub words it, behind the reference: https://github.com/orgs/community/discussions/35410."""
+
+
+def explained(report: bytes) -> bytes:
+    """What became of a push, with the reason where git has only the hook's "no": the report is in the first band."""
+    bands = (
+        b"\1" + b"".join(map(packet, (line.replace(DECLINED, NO_WORKFLOWS) for line in lines(band[1:]))))
+        if band[:1] == b"\1"
+        else band
+        for band in lines(report)
+    )
+    return b"".join(map(packet, bands))
+
+
+def lines(packets: bytes) -> Iterator[bytes]:
+    """The contents of git's packets, empty for a flush: https://git-scm.com/docs/protocol-common."""
+    while packets:
+        size = max(int(packets[:4], 16), 4)
+        yield packets[4:size]
+        packets = packets[size:]
+
+
+def packet(line: bytes) -> bytes:
+    """The packet of a content."""
+    return b"%04x%b" % (len(line) + 4, line) if line else b"0000"
+
+
 class Handler(BaseHTTPRequestHandler):
     """One request: `/checked-out` of a job, or git's."""
 
@@ -73,11 +102,14 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with state(self.github) as held:
                 require(held, who, ("contents", "write" if pushes else "read"))
+                workflows = who.app and held["tokens"][who.job].get("workflows") == "write"
         except Refused as refused:
             self.reply("403 Forbidden", [], str(refused).encode())
             return
         before = self.references()
-        status, headers, content = self.backend(who.job, body)
+        status, headers, content = self.backend(who.job, body, workflows)
+        if pushes and self.command == "POST":
+            content = explained(content)
         after = self.references()
         for name in sorted(before.keys() | after.keys()):
             if before.get(name) != after.get(name):
@@ -93,13 +125,14 @@ class Handler(BaseHTTPRequestHandler):
         with state(self.github) as held:
             moved(held, self.github, branch, before, after, who.actor)
 
-    def backend(self, job: str, body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
+    def backend(self, job: str, body: bytes, writes_workflows: bool) -> tuple[str, list[tuple[str, str]], bytes]:
         """Let git answer: status, headers and content."""
         path, _, query = self.path.partition("?")
         variables = {
             "GIT_PROJECT_ROOT": str(self.github),
             "GIT_HTTP_EXPORT_ALL": "1",
             "REMOTE_USER": job,
+            "WRITES_WORKFLOWS": "1" if writes_workflows else "",
             "REQUEST_METHOD": self.command,
             "PATH_INFO": path,
             "QUERY_STRING": query,
