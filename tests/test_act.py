@@ -107,7 +107,7 @@ def test_a_job_brings_no_workflow(hub: GitHub) -> None:
     run = hub.push("toy.yml")
     assert run.results == {"may": "failure"}
     assert list(run.jobs["may"].steps)[-1] == send
-    assert "without workflows permission" in run.log
+    assert "without `workflows` permission" in run.log
 
 
 def test_a_forks_pull_request_only_reads(hub: GitHub) -> None:

@@ -102,7 +102,7 @@ def test_a_dask_cluster_gives_the_same_answers(project_copy: Path) -> None:
     assert "rows predicted by" in said
     assert len(here.read_text(encoding="utf-8").splitlines()) > 10_000
     assert here.read_bytes() == there.read_bytes()
-    assert done.count("answers_to") == 2
+    assert done.count("score_part") == 2
 
 
 def test_an_absent_cluster_is_named(project_copy: Path) -> None:

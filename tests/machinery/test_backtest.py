@@ -149,7 +149,7 @@ def test_a_training_is_that_of_the_stage(project: Path) -> None:
     rows().iloc[:300].to_parquet(paths.TRAIN, index=False)
     with joblib.parallel_config("threading"):
         stage.main()
-    assert (load_model(paths.CHALLENGER).predict(rows().iloc[300:400])["prediction"] == trained.answers).all()
+    assert (load_model(paths.CHALLENGER).predict(rows().iloc[300:400])["prediction"] == trained.predictions).all()
 
 
 def test_what_was_trained_is_kept_and_what_was_cut_short_is_done_again(

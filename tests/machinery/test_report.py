@@ -66,7 +66,7 @@ def told(
     with chdir(folder / "now"):
         train.main()
         comparison = compare(params, "challenger.dir", "champion.dir" if champion else None, directory)
-        scored = prepare_matchup(params, directory).answers()
+        scored = prepare_matchup(params, directory).predictions()
     return Facts(
         project="shop",
         params=params,

@@ -94,8 +94,8 @@ def test_a_file_is_answered_as_all_at_once(
 
 def test_no_more_than_a_batch_is_in_memory(champion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    answers = Scorer.answers
-    monkeypatch.setattr(Scorer, "answers", lambda scorer, rows: seen.append(len(rows)) or answers(scorer, rows))
+    predictions = Scorer.predictions
+    monkeypatch.setattr(Scorer, "predictions", lambda scorer, rows: seen.append(len(rows)) or predictions(scorer, rows))
     scored(champion, written(table(), "rows.parquet", row_group_size=250), "a.parquet")
     assert max(seen) == 100 and sum(seen) == 600
     seen.clear()
@@ -320,7 +320,7 @@ def test_files_of_one_name_are_not_mixed_up(champion: Path) -> None:
 def test_rows_that_onnx_does_not_take_are_answered_by_the_pipeline(champion: Path) -> None:
     scorer = Scorer(load_model(champion), load_contract(champion.parents[1] / paths.CONTRACT), ["id"], b"no model")
     rows = table().head(20)
-    assert scorer.answers(rows).equals(expected(champion, rows))
+    assert scorer.predictions(rows).equals(expected(champion, rows))
 
 
 def test_parts_for_a_cluster_are_whole_row_groups_in_order() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.deploy.client import NoAnswer, Service
+from mlops_template.deploy.client import NoResponse, Service
 from mlops_template.deploy.verify import Expected, distance, hold_against
 from mlops_template.errors import ProjectError
 from mlops_template.training.records import as_json
@@ -158,9 +158,9 @@ def test_one_that_gets_ready_is_waited_for_and_one_that_does_not_says_why(fake: 
     fake.ready_after = 0.7
     assert "predicts as champion 3" in look(fake)
     fake.ready_after = 1e9
-    with pytest.raises(NoAnswer, match=r"not ready after 0\.6 seconds: .*/ready answered 503: the model is being"):
+    with pytest.raises(NoResponse, match=r"not ready after 0\.6 seconds: .*/ready answered 503: the model is being"):
         look(fake, wait=0.6)
-    with pytest.raises(NoAnswer, match="does not answer"):
+    with pytest.raises(NoResponse, match="does not answer"):
         hold_against("http://127.0.0.1:9", EXPECTED, params(), 0)
 
 
@@ -184,12 +184,12 @@ def test_no_more_rows_are_asked_at_a_time_than_are_taken(fake: Fake) -> None:
 def test_an_earlier_champion_need_not_take_the_rows_of_a_wider_contract(fake: Fake) -> None:
     """The newest champion must: what is held out satisfies the contract."""
     fake.refused = {200}
-    with pytest.raises(NoAnswer, match="answered 422: row 0: column distance"):
+    with pytest.raises(NoResponse, match="answered 422: row 0: column distance"):
         look(fake)
     said = look(fake, replace(EXPECTED, earlier=True))
     assert "10 golden rows and 0 of the holdout, 0 differ (it takes other rows: " in said
     fake.refusal = 500
-    with pytest.raises(NoAnswer, match="answered 500"):
+    with pytest.raises(NoResponse, match="answered 500"):
         look(fake, replace(EXPECTED, earlier=True))
 
 
@@ -217,7 +217,7 @@ def test_a_cell_is_sent_as_the_contract_has_it() -> None:
 
 def test_something_else_that_listens_there_is_told(fake: Fake) -> None:
     fake.get = lambda path: (200, None)  # type: ignore[method-assign]
-    with pytest.raises(NoAnswer, match="gave no JSON"):
+    with pytest.raises(NoResponse, match="gave no JSON"):
         Service(fake.url).get("/model")
 
 

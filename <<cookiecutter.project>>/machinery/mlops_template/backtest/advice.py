@@ -74,7 +74,7 @@ class Differences:
     values: Array
     """(policies,)"""
     errors: Array
-    """(policies, policies) standard errors; 0 where two gave the same answers."""
+    """(policies, policies) standard errors; 0 where two gave the same predictions."""
     critical: float
 
     @classmethod

@@ -26,7 +26,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Backtest:
-    """What was found on `rows` rows from `start` to `last`, which no model had seen when it answered them."""
+    """What was found on `rows` rows from `start` to `last`, which no model had seen when it predicted them."""
 
     params: Params
     start: pd.Timestamp

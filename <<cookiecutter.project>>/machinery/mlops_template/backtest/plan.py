@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def ends(self) -> dict[tuple[int, int], int]:
-        """For each training (start, stop): the row up to which answers are sure to be needed."""
+        """For each training (start, stop): the row up to which predictions are sure to be needed."""
         needed: dict[tuple[int, int], int] = {}
         for retrainings in self.policies.values():
             last = Retraining(self.start, 0, 0, 0, -1)

@@ -32,7 +32,7 @@ SLICE_RESAMPLES = 200
 
 @dataclass(frozen=True)
 class Replayed:
-    """A policy, lived through: what was answered to every row from the beginning on, and what it took.
+    """A policy, lived through: what was predicted for every row from the beginning on, and what it took.
 
     `rows` and `seconds` are those of all its retrainings together; the first model is not counted.
     """
@@ -82,7 +82,7 @@ def replay(policy: Policy, plan: Plan, history: History, params: Params) -> Repl
 
 
 def cell_of(this: Retraining) -> Cell:
-    """The training that a retraining needs; how far its answers reach is with what is kept of it."""
+    """The training that a retraining needs; how far its predictions reach is with what is kept of it."""
     return Cell(this.start, this.stop, this.stop)
 
 
@@ -118,7 +118,7 @@ def gates(
 
 
 def trivial(like: Scored, this: Retraining, history: History) -> Scored:
-    """What one would answer knowing only the training target: its mean, or the share of each class."""
+    """What one would predict knowing only the training target: its mean, or the share of each class."""
     target = history.truth[this.start : this.stop]
     if history.kind == "multiclass":
         guess = np.tile(np.bincount(target, minlength=len(history.classes or [])) / len(target), (len(like.truth), 1))

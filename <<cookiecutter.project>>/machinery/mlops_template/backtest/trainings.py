@@ -25,12 +25,12 @@ from ..training.train import fit
 from .history import ROWS_FILE, Array, History, needed, opened
 
 CHUNK = 200_000
-"""Rows that are answered at a time."""
+"""Rows that are predicted at a time."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A training on rows [start, stop), with the answers to rows [stop, end)."""
+    """A training on rows [start, stop), with the predictions for rows [stop, end)."""
 
     start: int
     stop: int
@@ -42,7 +42,7 @@ class Trained:
     """What came out of a cell, and how many seconds the search and the fit took."""
 
     pipeline: Pipeline
-    answers: Array
+    predictions: Array
     seconds: float
     threshold: float | None
 
@@ -82,7 +82,7 @@ def train(
     classes: list[Any] | None,
     positive: Any,
 ) -> tuple[Cell, Trained]:
-    """Search and fit as the stage `train` does, then answer the rows that follow."""
+    """Search and fit as the stage `train` does, then predict the rows that follow."""
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another cell.
     with joblib.parallel_config("threading", n_jobs=params.model.threads):
         table = opened(source) if isinstance(source, Path) else source
@@ -95,11 +95,11 @@ def train(
         pipeline = fit(chosen, ready, target, params, code)
         seconds = time.perf_counter() - began
         del ready, target
-        predictions = answers(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
+        predictions = predict(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
     return cell, Trained(pipeline, predictions, seconds, threshold)
 
 
-def answers(
+def predict(
     pipeline: Pipeline,
     table: pa.Table,
     start: int,
@@ -138,7 +138,7 @@ def keep(folder: Path, cell: Cell, trained: Trained) -> None:
     """Write a cell; whatever happens meanwhile, it is there as a whole or not at all."""
     place = name(folder, cell)
     joblib.dump(trained.pipeline, place.with_suffix(".joblib"), compress=("zlib", 3))
-    np.save(place.with_suffix(".npy"), trained.answers)
+    np.save(place.with_suffix(".npy"), trained.predictions)
     scratch = place.with_suffix(".part")
     scratch.write_text(
         json.dumps({"seconds": round(trained.seconds, 3), "threshold": trained.threshold}), encoding="utf-8"
@@ -159,7 +159,7 @@ def threshold(history: History, cell: Cell) -> float:
 
 
 def scored(history: History, params: Params, cell: Cell, start: int, stop: int) -> Scored:
-    """A cell's answers to rows [start, stop) beside the truth; those that were not foreseen are asked for now."""
+    """A cell's predictions for rows [start, stop) beside the truth; those that were not foreseen are asked for now."""
     place = name(history.folder, cell)
     stored = np.load(place.with_suffix(".npy"), mmap_mode="r")
     end = cell.stop + len(stored)
@@ -167,6 +167,6 @@ def scored(history: History, params: Params, cell: Cell, start: int, stop: int) 
     if stop > end:
         code = training_code(params).register()  # the folder is named after it: what is kept was trained with it
         pipeline, table = joblib.load(place.with_suffix(".joblib")), opened(history.folder / ROWS_FILE)
-        parts.append(answers(pipeline, table, max(start, end), stop, params, code, history.classes, history.positive))
+        parts.append(predict(pipeline, table, max(start, end), stop, params, code, history.classes, history.positive))
     rows = history.frame(start, stop, needed(params))
     return Scored(history.kind, history.truth[start:stop], np.concatenate(parts), threshold(history, cell), rows)

@@ -1,4 +1,4 @@
-"""Model: the champion's answers, to files and over HTTP."""
+"""Model: the champion's predictions, for files and over HTTP."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ def score(
     source: Annotated[str, typer.Argument(metavar="IN", help="A Parquet or CSV file, a glob, or a URL.")],
     out: Annotated[str, typer.Argument(help="A .parquet or .csv file for all predictions, or a folder for one each.")],
 ) -> None:
-    """The champion's answers to files of any size, with the id of each row.
+    """The champion's predictions for files of any size, with the id of each row.
 
-    Example: `score "s3://bucket/2026-*.parquet" answers.parquet`
+    Example: `score "s3://bucket/2026-*.parquet" predictions.parquet`
     """
     from ..champion.lineage import find_champion
     from ..champion.opponent import champion_directory

@@ -1,4 +1,4 @@
-"""A running service, asked over HTTP: what it is, whether it is ready, what it answers."""
+"""A running service, asked over HTTP: what it is, whether it is ready, what it predicts."""
 
 import json
 import socket
@@ -13,10 +13,10 @@ from ..errors import ProjectError
 
 SECONDS = 10.0
 Row = dict[str, Any]
-Answer = dict[str, float]
+Prediction = dict[str, float]
 
 
-class NoAnswer(ProjectError):
+class NoResponse(ProjectError):
     """The service could not be reached, or answered with an error, of that HTTP status."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -34,15 +34,15 @@ class Service:
     _connection: HTTPConnection | None = field(default=None, repr=False)
 
     def get(self, path: str) -> Any:
-        """What it says at a path. Raises NoAnswer."""
+        """What it says at a path. Raises NoResponse."""
         return self.ask("GET", path)
 
-    def predict(self, rows: Sequence[Row]) -> list[Answer]:
-        """Its answers to some rows, in their order. Raises NoAnswer."""
+    def predict(self, rows: Sequence[Row]) -> list[Prediction]:
+        """Its predictions for some rows, in their order. Raises NoResponse."""
         reply = self.ask("POST", "/predict", rows)
         predictions = reply.get("predictions") if isinstance(reply, dict) else None
         if not isinstance(predictions, list) or len(predictions) != len(rows):
-            raise NoAnswer(f"{self.url}/predict gave no answer for each of {len(rows)} rows")
+            raise NoResponse(f"{self.url}/predict gave no prediction for each of {len(rows)} rows")
         return predictions
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
@@ -52,7 +52,7 @@ class Service:
             status, text = self.exchange(method, path, body)
         except (OSError, HTTPException) as error:
             self.close()
-            raise NoAnswer(f"{self.url}{path} does not answer ({str(error) or type(error).__name__})") from None
+            raise NoResponse(f"{self.url}{path} does not answer ({str(error) or type(error).__name__})") from None
         try:
             said = json.loads(text or b"null")
         except ValueError:
@@ -61,9 +61,9 @@ class Service:
             why = (
                 said.get("detail", said.get("error", said)) if isinstance(said, dict) else text[:200].decode("latin-1")
             )
-            raise NoAnswer(f"{self.url}{path} answered {status}: {' '.join(str(why).split())[:300]}", status)
+            raise NoResponse(f"{self.url}{path} answered {status}: {' '.join(str(why).split())[:300]}", status)
         if said is None:
-            raise NoAnswer(f"{self.url}{path} gave no JSON: is it this project's service?")
+            raise NoResponse(f"{self.url}{path} gave no JSON: is it this project's service?")
         return said
 
     def exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
@@ -89,16 +89,16 @@ class Service:
 
 
 def wait_until_ready(url: str, seconds: float) -> None:
-    """Wait for the service to be ready, telling now and then what it says. Raises NoAnswer when it is not in time."""
+    """Wait for the service to be ready, telling now and then what it says. Raises NoResponse when it is not in time."""
     end, reported = time.monotonic() + seconds, time.monotonic()
     while True:
         service = Service(url, seconds=min(SECONDS, seconds))
         try:
             service.get("/ready")
             return
-        except NoAnswer as reason:
+        except NoResponse as reason:
             if time.monotonic() > end:
-                raise NoAnswer(f"not ready after {seconds:g} seconds: {reason}") from None
+                raise NoResponse(f"not ready after {seconds:g} seconds: {reason}") from None
             if time.monotonic() - reported > SECONDS:
                 print(f"waiting: {reason}", flush=True)
                 reported = time.monotonic()

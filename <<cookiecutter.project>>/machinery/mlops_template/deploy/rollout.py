@@ -8,7 +8,7 @@ from ..errors import ProjectError
 from ..integrations import actions, git
 from ..integrations.revisions import Champion, champions
 from ..settings.params import Params
-from .client import NoAnswer, Service
+from .client import NoResponse, Service
 from .kubernetes import Kubernetes
 from .push import published
 from .swarm import Swarm
@@ -125,7 +125,7 @@ def asked(params: Params, name: str) -> dict[str, Any] | None:
     service = Service(url.rstrip("/"), seconds=5)
     try:
         said = service.get("/model")
-    except NoAnswer:
+    except NoResponse:
         return None
     finally:
         service.close()

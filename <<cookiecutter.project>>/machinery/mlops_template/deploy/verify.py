@@ -1,4 +1,4 @@
-"""Whether a running service answers as the champion does offline, and quickly enough under some load."""
+"""Whether a running service predicts as the champion does offline, and quickly enough under some load."""
 
 import json
 import math
@@ -24,21 +24,21 @@ from ..settings.params import Params
 from ..storage import storage
 from ..training.artifact import GOLDEN_FILE, load_model
 from ..training.records import as_records
-from .client import Answer, NoAnswer, Row, Service, wait_until_ready
+from .client import NoResponse, Prediction, Row, Service, wait_until_ready
 
 BATCH = 100
 CLIENTS = 4
 REFUSED = 422
-"""The status of an answer to rows that break a rule."""
+"""The status of a response to rows that break a rule."""
 ASKED_WHO = 10
 """Times that a service is asked who it is: behind one address there may be several."""
 
-Rows = Sequence[tuple[Row, Answer]]
+Rows = Sequence[tuple[Row, Prediction]]
 
 
 @dataclass(frozen=True)
 class Expected:
-    """A champion and its own answers, to golden rows and to some of the holdout.
+    """A champion and its own predictions, for golden rows and for some of the holdout.
 
     `lack` is why there are none of the holdout, empty where there are. An `earlier` one than that of the checked-out
     commit may have had a narrower contract.
@@ -73,9 +73,9 @@ def verify(params: Params, url: str, version: str, wait: float = 60) -> str:
 
 
 def expectation(champion: Champion, rows: int) -> Expected:
-    """What a champion answers offline.
+    """What a champion predicts offline.
 
-    One of old code or libraries may no longer load: then only its golden answers are known.
+    One of old code or libraries may no longer load: then only its golden predictions are known.
     """
     missing = [path for path in (paths.HOLDOUT, paths.CHAMPION) if not path.exists()]
     if missing:
@@ -90,13 +90,13 @@ def expectation(champion: Champion, rows: int) -> Expected:
 
 
 def golden_of(directory: Path) -> Rows:
-    """The golden rows of a model, with its answers when it was trained."""
+    """The golden rows of a model, with its predictions when it was trained."""
     golden = json.loads((directory / GOLDEN_FILE).read_text(encoding="utf-8"))
     return list(zip(golden["rows"], golden["predictions"], strict=True))
 
 
 def holdout_of(directory: Path, rows: int) -> Rows:
-    """The newest rows of the holdout, with the pipeline's answers."""
+    """The newest rows of the holdout, with the pipeline's predictions."""
     model = load_model(directory)
     frame = pd.read_parquet(paths.HOLDOUT).tail(rows)
     predictions = model.predict(frame).to_dict("records")
@@ -137,7 +137,7 @@ def hold_against(url: str, expected: Expected, params: Params, wait: float) -> s
 
 
 def others(url: str, champion: Champion) -> str:
-    """What else than the champion answers there, empty where nothing does."""
+    """What else than the champion serves there, empty where nothing does."""
     service = Service(url)
     cards = [service.get("/model") for _ in range(ASKED_WHO)]
     service.close()
@@ -150,13 +150,13 @@ def others(url: str, champion: Champion) -> str:
 
 
 def differences(url: str, expected: Expected, scale: float, most_rows: int) -> tuple[Expected, NDArray[np.float64]]:
-    """What was asked of the expected, and how far each answer is from it; infinitely, where it is of another kind.
+    """What was asked of the expected, and how far each prediction is from it; infinitely, where it is of another kind.
 
     Rows of today's holdout that an earlier champion's service does not take are no fault of it.
     """
     try:
         return expected, distances(url, [*expected.golden, *expected.holdout], scale, most_rows)
-    except NoAnswer as refused:
+    except NoResponse as refused:
         if refused.status != REFUSED or not expected.earlier:
             raise
         golden = replace(expected, holdout=[], lack=f"it takes other rows: {refused}")
@@ -164,7 +164,7 @@ def differences(url: str, expected: Expected, scale: float, most_rows: int) -> t
 
 
 def distances(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.float64]:
-    """How far the answers to some rows are from the known ones."""
+    """How far the predictions for some rows are from the known ones."""
     service, measured, size = Service(url), list[float](), min(BATCH, most_rows)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     for batch in progress(batches, len(batches), "asking what is known"):
@@ -176,7 +176,7 @@ def distances(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.
     return np.array(measured)
 
 
-def distance(prediction: Answer, expected: Answer, scale: float = 1) -> float:
+def distance(prediction: Prediction, expected: Prediction, scale: float = 1) -> float:
     """The largest difference in any of the figures, infinity where one is missing or none."""
     if not isinstance(prediction, dict) or not expected.keys() <= prediction.keys():
         return math.inf
@@ -204,7 +204,7 @@ def put_under_load(url: str, rows: Rows, seconds: float, tolerance: float) -> Lo
             began = time.perf_counter()
             try:
                 (prediction,) = service.predict([row])
-            except NoAnswer as error:
+            except NoResponse as error:
                 failed.append(str(error))
                 time.sleep(0.01)
             else:

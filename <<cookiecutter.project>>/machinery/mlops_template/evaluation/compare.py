@@ -157,7 +157,7 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
     gates.append(baseline_gate(against_trivial, primary, asked.primary))
     if matchup.champion_source == "metrics only":
         return beside_metrics(matchup), [], [*gates, metrics_gate(matchup.metrics, asked)]
-    pair = matchup.answers()
+    pair = matchup.predictions()
     if pair is None:
         return {}, [], [*gates, enough_gate(int(matchup.compared.sum()), MIN_ROWS)]
     rows = matchup.rows
@@ -197,7 +197,7 @@ def beside_metrics(matchup: Matchup) -> dict[str, MetricPair]:
 
 
 def costs(matchup: Matchup) -> tuple[Cost, Cost | None]:
-    """Size and latency of the challenger and of the champion, as far as it is here and answers."""
+    """Size and latency of the challenger and of the champion, as far as it is here and predicts."""
     models = [model for model in (matchup.challenger, matchup.champion) if model]
     enough = len(matchup.own) >= MIN_ROWS
     taken = [*latencies(models, matchup.own.head(1)), None] if enough else [None, None]

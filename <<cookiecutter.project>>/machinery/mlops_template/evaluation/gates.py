@@ -245,7 +245,7 @@ def metrics_gate(metrics: dict[str, Any] | None, gates: Gates) -> Gate:
     asked = "better" if gates.policy == "better" else "not worse"
     detail = (
         f"the champion's {gates.primary} is {level}, so nothing shows the challenger to be {asked}: fix what keeps "
-        'the champion from answering, or replace it with `promote --force --why "…"`'
+        'the champion from serving, or replace it with `promote --force --why "…"`'
     )
     return Gate("champion", False, False, detail)
 

@@ -35,7 +35,7 @@ class Evaluation:
     """What is kept of the champion's own evaluation, each None where it is not known."""
 
     predictions: Path | None = None
-    """What `evaluate` wrote: the id of each row it held out then, and the answer."""
+    """What `evaluate` wrote: the id of each row it held out then, and the prediction."""
     metrics: dict[str, Any] | None = None
     """What `evaluate` wrote: each metric under `model`, the first and last moment under `window`."""
 
@@ -60,7 +60,7 @@ class Matchup:
     """None where it is not known."""
     champion: Model | None = None
     theirs: Scored | None = None
-    """What the champion answers to the rows that are compared."""
+    """What the champion predicts for the rows that are compared."""
     champion_source: ChampionSource = "model"
     note: str | None = None
     """Why the champion was not compared by its model."""
@@ -79,20 +79,20 @@ class Matchup:
 
     @cached_property
     def ours(self) -> Scored:
-        """What the challenger answers to its own rows."""
+        """What the challenger predicts for its own rows."""
         return score(self.challenger, self.own, self.params, "challenger")
 
     @cached_property
     def trivial(self) -> Scored:
-        """What the trivial baseline answers to them."""
+        """What the trivial baseline predicts for them."""
         guess, card = baseline(self.own, self.challenger.classes, self.params), self.challenger.card
         truth, threshold = self.own[self.params.columns.target], self.challenger.threshold
         return as_scored(truth, guess, self.challenger.classes, card["positive"], threshold, self.own)
 
-    def answers(self) -> tuple[Scored, Scored] | None:
-        """What the challenger and its opponent answer to the rows that are compared.
+    def predictions(self) -> tuple[Scored, Scored] | None:
+        """What the challenger and its opponent predict for the rows that are compared.
 
-        None where these are too few, or only metrics are known. Raises ProjectError when the answers are of
+        None where these are too few, or only metrics are known. Raises ProjectError when the predictions are of
         different kinds.
         """
         if self.compared.sum() < MIN_ROWS or self.champion_source == "metrics only":
@@ -110,7 +110,7 @@ class Matchup:
 def prepare_matchup(params: Params, champion: Path | None, kept: StoredEvaluation = Evaluation) -> Matchup:
     """The challenger, the champion that lies in a directory (None: the baseline), and the rows to compare them on.
 
-    `kept` gives what is known of the champion's evaluation, and is asked only where its model does not answer.
+    `kept` gives what is known of the champion's evaluation, and is asked only where its model does not predict.
     """
     challenger, holdout = load_model(paths.CHALLENGER), pd.read_parquet(paths.HOLDOUT)
     seen = seen_by(paths.CHALLENGER, holdout, params)
@@ -125,7 +125,7 @@ def prepare_matchup(params: Params, champion: Path | None, kept: StoredEvaluatio
 
 
 def by_model(alone: Matchup, directory: Path) -> Matchup:
-    """The champion answers the rows itself, unless it was asked something else than the challenger."""
+    """The champion predicts the rows itself, unless it was asked something else than the challenger."""
     params, champion = alone.params, load_model(directory)
     if (champion.card["task"], champion.card["target"]) != (params.task, params.columns.target):
         print(f"the champion predicts another target ({champion.card['target']}): the baseline takes its place")
@@ -191,7 +191,7 @@ def seen_by(directory: Path, rows: pd.DataFrame, params: Params) -> Mask:
 
 
 def score(model: Model, rows: pd.DataFrame, params: Params, who: str, positive: Any = None) -> Scored:
-    """A model's answers to the rows, beside their truth."""
+    """A model's predictions for the rows, beside their truth."""
     missing = [name for name in model.request if name not in rows]
     if missing:
         raise ProjectError(

@@ -1,4 +1,4 @@
-"""All that a report tells, gathered once: the comparison, both models' answers, and what changed since the base."""
+"""All that a report tells, gathered once: the comparison, both models' predictions, and what changed since the base."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class Facts:
     comparison: Comparison | None
     """None where the model is that of the base."""
     scored: tuple[Scored, Scored] | None
-    """The challenger's and its opponent's answers to the same rows; None where these are too few or not known."""
+    """The challenger's and its opponent's predictions for the same rows; None where these are too few or not known."""
     parameters: list[Change]
     libraries: list[Change]
     data: DataChange | None
@@ -71,7 +71,7 @@ def gather(params: Params, base: str) -> Facts:
                     f"`uv run {project} compare --base {base}` first"
                 )
             matchup = prepare_matchup(params, directory, partial(evaluation, champion, base))
-            scored = matchup.answers() if matchup.champion_source == comparison.champion_source else None
+            scored = matchup.predictions() if matchup.champion_source == comparison.champion_source else None
     return Facts(
         project=project,
         params=params,

@@ -1,4 +1,4 @@
-"""What the page draws of both models' answers, of slices and of columns that moved."""
+"""What the page draws of both models' predictions, of slices and of columns that moved."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ def overlaid(
 
 
 def distribution(title: str, caption: str, both: tuple[Array, Array], opponent: str, label: str, x: Range) -> Figure:
-    """The histograms of both models' answers; what lies outside is counted at the ends."""
+    """The histograms of both models' predictions; what lies outside is counted at the ends."""
     edges = np.linspace(*x, SCORE_BINS + 1)
     heights = [np.histogram(np.clip(side, *x), edges)[0] / max(len(side), 1) for side in both]
     plot = Plot(

@@ -204,10 +204,10 @@ def by_decay(held: RowStatus, windows: list[Array], params: Params, champion: Pa
     try:
         model = load_model(champion)
         predicted = [
-            answers(model, chosen, params) if chosen.sum() >= MIN_ROWS else None
+            predictions(model, chosen, params) if chosen.sum() >= MIN_ROWS else None
             for chosen in (held.promoted_on, *windows)
         ]
-    except Exception as error:  # a champion that answers no more is for `compare` to judge
+    except Exception as error:  # a champion that no longer predicts is for `compare` to judge
         return Signal("decay", False, f"not measured: {str(error).splitlines()[0]}")
     then = predicted[0]
     if then is None:
@@ -224,11 +224,11 @@ def by_decay(held: RowStatus, windows: list[Array], params: Params, champion: Pa
     return Signal("decay", given, f"{latest_in_words}; {often}")
 
 
-Answered = tuple[Scored, Array]
-"""Rows with truth and answer, and the block of time of each."""
+Predicted = tuple[Scored, Array]
+"""Rows with truth and prediction, and the block of time of each."""
 
 
-def answers(model: Model, chosen: Array, params: Params) -> Answered:
+def predictions(model: Model, chosen: Array, params: Params) -> Predicted:
     """What the champion says of some rows."""
     columns = params.columns
     needed = {columns.id, columns.target, *model.request}
@@ -241,7 +241,7 @@ def answers(model: Model, chosen: Array, params: Params) -> Answered:
     return scored, blocks(rows[columns.id], rows[columns.time] if columns.time else None)
 
 
-def loss(metric: Metric, then: Answered, now: Answered, count: int) -> Difference:
+def loss(metric: Metric, then: Predicted, now: Predicted, count: int) -> Difference:
     """The metric now minus that of then, with the interval of two independent bootstraps over blocks."""
     draws = [
         metric.resampled(scored, block, resamples(block, count, seed))

@@ -1,4 +1,4 @@
-"""Answers for files of any size: batch by batch in this process, or part by part on a Dask cluster."""
+"""Predictions for files of any size: batch by batch in this process, or part by part on a Dask cluster."""
 
 import os
 import tempfile
@@ -38,12 +38,12 @@ Write = Callable[[pd.DataFrame], None]
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model, or its ONNX form where that answers alike, and what it takes from a file."""
+    """A model, or its ONNX form where that predicts alike, and what it takes from a file."""
 
     model: Model
     contract: Contract
     others: list[str]
-    """Columns that are written beside the answers: the id."""
+    """Columns that are written beside the predictions: the id."""
     onnx: bytes | None = None
     threads: int = 1
     """Of ONNX Runtime."""
@@ -55,7 +55,7 @@ class Scorer:
 
     @property
     def names(self) -> list[str]:
-        """What the answers are called, as in `Model.predict`."""
+        """What the predictions are called, as in `Model.predict`."""
         classes = self.model.classes
         return ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
 
@@ -63,8 +63,8 @@ class Scorer:
         """The rows of a part, batch by batch."""
         return batches(part, self.features, self.others, self.contract)
 
-    def answers(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The id of each row, as it came, and what the model answers."""
+    def predictions(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The id of each row, as it came, and what the model predicts."""
         predicted = self.predict(rows) if len(rows) else self.none()[self.names]
         decision = decide(self.model.card)
         if decision and len(rows):
@@ -74,7 +74,7 @@ class Scorer:
         return pd.concat([rows[self.others], predicted], axis="columns")
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """What the model answers: by ONNX Runtime, unless that takes no such rows."""
+        """What the model predicts: by ONNX Runtime, unless that takes no such rows."""
         if self.onnx is not None:
             try:
                 ready = feeds(self.model.inputs(rows), self.model.kinds)
@@ -85,7 +85,7 @@ class Scorer:
         return self.model.predict(rows)
 
     def none(self) -> pd.DataFrame:
-        """The answers to no row."""
+        """The predictions for no row."""
         texts = {name: pd.Series(dtype="str") for name in self.others}
         numbers = {name: pd.Series(dtype="float64") for name in self.names}
         classes = self.model.classes
@@ -108,7 +108,7 @@ class Scored:
 
 
 def score(params: Params, contract: Contract, champion: Path, source: str, out: str) -> Scored:
-    """Write the champion's answers to what `source` names: a Parquet or CSV file, a glob or a URL.
+    """Write the champion's predictions for what `source` names: a Parquet or CSV file, a glob or a URL.
 
     All go into one file where `out` ends with .parquet, .pq or .csv, else one for each into that directory; a file is
     there whole or not at all. Raises ProjectError when a file cannot be read, lacks a column or breaks a type.
@@ -137,7 +137,7 @@ def files_of(source: str) -> list[str]:
 
 
 def targets_of(files: list[str], out: str) -> dict[str, list[str]]:
-    """What is to be written, and the files whose answers go into each.
+    """What is to be written, and the files whose predictions go into each.
 
     Raises ProjectError on a clash of names, and when the place of one is that of a file read, or of a folder.
     """
@@ -186,7 +186,7 @@ def place(name: str) -> Hashable:
 
 
 def faster(scorer: Scorer, parts: list[Part], params: Params) -> Scorer:
-    """With the model's ONNX form, where there are rows enough for that to pay and it answers the first ones alike."""
+    """With the model's ONNX form, where there are rows enough for that to pay and it predicts the first ones alike."""
     first = next(scorer.rows(parts[0]), None) if parts else None
     if first is None or len(first) < WORTH_CONVERTING:
         return scorer
@@ -200,36 +200,36 @@ def write_all(scorer: Scorer, parts: dict[str, list[Part]]) -> Iterator[int]:
     on_cluster = bool(os.environ.get(CLUSTER))
     stream = by_workers(scorer, flat) if on_cluster else one_by_one(scorer, flat)
     steps = len(flat) if on_cluster else sum(part.steps for _, part in flat)
-    answered = progress(stream, steps, "scoring")
-    waiting = next(answered, None)
+    scored = progress(stream, steps, "scoring")
+    waiting = next(scored, None)
     for target in parts:
         with writing(target, scorer.none()) as write:
             while waiting is not None and waiting[0] == target:
                 write(waiting[1])
                 yield len(waiting[1])
-                waiting = next(answered, None)
+                waiting = next(scored, None)
 
 
 def one_by_one(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The answers batch by batch, each with the target it goes to."""
+    """The predictions batch by batch, each with the target it goes to."""
     for target, part in parts:
         for rows in scorer.rows(part):
-            yield target, scorer.answers(rows)
+            yield target, scorer.predictions(rows)
 
 
 def by_workers(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The answers part by part, in the order of the parts, from the workers of the Dask cluster.
+    """The predictions part by part, in the order of the parts, from the workers of the Dask cluster.
 
     They have to reach the files by the same names: a shared folder, or URLs.
     """
     with cluster():
         run = joblib.Parallel(n_jobs=-1, return_as="generator")
-        predicted = run(joblib.delayed(answers_to)(scorer, part) for _, part in parts)
+        predicted = run(joblib.delayed(score_part)(scorer, part) for _, part in parts)
         yield from zip([target for target, _ in parts], predicted, strict=True)
 
 
-def answers_to(scorer: Scorer, part: Part) -> pd.DataFrame:
-    """The answers to a part as a whole."""
+def score_part(scorer: Scorer, part: Part) -> pd.DataFrame:
+    """The predictions for a part as a whole."""
     return pd.concat([part_predictions for _, part_predictions in one_by_one(scorer, [("", part)])] or [scorer.none()])
 
 
@@ -241,7 +241,7 @@ def session(onnx: bytes, threads: int) -> Session:
 
 @contextmanager
 def writing(target: str, none: pd.DataFrame) -> Iterator[Write]:
-    """A function that adds answers to a file, which is there only when all is well; `none` has its columns."""
+    """A function that adds predictions to a file, which is there only when all is well; `none` has its columns."""
     import fsspec
     import pyarrow as pa
     from pyarrow import csv, parquet

@@ -2,7 +2,7 @@
 
 It asks by the way that everyone asks, so a service that is slow, wrong or not there never becomes healthy. From then on
 it has to be alive, no more: to be ended for being slow under load would only add to the load of the others, and whether
-it still answers right is asked by `/ready`.
+it still predicts right is asked by `/ready`.
 """
 
 import http.client

@@ -30,7 +30,7 @@ class Metrics:
             "predict_seconds", "From the whole body to the answer.", buckets=SECONDS, registry=self.registry
         )
         self.ready = Gauge(
-            "model_ready", "1 when the model answers as it did in training.", registry=self.registry,
+            "model_ready", "1 when the model predicts as it did in training.", registry=self.registry,
             multiprocess_mode="livemin",
         )  # fmt: skip
         self.model = Gauge(

@@ -1,4 +1,4 @@
-"""The sections of `params.yaml` on operating the model: when it is retrained, how it answers, where it goes."""
+"""The sections of `params.yaml` on operating the model: when it is retrained, how it predicts, where it goes."""
 
 from typing import Annotated, Literal
 
@@ -74,13 +74,13 @@ class Parity(Section):
     tolerance: Annotated[float, Field(gt=0)] = 1e-4
     """Of a probability, or of a prediction in standard deviations of all predictions."""
     differing: Annotated[float, Field(ge=0, le=1)] = 0.005
-    """Rows whose answer differs by more than the tolerance."""
+    """Rows whose prediction differs by more than the tolerance."""
     flipped: Annotated[float, Field(ge=0, le=1)] = 0.001
     """Rows for which another class is the most probable."""
 
 
 class Serving(Section):
-    """How the champion answers."""
+    """How the champion predicts."""
 
     parity: Parity = Parity()
     max_rows: Annotated[int, Field(ge=1)] = 10_000
@@ -121,7 +121,7 @@ class Verify(Section):
     """What a running service must satisfy, asked over HTTP."""
 
     rows: Annotated[int, Field(ge=0)] = 1000
-    """Of the holdout, newest first, whose answers are compared with the pipeline's own."""
+    """Of the holdout, newest first, whose predictions are compared with the pipeline's own."""
     seconds: Annotated[float, Field(gt=0)] = 10
     """How long it is under load."""
     max_error_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0
