@@ -138,9 +138,28 @@ def slice_differences(
 ) -> list[SliceDifference]:
     """Each slice with its difference, and whether the challenger is significantly worse on it.
 
+    What a slice leaves undefined, by a single class or rows of a single block, does not count against the challenger.
+
+    Parameters
+    ----------
+    rows : DataFrame of n_rows rows
+        With the columns that `evaluate.slices` names.
+    params : Params
+    ours, theirs : Scored
+        Challenger and champion, of the same n_rows rows.
+    metric : Metric
+    block : array of shape (n_rows,)
+    weights : array of shape (n_resamples, n_blocks)
+
+    Returns
+    -------
+    list of SliceDifference
+        In the order of `evaluate.slices`, with 95 % intervals and adjusted p-values.
+
+    Notes
+    -----
     One-sided t-test of the difference plus the margin, its standard error from the bootstrap, adjusted over the
-    slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure". What a slice leaves undefined,
-    by a single class or rows of a single block, does not count against the challenger.
+    slices by Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
     """
     measured = []
     for column, name, chosen in each_slice(rows, params):
@@ -182,10 +201,20 @@ def worse_by_chance(distance: float, error: float, blocks: int) -> float:
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Adjusted p-values, in the order given.
+    """P-values adjusted for the number of tests: the chance of a false rejection among all is at most the level.
 
-    Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure": the chance of calling any slice worse though
-    none is, is at most the level at which these are compared.
+    Parameters
+    ----------
+    p_values : list of n_tests floats
+
+    Returns
+    -------
+    list of n_tests floats
+        In the order given, at most 1.
+
+    Notes
+    -----
+    Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
     """
     order = np.argsort(p_values, kind="stable")
     steps = np.array(p_values)[order] * np.arange(len(p_values), 0, -1)

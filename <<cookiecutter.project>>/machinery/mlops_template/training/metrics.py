@@ -154,7 +154,21 @@ def mean_of(per_row: Callable[[Scored], Array]) -> tuple[Callable[..., Array], C
 
 
 def ranks(scored: Scored, block: Array, blocks: int) -> Array:
-    """For each class against the rest, its rows and the others in each bin of rising score."""
+    """For each class against the rest, its rows and the others in each bin of rising score.
+
+    Parameters
+    ----------
+    scored : Scored
+        n_rows rows.
+    block : array of shape (n_rows,)
+        The block of each row, from 0.
+    blocks : int
+
+    Returns
+    -------
+    array of shape (blocks, 2 * n_classes * RANK_BINS)
+        A binary task has one class here: the positive one.
+    """
     parts = []
     for truth, probability in scored.one_against_rest():
         edges = np.unique(np.quantile(probability, np.linspace(0, 1, RANK_BINS + 1)[1:-1]))
@@ -179,7 +193,23 @@ def classes_of(sums: Array) -> Iterator[tuple[Array, Array]]:
 
 
 def area_under_roc(sums: Array) -> Array:
-    """Share of pairs that are ranked rightly: the Mann-Whitney statistic."""
+    """Area under the ROC curve: the share of pairs that are ranked rightly.
+
+    Parameters
+    ----------
+    sums : array of shape (..., 2 * n_classes * RANK_BINS)
+        From `ranks`.
+
+    Returns
+    -------
+    array of shape (...)
+        Between 0 and 1, averaged over classes; NaN where none has both members and others.
+
+    Notes
+    -----
+    The Mann-Whitney statistic, ties counting half: Hanley and McNeil (1982), "The meaning and use of the area under a
+    receiver operating characteristic (ROC) curve".
+    """
     values = []
     for members, others in classes_of(sums):
         below = np.cumsum(others, axis=-1) - others / 2
@@ -188,7 +218,22 @@ def area_under_roc(sums: Array) -> Array:
 
 
 def area_under_precision_recall(sums: Array) -> Array:
-    """Average precision: the mean of precision over the steps of recall, from the highest score down."""
+    """Average precision: the mean of precision over the steps of recall, from the highest score down.
+
+    Parameters
+    ----------
+    sums : array of shape (..., 2 * n_classes * RANK_BINS)
+        From `ranks`.
+
+    Returns
+    -------
+    array of shape (...)
+        Between 0 and 1, averaged over classes; NaN where none has a member.
+
+    Notes
+    -----
+    As `sklearn.metrics.average_precision_score`, without interpolation.
+    """
     values = []
     for members, others in classes_of(sums):
         hits = np.cumsum(members[..., ::-1], axis=-1)
@@ -199,7 +244,22 @@ def area_under_precision_recall(sums: Array) -> Array:
 
 
 def log_loss(scored: Scored) -> Array:
-    """Minus the logarithm of the probability given to what happened."""
+    """Minus the logarithm of the probability given to what happened.
+
+    Parameters
+    ----------
+    scored : Scored
+        n_rows rows of a classification.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+        In nats, at most that of SMALLEST_PROBABILITY.
+
+    Notes
+    -----
+    Good (1952), "Rational decisions".
+    """
     if scored.kind == "binary":
         given = np.where(scored.truth == 1, scored.prediction, 1 - scored.prediction)
     else:
@@ -208,12 +268,42 @@ def log_loss(scored: Scored) -> Array:
 
 
 def squared_distance(scored: Scored) -> Array:
-    """Brier score of a row: squared distance of the probabilities from what happened."""
+    """Brier score of a row: squared distance of the probabilities from what happened.
+
+    Parameters
+    ----------
+    scored : Scored
+        n_rows rows of a classification.
+
+    Returns
+    -------
+    array of shape (n_rows,)
+        Between 0 and 1 for a binary task, 0 and 2 for several classes.
+
+    Notes
+    -----
+    Brier (1950), "Verification of forecasts expressed in terms of probability"; of a binary task only the positive
+    class is counted.
+    """
     return np.asarray(sum((probability - truth) ** 2 for truth, probability in scored.one_against_rest()))
 
 
 def confusion(scored: Scored, block: Array, blocks: int) -> Array:
-    """For each class (of a binary task: the positive): hits, false alarms and misses."""
+    """True positives, false positives and false negatives of each class.
+
+    Parameters
+    ----------
+    scored : Scored
+        n_rows rows.
+    block : array of shape (n_rows,)
+        The block of each row, from 0.
+    blocks : int
+
+    Returns
+    -------
+    array of shape (blocks, 3 * n_classes)
+        A binary task has one class here: the positive one.
+    """
     decision = scored.decision
     indices = [1] if scored.kind == "binary" else range(scored.prediction.shape[1])
     per_row = []
@@ -224,14 +314,42 @@ def confusion(scored: Scored, block: Array, blocks: int) -> Array:
 
 
 def f1(sums: Array) -> Array:
-    """Harmonic mean of precision and recall, averaged over classes; 0 where a class is never hit."""
+    """Harmonic mean of precision and recall.
+
+    Parameters
+    ----------
+    sums : array of shape (..., 3 * n_classes)
+        From `confusion`.
+
+    Returns
+    -------
+    array of shape (...)
+        Between 0 and 1, averaged over classes (macro); 0 for a class without a true positive.
+
+    Notes
+    -----
+    As `sklearn.metrics.f1_score(zero_division=0)`.
+    """
     hits, false_alarms, misses = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
     total = 2 * hits + false_alarms + misses
     return np.asarray(np.divide(2 * hits, total, out=np.zeros_like(hits), where=total > 0).mean(axis=-1))
 
 
 def calibration(scored: Scored, block: Array, blocks: int) -> Array:
-    """In each bin of probability: how often it happened, the sum of probabilities, rows."""
+    """In each bin of probability: how often it happened, the sum of probabilities, rows.
+
+    Parameters
+    ----------
+    scored : Scored
+        n_rows rows.
+    block : array of shape (n_rows,)
+        The block of each row, from 0.
+    blocks : int
+
+    Returns
+    -------
+    array of shape (blocks, 3 * CALIBRATION_BINS)
+    """
     happened, probability = scored.confidence()
     bin_ = np.minimum((probability * CALIBRATION_BINS).astype("int64"), CALIBRATION_BINS - 1)
     size = blocks * CALIBRATION_BINS
@@ -243,25 +361,75 @@ def calibration(scored: Scored, block: Array, blocks: int) -> Array:
 
 
 def expected_calibration_error(sums: Array) -> Array:
-    """Mean gap between probability and frequency, over bins by their rows (Naeini et al., 2015)."""
+    """Mean gap between probability and frequency, over bins of equal width, by their rows.
+
+    Parameters
+    ----------
+    sums : array of shape (..., 3 * CALIBRATION_BINS)
+        From `calibration`.
+
+    Returns
+    -------
+    array of shape (...)
+        Between 0 and 1.
+
+    Notes
+    -----
+    Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian binning".
+    """
     happened, probability, rows = np.split(sums, 3, axis=-1)
     return np.asarray(np.abs(happened - probability).sum(axis=-1) / rows.sum(axis=-1))
 
 
 def moments(scored: Scored, block: Array, blocks: int) -> Array:
-    """Squared error, truth, squared truth (both from their mean), rows."""
+    """Squared error, truth, squared truth (both from their mean), rows.
+
+    Parameters
+    ----------
+    scored : Scored
+        n_rows rows.
+    block : array of shape (n_rows,)
+        The block of each row, from 0.
+    blocks : int
+
+    Returns
+    -------
+    array of shape (blocks, 4)
+    """
     error, truth = scored.prediction - scored.truth, scored.truth - scored.truth.mean()
     return sum_by_block(block, blocks, error**2, truth, truth**2, np.ones(len(truth)))
 
 
 def r2(sums: Array) -> Array:
-    """Share of the target's variance that is explained."""
+    """Coefficient of determination: the share of the target's variance that is explained.
+
+    Parameters
+    ----------
+    sums : array of shape (..., 4)
+        From `moments`.
+
+    Returns
+    -------
+    array of shape (...)
+        At most 1; not finite where the target is constant.
+    """
     error, total, squares, rows = np.moveaxis(sums, -1, 0)
     return np.asarray(1 - error / (squares - total**2 / rows))
 
 
 def rmse(sums: Array) -> Array:
-    """Root of the mean squared error."""
+    """Root of the mean squared error.
+
+    Parameters
+    ----------
+    sums : array of shape (..., 4)
+        From `moments`.
+
+    Returns
+    -------
+    array of shape (...)
+        In the target's unit.
+    """
     return np.asarray(np.sqrt(sums[..., 0] / sums[..., 3]))
 
 

@@ -44,7 +44,27 @@ def threshold_of(
 
 
 def best_threshold(scored: Scored, name: str, judge: ModelCode) -> float:
-    """The threshold at which a metric of these rows is best; of equals, that nearest to a half."""
+    """The threshold at which a metric of these rows is best; of equals, that nearest to a half.
+
+    Parameters
+    ----------
+    scored : Scored
+        Out-of-fold predictions of a binary task.
+    name : str
+        Of the metric.
+    judge : ModelCode
+        With the owner's metrics.
+
+    Returns
+    -------
+    float
+        A probability, from the quantiles of those predicted.
+
+    Raises
+    ------
+    ProjectError
+        When the metric is the same at every threshold.
+    """
     metric = metric_named(name, scored, judge, "model.threshold")
     candidates = np.unique(np.quantile(scored.prediction, np.linspace(0, 1, CANDIDATES + 1)).round(6))
     values = np.array([metric.value(replace(scored, threshold=float(one))) for one in candidates])
