@@ -16,6 +16,7 @@ from mlops_template.deploy.package import fill
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.compare import compare
+from mlops_template.integrations.git import git
 from mlops_template.owner.dependencies import stage_dependencies
 from mlops_template.report.tables import with_sign
 from mlops_template.scoring.score import score
@@ -514,6 +515,21 @@ def test_a_new_module_becomes_a_dependency_of_the_stages_that_import_it(
     ]
     assert (shop / "dvc.yaml").read_text().replace("      - src/shop/calendar.py\n", "") == rendered
     assert stages.name_dependencies() == []
+
+
+def test_a_module_that_git_does_not_know_is_named_until_it_is_added(shop: Path) -> None:
+    """`git commit -am` would leave it out, and the pipeline of that commit would run nowhere else."""
+    (shop / "dvc.yaml").write_text(
+        "stages: { train: { cmd: x, deps: [src/shop/calendar.py, src/shop/features.py, params.yaml] } }"
+    )
+    write_package(shop, features=FEATURES)
+    git("init", "--quiet", cwd=shop)
+    git("add", "--all", cwd=shop)
+    assert stages.untracked_sources() == []
+    write_package(shop, features=FEATURES, calendar=CALENDAR, unused="x = 1\n")
+    assert stages.untracked_sources() == ["src/shop/calendar.py"]
+    git("add", "--all", cwd=shop)
+    assert stages.untracked_sources() == []
 
 
 def test_what_cannot_be_parsed_leaves_the_dependencies_as_they_are(shop: Path) -> None:

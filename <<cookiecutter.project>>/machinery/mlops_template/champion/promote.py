@@ -37,7 +37,7 @@ class Promotion:
             return f"the challenger is the champion already ({self.champion[:8]}): nothing to do"
         place = f"in place of {self.previous[:8]}" if self.previous else "the first champion"
         forced = f", against the verdict: {self.why}" if self.why else ""
-        return f"promoted {self.champion[:8]}, {place}{forced}; commit to make it real"
+        return f"promoted {self.champion[:8]}, {place}{forced}; `git add --all` and commit to make it real"
 
 
 def promote(params: Params, force: bool = False, why: str | None = None) -> Promotion:

@@ -81,6 +81,17 @@ def name_dependencies() -> list[str]:
     return lines
 
 
+def untracked_sources() -> list[str]:
+    """The source files that the stages of `dvc.yaml` depend on and that git does not know yet.
+
+    `git commit --all` leaves them out: nobody else could run the pipeline of such a commit.
+    """
+    pipeline = YAML(typ="safe").load(paths.PIPELINE.read_text(encoding="utf-8"))
+    named = {str(dep) for stage in pipeline["stages"].values() for dep in stage["deps"] if is_source(dep)}
+    untracked = git.run("ls-files", "-z", "--others", "--", SOURCE.as_posix(), MACHINERY.as_posix())
+    return sorted(named & set(untracked.split("\0")))
+
+
 def is_source(dependency: object) -> bool:
     """Whether a dependency of a stage is one of the project's source files."""
     return str(dependency).endswith(".py") and str(dependency).startswith((f"{SOURCE}/", f"{MACHINERY}/"))

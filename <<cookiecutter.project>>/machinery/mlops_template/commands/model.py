@@ -25,6 +25,7 @@ def train(
     from ..champion.stages import train
 
     say(train(base))
+    name_untracked_sources()
 
 
 def compare(
@@ -64,6 +65,16 @@ def promote(
 
     say(promote(load_params(), force=force, why=why))
     say(track_if_possible())
+    name_untracked_sources()
+
+
+def name_untracked_sources() -> None:
+    """Say which files of the pipeline would be missing in a commit that adds no file."""
+    from ..champion.stages import untracked_sources
+
+    files = untracked_sources()
+    if files:
+        say(f"not in git yet, though the pipeline imports it: {', '.join(files)}: `git add` before you commit")
 
 
 def report(
