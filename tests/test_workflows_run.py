@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from releases import Release, later, release, template
 
 from act.github import GitHub, github
 from act.runs import Job, Run
 from stored import champion, key, missing_in_storage
 from support import git
+
+__all__ = ["later", "release", "template"]
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +25,9 @@ RESULTS = {"dvc.lock", "models/champion.dvc", "reports/"}
 
 PARAMS, PIPELINE = "params.yaml", "machinery/mlops_template/training/pipeline.py"
 BETTER = (PARAMS, "max_iter: 150", "max_iter: 40")
+TEMPLATE_RECORD = ".mlops-template.json"
+WORKFLOWS = ".github/workflows"
+PULLS = {"contents": "write", "pull_requests": "write", "issues": "write"}
 WORSE = (PARAMS, "max_iter: 150", "max_iter: 1")
 Change = tuple[str, str, str]
 
@@ -300,3 +306,44 @@ def test_training_and_evaluating_can_be_started_by_hand(hub: GitHub) -> None:
         assert run.conclusion == "success", run.log
         assert "model unchanged" in run.summary
     assert_untouched(hub, before)
+
+
+def scheduled(hub: GitHub) -> str:
+    """What the week's run says; it succeeds and leaves `main` as it was."""
+    before = hub.head()
+    run = hub.schedule("update.yml")
+    assert run.results == {"update": "success"}, run.log
+    assert hub.head() == before
+    return run.jobs["update"].log
+
+
+def test_updates_are_proposed_week_by_week(hub: GitHub, later: Path, release: Release) -> None:
+    """Nothing new, a new version; then one with other workflows, without and with a GitHub App."""
+    with hub.working_on("main", "Know the template") as clone:
+        record = json.loads((clone / TEMPLATE_RECORD).read_text(encoding="utf-8"))
+        record |= {"template": later.as_uri(), "commit": None}
+        (clone / TEMPLATE_RECORD).write_text(json.dumps(record, indent=2), encoding="utf-8")
+
+    scheduled(hub)
+    assert hub.pulls("all") == [] and hub.issues("all") == []
+
+    release("0.2.0", {"machinery/mlops_template/new_room.py": lambda _: "NEW = 1\n"})
+    assert "proposed version 0.2.0" in scheduled(hub)
+    [pull] = hub.pulls()
+    assert pull["user"]["login"] == "github-actions[bot]"
+    assert hub.show("update-0.2.0", "machinery/mlops_template/new_room.py").strip() == "NEW = 1"
+    assert json.loads(hub.show("update-0.2.0", TEMPLATE_RECORD))["version"] == "0.2.0"
+
+    release("0.3.0", {f"{WORKFLOWS}/test.yml": lambda text: text.replace("name: Test\n", "name: All tests\n", 1)})
+    scheduled(hub)
+    assert len(hub.pulls()) == 1 and "update-0.3.0" not in hub.references()
+    [issue] = hub.issues()
+    assert "needs a person" in issue["title"] and "GitHub App" in issue["body"]
+
+    hub.variables["APP_CLIENT_ID"], hub.secrets["APP_PRIVATE_KEY"] = "Iv1.abc", "a-key"
+    hub.install_app("Iv1.abc", "a-key", **PULLS, workflows="write")
+    assert "proposed version 0.3.0" in scheduled(hub)
+    assert "name: All tests" in hub.show("update-0.3.0", f"{WORKFLOWS}/test.yml")
+    assert hub.issues() == []
+    started = [start["workflow"] for start in hub.state["would_start"] if start["event"] == "pull_request"]
+    assert "test.yml" in started
