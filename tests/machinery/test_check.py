@@ -36,6 +36,19 @@ def test_all_run_whatever_fails_and_the_error_names_the_ones_that_did(tmp_path: 
     assert "\n" not in str(failed.value)
 
 
+def test_the_types_are_checked_beside_the_others_and_told_last(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits for the other's file: one after the other, the first would fail."""
+    wait = "import pathlib, time; pathlib.Path('{own}').touch(); print('{own}', flush=True)\n"
+    wait += "for _ in range(400): pathlib.Path('{other}').exists() and exit(); time.sleep(0.05)\n"
+    wait += "exit(1)"
+    commands = {name: wait.format(own=name, other=other) for name, other in (("tests", "types"), ("types", "tests"))}
+    monkeypatch.setattr(check, "CHECKS", {name: ["python", "-c", code] for name, code in commands.items()})
+    assert check.check(lambda line: None) == "all 2 checks passed"
+    assert capfd.readouterr().out.split() == ["tests", "types"]
+
+
 def test_where_nothing_fails_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "CHECKS", {"one": ["python", "-c", ""]})
     assert check.check(print) == "all 1 checks passed"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import ProjectError
@@ -14,29 +15,47 @@ WORKFLOWS = Path(".github/workflows")
 CHECKS: dict[str, list[str]] = {
     "format": ["ruff", "format", "--check"],
     "lint": ["ruff", "check"],
-    "types": ["mypy"],
     "workflow security": ["zizmor", "--offline", "--persona", "pedantic", ".github"],
     "workflow schema": ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
     "tests": ["pytest"],
+    "types": ["mypy"],
 }
 """Each by its name, with the program and its arguments."""
+BESIDE = "types"
+"""The slowest of the linters: it runs beside the others and the tests, and is told last."""
 
 
 def check(say: Callable[[str], None]) -> str:
     """Run all checks, whatever fails, and say what came of each. Raises ProjectError that names those that failed."""
-    failed = []
-    for name, command in CHECKS.items():
-        say(f"{name}: {' '.join(command)}")
-        files = sorted(map(str, WORKFLOWS.glob("*.yml"))) if name == "workflow schema" else []
-        begun = time.monotonic()
-        passed = not subprocess.run([launcher(command[0]), *command[1:], *files]).returncode
-        say(f"{name}: {'passed' if passed else 'FAILED'} after {time.monotonic() - begun:.1f} s")
-        if not passed:
-            failed.append(name)
+    failed, commands = [], {name: full(name) for name in CHECKS}
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(ended, commands[BESIDE], capture=True) if BESIDE in commands else None
+        for name, command in commands.items():
+            say(f"{name}: {' '.join(CHECKS[name])}")
+            status, seconds, output = beside.result() if beside and name == BESIDE else ended(command)
+            print(output, end="", flush=True)
+            say(f"{name}: {'FAILED' if status else 'passed'} after {seconds:.1f} s")
+            if status:
+                failed.append(name)
     if failed:
         again = " && ".join(f"uv run {' '.join(CHECKS[name])}" for name in failed)
         raise ProjectError(f"{', '.join(failed)} failed, the reason stands above: correct it, then `{again}`")
     return f"all {len(CHECKS)} checks passed"
+
+
+def full(name: str) -> list[str]:
+    """The command of a check, with the files that it looks at."""
+    program, *arguments = CHECKS[name]
+    files = sorted(map(str, WORKFLOWS.glob("*.yml"))) if name == "workflow schema" else []
+    return [launcher(program), *arguments, *files]
+
+
+def ended(command: list[str], capture: bool = False) -> tuple[int, float, str]:
+    """Run a command: its exit status, the seconds it took, and what it wrote, where that is not shown at once."""
+    begun = time.monotonic()
+    out, errors = (subprocess.PIPE, subprocess.STDOUT) if capture else (None, None)
+    done = subprocess.run(command, stdout=out, stderr=errors, encoding="utf-8", errors="replace")
+    return done.returncode, time.monotonic() - begun, done.stdout or ""
 
 
 def launcher(program: str) -> str:
