@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from releases import PROJECT, Release, later, release, template
 
 from conftest import Bake
+from releases import PROJECT, Release, later, release, template
 from support import commit, environment, git, run
 
 pytestmark = pytest.mark.slow

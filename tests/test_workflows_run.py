@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from releases import Release, later, release, template
 
 from act.github import GitHub, github
 from act.runs import Job, Run
+from releases import Release, later, release, template
 from stored import champion, key, missing_in_storage
 from support import git
 
@@ -27,7 +27,6 @@ PARAMS, PIPELINE = "params.yaml", "machinery/mlops_template/training/pipeline.py
 BETTER = (PARAMS, "max_iter: 150", "max_iter: 40")
 TEMPLATE_RECORD = ".mlops-template.json"
 WORKFLOWS = ".github/workflows"
-PULLS = {"contents": "write", "pull_requests": "write", "issues": "write"}
 WORSE = (PARAMS, "max_iter: 150", "max_iter: 1")
 Change = tuple[str, str, str]
 
@@ -341,7 +340,7 @@ def test_updates_are_proposed_week_by_week(hub: GitHub, later: Path, release: Re
     assert "needs a person" in issue["title"] and "GitHub App" in issue["body"]
 
     hub.variables["APP_CLIENT_ID"], hub.secrets["APP_PRIVATE_KEY"] = "Iv1.abc", "a-key"
-    hub.install_app("Iv1.abc", "a-key", **PULLS, workflows="write")
+    hub.install_app("Iv1.abc", "a-key", contents="write", pull_requests="write", issues="write", workflows="write")
     assert "proposed version 0.3.0" in scheduled(hub)
     assert "name: All tests" in hub.show("update-0.3.0", f"{WORKFLOWS}/test.yml")
     assert hub.issues() == []

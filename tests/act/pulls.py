@@ -9,6 +9,9 @@ from .state import APP, BOT, Caller, Refused, State, folder, moment, next_number
 
 Path = list[str]
 
+NO_WORKFLOWS = "refusing to allow a GitHub App to create or update workflow without `workflows` permission"
+"""As GitHub words it: https://github.com/orgs/community/discussions/35410."""
+
 
 def repository(owner: str, name: str, fork: bool = False) -> State:
     """As events describe a repository."""
@@ -200,7 +203,7 @@ def merge_branch(held: State, caller: Caller, path: Path, fields: State) -> Stat
 def update(held: State, folder: Folder, branch: str, before: str, commit: str, actor: str) -> None:
     """Move a branch, if the token may bring what the commit brings."""
     if actor in (APP, BOT) and in_origin(folder, "diff", "--name-only", before, commit, "--", WORKFLOWS):
-        raise Refused("refusing to allow a GitHub App to create or update workflow without `workflows` permission", 403)
+        raise Refused(NO_WORKFLOWS, 403)
     in_origin(folder, "update-ref", f"refs/heads/{branch}", commit, before)
     moved(held, folder, branch, before, commit, actor)
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .origin import ORIGIN
-from .pulls import moved
+from .pulls import NO_WORKFLOWS, moved
 from .state import Caller, Refused, caller, record, require, state
 
 Meanwhile = dict[str, Callable[[], object]]
@@ -47,22 +47,21 @@ def serve(folder: Path, meanwhile: Meanwhile) -> Iterator[str]:
 
 
 DECLINED = b"pre-receive hook declined"
-NO_WORKFLOWS = b"refusing to allow a GitHub App to create or update workflow without `workflows` permission"
-"""As GitHub words it, behind the reference: https://github.com/orgs/community/discussions/35410."""
+"""How git's report names a push that the hook refused, where GitHub's has the reason."""
 
 
 def explained(report: bytes) -> bytes:
-    """What became of a push, with the reason where git has only the hook's "no": the report is in the first band."""
+    """The report of a push, which git sends in band 1, with GitHub's reason for a refusal."""
     bands = (
-        b"\1" + b"".join(map(packet, (line.replace(DECLINED, NO_WORKFLOWS) for line in lines(band[1:]))))
+        b"\1" + b"".join(map(packet, (line.replace(DECLINED, NO_WORKFLOWS.encode()) for line in unpacked(band[1:]))))
         if band[:1] == b"\1"
         else band
-        for band in lines(report)
+        for band in unpacked(report)
     )
     return b"".join(map(packet, bands))
 
 
-def lines(packets: bytes) -> Iterator[bytes]:
+def unpacked(packets: bytes) -> Iterator[bytes]:
     """The contents of git's packets, empty for a flush: https://git-scm.com/docs/protocol-common."""
     while packets:
         size = max(int(packets[:4], 16), 4)

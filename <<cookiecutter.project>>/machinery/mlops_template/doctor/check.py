@@ -27,12 +27,12 @@ BESIDE = "types"
 
 def check(say: Callable[[str], None]) -> str:
     """Run all checks, whatever fails, and say what came of each. Raises ProjectError that names those that failed."""
-    failed, commands = [], {name: full(name) for name in CHECKS}
+    failed, commands = [], {name: command_of(name) for name in CHECKS}
     with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(ended, commands[BESIDE], capture=True) if BESIDE in commands else None
+        beside = pool.submit(run, commands[BESIDE], capture=True) if BESIDE in commands else None
         for name, command in commands.items():
             say(f"{name}: {' '.join(CHECKS[name])}")
-            status, seconds, output = beside.result() if beside and name == BESIDE else ended(command)
+            status, seconds, output = beside.result() if beside and name == BESIDE else run(command)
             print(output, end="", flush=True)
             say(f"{name}: {'FAILED' if status else 'passed'} after {seconds:.1f} s")
             if status:
@@ -43,14 +43,14 @@ def check(say: Callable[[str], None]) -> str:
     return f"all {len(CHECKS)} checks passed"
 
 
-def full(name: str) -> list[str]:
+def command_of(name: str) -> list[str]:
     """The command of a check, with the files that it looks at."""
     program, *arguments = CHECKS[name]
     files = sorted(map(str, WORKFLOWS.glob("*.yml"))) if name == "workflow schema" else []
     return [launcher(program), *arguments, *files]
 
 
-def ended(command: list[str], capture: bool = False) -> tuple[int, float, str]:
+def run(command: list[str], capture: bool = False) -> tuple[int, float, str]:
     """Run a command: its exit status, the seconds it took, and what it wrote, where that is not shown at once."""
     begun = time.monotonic()
     out, errors = (subprocess.PIPE, subprocess.STDOUT) if capture else (None, None)
