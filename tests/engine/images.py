@@ -12,7 +12,7 @@ import sysconfig
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from support import needs, run
+from support import missing, needs, run
 
 from .engines import ADVICE, Engine
 
@@ -62,6 +62,10 @@ def mirror() -> list[str]:
 
 def copy_python(root: Path) -> None:
     """Put the Python that runs this below /usr/local, with a pip of its own and without what is installed here."""
+    if "deb_system" in sysconfig.get_scheme_names():
+        missing(
+            "a Python with ensurepip", "Debian's own has none: `uv run --managed-python pytest` brings one that has"
+        )
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     local = root / "usr" / "local"
     skipped = shutil.ignore_patterns(

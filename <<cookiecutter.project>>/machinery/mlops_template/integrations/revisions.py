@@ -1,8 +1,8 @@
 """What git remembers of results and champions. Only reads."""
 
 import hashlib
-import tarfile
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +87,7 @@ def extract(commit: str, directory: Path) -> None:
     wanted = [paths.LOCK, paths.PARAMS, paths.REPORTS]
     listed = git("ls-tree", "-r", "--name-only", commit, "--", *(path.as_posix() for path in wanted))
     with tempfile.TemporaryDirectory() as scratch:
-        archive = Path(scratch) / "files.tar"
-        git("archive", "--format=tar", f"--output={archive}", commit, "--", *listed.splitlines())
-        with tarfile.open(archive) as files:
-            files.extractall(directory, filter="data")
+        archive = Path(scratch) / "files.zip"
+        git("archive", "--format=zip", f"--output={archive}", commit, "--", *listed.splitlines())
+        with zipfile.ZipFile(archive) as files:
+            files.extractall(directory)
