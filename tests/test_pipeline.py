@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import cli, environment, run, uv_run
+from support import cli, environment, git, run, uv_run
 
 pytestmark = pytest.mark.slow
 
@@ -116,6 +116,63 @@ def test_an_absent_cluster_is_named(project_copy: Path) -> None:
         project_copy, "python", "-m", "mlops_template.training.train", check=False, DASK_SCHEDULER_ADDRESS=address
     )
     assert said.strip().splitlines()[-1].startswith(f"no Dask scheduler answers at {address}")
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("params.yaml", "numeric: [distance", "numeric: [distanse", "names distanse, which neither the data nor"),
+        ("contract.yaml", "max: 6000", "max: 100", "distance max is 100"),
+        ("params.yaml", "holdout: 28 days", "holdout: 2800 days", "the holdout would take all"),
+        (
+            "src/{package}/pipeline.py",
+            "    return ",
+            "    1 / 0\n    return ",
+            "train ended with ZeroDivisionError, see above",
+        ),
+        ("src/{package}/metrics.py", "    return ", "    1 / 0\n    return ", "ZeroDivisionError"),
+    ],
+    ids=["column", "contract", "split", "pipeline", "metric"],
+)
+def test_a_failed_stage_loses_nothing_that_git_keeps(
+    project: Path, file: str, before: str, after: str, said: str
+) -> None:
+    """One line says why; what git keeps is there, and with the mistake undone everything is as it was."""
+    path = project / file.format(package=project.name.replace("-", "_"))
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    try:
+        failed = cli(project, "run", check=False).strip().splitlines()[-1]
+        changed = run("git", "status", "--porcelain", cwd=project).splitlines()
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert said in failed
+    assert f"then `uv run {project.name} run`" in failed
+    assert not [line for line in changed if line.startswith(" D")]
+    assert not [line for line in changed if "reports/" in line and "validation.json" not in line]
+    cli(project, "run")
+    assert run("git", "status", "--porcelain", cwd=project) == ""
+
+
+def test_a_killed_run_is_completed_by_the_next(project_copy: Path) -> None:
+    """Whenever the machine goes down: no tracked file is missing, and the next run makes the same bytes."""
+    lock, contract = project_copy / "dvc.lock", project_copy / "contract.yaml"
+    contract.write_text(contract.read_text(encoding="utf-8") + "# another\n", encoding="utf-8")
+    shutil.rmtree(project_copy / ".dvc" / "cache" / "runs", ignore_errors=True)
+    model = digest(project_copy)
+    command = [str(project_copy / ".venv" / ("Scripts" if os.name == "nt" else "bin") / project_copy.name), "run"]
+    for line in ("> python -m mlops_template.data.validate", "> python -m mlops_template.evaluation.evaluate"):
+        process = subprocess.Popen(command, cwd=project_copy, stdout=subprocess.PIPE, text=True, env=environment())
+        assert process.stdout is not None
+        while line not in process.stdout.readline():
+            assert process.poll() is None, f"{line} never came"
+        process.kill()
+        process.wait()
+        assert not [one for one in git(project_copy, "status", "--porcelain").splitlines() if one.startswith("D")]
+    cli(project_copy, "run")
+    assert digest(project_copy) == model
+    assert git(project_copy, "status", "--porcelain").split() == ["M", "contract.yaml", "M", lock.name]
 
 
 def test_run_with_nothing_to_do_changes_nothing(project: Path) -> None:

@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.deploy.package import fill
+from mlops_template.render.json_file import write_json
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.rows import RequestRejected
 from mlops_template.serving.service import Service
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params
-from mlops_template.training.artifact import load_model, write_json
+from mlops_template.training.artifact import load_model
 from mlops_template.training.records import as_records
 
 

@@ -15,7 +15,7 @@ from mlops_template.deploy.package import fill
 from mlops_template.settings import paths
 from mlops_template.settings.params import load_params
 from mlops_template.training import train
-from mlops_template.training.artifact import write_json
+from mlops_template.render.json_file import write_json
 from ruamel.yaml import YAML
 from starlette.types import ASGIApp
 

@@ -1,12 +1,15 @@
 """The gates let a better model through and stop the others, each with its reason."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.evaluation.compare import Comparison, compare, load_comparison
+from mlops_template.evaluation.compare import compare
+from mlops_template.evaluation.record import Comparison, load_comparison, recorded_comparison, save_comparison
 from mlops_template.evaluation.gates import holm
+from mlops_template.evaluation.matchup import MIN_ROWS
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params
 from mlops_template.training import train
@@ -140,6 +143,38 @@ def test_the_record_of_the_same_encounter_stands(tmp_path: Path, monkeypatch: py
     text = paths.COMPARISON.read_bytes()
     assert compare(params, "challenger.dir", None, None) == first == load_comparison()
     assert paths.COMPARISON.read_bytes() == text
+
+
+def test_only_the_record_of_this_very_comparison_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = a_model(tmp_path, monkeypatch)
+    assert recorded_comparison("challenger.dir", None, params) is None
+    first = compare(params, "challenger.dir", None, None)
+    assert recorded_comparison("challenger.dir", None, params) == first
+    assert recorded_comparison("another.dir", None, params) is None
+    assert recorded_comparison("challenger.dir", "champion.dir", params) is None
+    stricter = params.model_copy(update={"gates": params.gates.model_copy(update={"margin": 0.04})})
+    assert recorded_comparison("challenger.dir", None, stricter) is None
+    save_comparison(replace(first, champion_source="stored predictions"))
+    assert recorded_comparison("challenger.dir", None, params) is None, "the model may load by now"
+    save_comparison(first)
+    holdout = paths.HOLDOUT.read_bytes()
+    table().iloc[450:500].to_parquet(paths.HOLDOUT, index=False)
+    assert recorded_comparison("challenger.dir", None, params) is None
+    paths.HOLDOUT.write_bytes(holdout)
+    assert recorded_comparison("challenger.dir", None, params) == first
+    paths.HOLDOUT.unlink()
+    assert recorded_comparison("challenger.dir", None, params) is None
+
+
+@pytest.mark.parametrize(("rows", "judged"), [(MIN_ROWS, True), (MIN_ROWS - 1, False)])
+def test_the_fewest_rows_that_are_judged_and_timed(
+    rows: int, judged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = a_model(tmp_path, monkeypatch)
+    table().iloc[450 : 450 + rows].to_parquet(paths.HOLDOUT, index=False)
+    comparison = compare(params, "challenger.dir", None, None)
+    assert bool(comparison.metrics) is judged
+    assert comparison.cost is not None and (comparison.cost.latency_ms is not None) is judged
 
 
 def test_a_comparison_without_a_record_leaves_the_last_one_alone(

@@ -1,7 +1,8 @@
 """At its very limit a gate decides as its message says: a limit may be reached, zero is no difference."""
 
 import pytest
-from mlops_template.evaluation.gates import Difference, baseline_gate, champion_gate, latency_gate, size_gate
+from mlops_template.evaluation.gates import baseline_gate, champion_gate, latency_gate, size_gate
+from mlops_template.evaluation.record import Difference
 from mlops_template.settings.params import Gates
 from mlops_template.training.metrics import CLASSIFICATION
 

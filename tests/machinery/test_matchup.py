@@ -13,11 +13,14 @@ import pandas as pd
 import pytest
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
-from mlops_template.evaluation.compare import Comparison, compare, load_comparison
-from mlops_template.evaluation.matchup import Evaluation
+from mlops_template.evaluation.compare import compare
+from mlops_template.evaluation.record import Comparison, load_comparison
+from mlops_template.evaluation.record import Evaluation
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
+from mlops_template.render.json_file import write_json
 from mlops_template.training import artifact
+from mlops_template.training.card import CARD_FILE, load_card
 from sklearn.dummy import DummyClassifier
 
 from .test_compare import a_model, gate
@@ -74,12 +77,12 @@ def of_a_module_that_is_gone() -> None:
 
 def of_another_scikit_learn() -> None:
     """One under which it answered otherwise."""
-    card = artifact.load_card(CHAMPION)
+    card = load_card(CHAMPION)
     card["versions"]["scikit-learn"] = "0.1"
-    artifact.write_json(CHAMPION / artifact.CARD_FILE, card)
+    write_json(CHAMPION / CARD_FILE, card)
     golden = json.loads((CHAMPION / artifact.GOLDEN_FILE).read_text(encoding="utf-8"))
     golden["predictions"].reverse()
-    artifact.write_json(CHAMPION / artifact.GOLDEN_FILE, golden)
+    write_json(CHAMPION / artifact.GOLDEN_FILE, golden)
 
 
 def not_fitted() -> None:
@@ -88,13 +91,13 @@ def not_fitted() -> None:
 
 
 def of_a_column_that_is_gone() -> None:
-    card = artifact.load_card(CHAMPION)
+    card = load_card(CHAMPION)
     card["request"]["weight"] = "float64"
     golden = json.loads((CHAMPION / artifact.GOLDEN_FILE).read_text(encoding="utf-8"))
     for row in golden["rows"]:
         row["weight"] = 1.0
-    artifact.write_json(CHAMPION / artifact.GOLDEN_FILE, golden)
-    artifact.write_json(CHAMPION / artifact.CARD_FILE, card)
+    write_json(CHAMPION / artifact.GOLDEN_FILE, golden)
+    write_json(CHAMPION / CARD_FILE, card)
 
 
 FAULTS = [

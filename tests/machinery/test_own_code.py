@@ -26,7 +26,8 @@ from mlops_template.serving.service import Service
 from mlops_template.settings import paths
 from mlops_template.settings.params import load_params
 from mlops_template.training import train
-from mlops_template.training.artifact import load_model, write_json
+from mlops_template.training.artifact import (load_model)
+from mlops_template.render.json_file import write_json
 from ruamel.yaml import YAML
 
 from .project import template_module, write_package

@@ -16,7 +16,7 @@ from mlops_template.settings import paths
 from mlops_template.settings.operation import Retrain
 from mlops_template.settings.params import Params
 from mlops_template.storage import storage
-from mlops_template.training.artifact import write_json
+from mlops_template.render.json_file import write_json
 
 from .conftest import Clone
 

@@ -14,7 +14,7 @@ from mlops_template.integrations.revisions import Champion, champions
 from mlops_template.settings import paths
 from mlops_template.settings.operation import Deploy
 from mlops_template.settings.params import Gates, Params
-from mlops_template.training.artifact import write_json
+from mlops_template.render.json_file import write_json
 from rich.console import Console
 
 PLACES = {name: {"url": f"http://{name}"} for name in ("staging", "production")}

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..evaluation.compare import load_comparison
+from ..evaluation.record import load_comparison
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
 from ..render.markdown import code, table, words
@@ -11,7 +11,7 @@ from ..render.numbers import format_interval, format_number, format_period
 from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import Project
-from ..training.artifact import load_card
+from ..training.card import load_card
 
 
 def write_model_card(params: Params, project: Project) -> None:

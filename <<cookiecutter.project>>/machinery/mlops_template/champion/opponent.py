@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..evaluation.compare import Comparison, compare
-from ..evaluation.matchup import Evaluation
+from ..evaluation.record import Comparison, Evaluation, recorded_comparison
 from ..integrations import dvc, git
 from ..integrations.digests import directory_digest
 from ..integrations.revisions import commit_of_result, pipeline_digests
@@ -27,6 +26,11 @@ def compare_with_champion(params: Params, base: str, record: bool = True) -> Com
     challenger, champion = challenger_digest(), champion_digest(base)
     if champion == challenger:
         return None
+    recorded = recorded_comparison(challenger, champion, params)
+    if recorded:
+        return recorded
+    from ..evaluation.compare import compare
+
     with opponent(champion, base) as directory:
         return compare(params, challenger, champion, directory, record, partial(evaluation, champion, base))
 

@@ -2,13 +2,13 @@
 
 import json
 
-from ..evaluation.compare import load_comparison
+from ..evaluation.record import load_comparison
 from ..integrations import dvc, git
 from ..integrations.revisions import champions
 from ..render.numbers import format_period
 from ..settings import paths
 from ..settings.params import load_params
-from ..training.artifact import load_card
+from ..training.card import load_card
 
 
 def status() -> str:

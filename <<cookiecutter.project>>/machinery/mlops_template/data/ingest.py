@@ -10,6 +10,7 @@ from ..settings import paths
 from ..settings.params import Params
 from . import partitions
 from .contract import Contract, Violation, check, conform, refuse_gaps, violation
+from .refusal import write_refusal
 from .sources import Batch, HeldRows, fresh
 
 CHANCE = 1e-6
@@ -59,7 +60,8 @@ def accept(batch: Batch, params: Params, contract: Contract, held: HeldRows) -> 
     rows = conform(batch.rows.reset_index(drop=True), contract)
     violations = check(rows, contract, columns.id) + check_batch(rows, params, contract, held)
     if violations:
-        write_refusal(violations, len(rows))
+        title = f"A batch of {len(rows):,} rows was refused"
+        write_refusal(title, "Nothing of it was taken. Fix the source, or the rule, and `ingest` again.", violations)
         first = violations[0]
         more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
         raise BatchRejected(
@@ -104,20 +106,3 @@ def one_class_by_mistake(target: pd.Series) -> bool:
         return True
     held = partitions.read([str(target.name)])[str(target.name)]
     return float((held == target.iloc[0]).mean()) ** len(target) < CHANCE
-
-
-def write_refusal(violations: list[Violation], rows: int) -> None:
-    """`reports/refused.md`: column, rule, number of rows, the first few of them."""
-    lines = [
-        f"# A batch of {rows:,} rows was refused",
-        "",
-        "Nothing of it was taken. Fix the source, or the rule in `contract.yaml`, and `ingest` again.",
-        "",
-        "| column | rule broken | rows | examples (row: value) |",
-        "| --- | --- | ---: | --- |",
-    ]
-    for violated in violations:
-        examples = "; ".join(violated.examples).replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| {violated.column} | {violated.rule} | {violated.rows:,} | {examples} |")
-    paths.REPORTS.mkdir(exist_ok=True)
-    paths.REFUSED.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")

@@ -1,7 +1,6 @@
 """The stage `validate`: every partition against the contract as it is now, ids unique over all of them."""
 
-import json
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -9,10 +8,12 @@ import pyarrow.compute as pc
 
 from ..console.stage import run_stage
 from ..errors import ProjectError
+from ..render.json_file import write_json
 from ..settings import paths
 from ..settings.params import load_params
 from . import partitions
 from .contract import Violation, check, conform, load_contract, refuse_gaps
+from .refusal import write_refusal
 
 
 def main() -> None:
@@ -21,10 +22,13 @@ def main() -> None:
     columns = params.columns
     refuse_gaps(columns, contract)
     parts: list[dict[str, Any]] = []
-    violations: list[dict[str, Any]] = []
+    violations: list[Violation] = []
     for part in partitions.files():
         rows = conform(partitions.read(only=[part]), contract)
-        violations += [{"partition": part.name, **asdict(violation)} for violation in check(rows, contract, columns.id)]
+        violations += [
+            replace(violation, rule=f"{violation.rule}, in {part.name}")
+            for violation in check(rows, contract, columns.id)
+        ]
         parts.append({"name": part.name, "rows": len(rows), **window(rows, columns.time)})
         del rows
     if not parts:
@@ -33,14 +37,14 @@ def main() -> None:
     if len(parts) > 1 and not violations:
         repeated = total - pc.count_distinct(partitions.table([columns.id])[columns.id]).as_py()
         if repeated:
-            violation = Violation(columns.id, "is unique over all partitions", repeated, [])
-            violations.append({"partition": None, **asdict(violation)})
-    report = {"rows": total, "partitions": parts, "violations": violations}
-    paths.REPORTS.mkdir(exist_ok=True)
-    text = json.dumps(report, indent=2, ensure_ascii=False, default=str)
-    paths.VALIDATION.write_text(text + "\n", encoding="utf-8", newline="\n")
+            violations.append(Violation(columns.id, "is unique over all partitions", repeated, []))
     if violations:
+        write_refusal(
+            f"The {total:,} rows held break the contract", "Fix the rule, or the data, and `run` again.", violations
+        )
         raise ProjectError(f"the data breaks {paths.CONTRACT}: {summary(violations)}. Fix the rule, or the data")
+    paths.REFUSED.unlink(missing_ok=True)
+    write_json(paths.VALIDATION, {"rows": total, "partitions": parts})
     print(f"validated {total:,} rows in {len(parts)} partition{'' if len(parts) == 1 else 's'}")
 
 
@@ -51,13 +55,12 @@ def window(rows: pd.DataFrame, time: str | None) -> dict[str, str | None]:
     return {"first": rows[time].min().isoformat(), "last": rows[time].max().isoformat()}
 
 
-def summary(violations: list[dict[str, Any]]) -> str:
+def summary(violations: list[Violation]) -> str:
     """The first broken rule and where to read of the others."""
     first = violations[0]
-    where = f" in {first['partition']}" if first["partition"] else ""
-    example = f", such as {first['examples'][0]}" if first["examples"] else ""
-    more = f"; {len(violations) - 1} more in {paths.VALIDATION.as_posix()}" if len(violations) > 1 else ""
-    return f"{first['column']} {first['rule']} ({first['rows']:,} rows{where}{example}){more}"
+    example = f", such as {first.examples[0]}" if first.examples else ""
+    more = f"; {len(violations) - 1} more in {paths.REFUSED.as_posix()}" if len(violations) > 1 else ""
+    return f"{first.column} {first.rule} ({first.rows:,} rows{example}){more}"
 
 
 if __name__ == "__main__":

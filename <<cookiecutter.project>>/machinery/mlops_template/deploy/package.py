@@ -21,22 +21,15 @@ from ..evaluation.convert import feeds, load, parts_of, predict
 from ..evaluation.export import Export, export
 from ..evaluation.service_path import KINDS
 from ..integrations.revisions import Champion
+from ..render.json_file import write_json
 from ..serving.files import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
 from ..serving.model_code import INPUTS
 from ..serving.runtime import load as load_served
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import storage
-from ..training.artifact import (
-    CARD_FILE,
-    GOLDEN_FILE,
-    PIPELINE_FILE,
-    Model,
-    golden_rows,
-    load_card,
-    load_model,
-    write_json,
-)
+from ..training.artifact import GOLDEN_FILE, PIPELINE_FILE, Model, golden_rows, load_model
+from ..training.card import CARD_FILE, load_card
 
 
 @dataclass(frozen=True)

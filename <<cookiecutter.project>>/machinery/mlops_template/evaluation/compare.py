@@ -4,27 +4,17 @@ A command and not a stage: its opponent is the champion of a git revision, not a
 promoting must not make the pipeline stale.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import pandas as pd
-from pydantic import TypeAdapter
 
-from ..owner.package import own_code
 from ..settings import paths
 from ..settings.params import Params
-from ..training import metrics
-from ..training.artifact import window, write_json
+from ..training.artifact import window
 from ..training.metrics import Array, metric_named, metrics_for, number
 from .evaluate import sliceable
 from .gates import (
-    Cost,
-    Difference,
-    Gate,
-    SliceDifference,
     baseline_gate,
     champion_gate,
     difference,
@@ -40,51 +30,21 @@ from .gates import (
     slices_gate,
 )
 from .intervals import blocks, resamples
-from .matchup import MIN_ROWS, ChampionSource, Evaluation, Matchup, StoredEvaluation, prepare_matchup
-
-
-@dataclass(frozen=True)
-class MetricPair:
-    """One metric of both models."""
-
-    champion: float | None
-    challenger: float | None
-    difference: Difference
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What `reports/comparison.json` holds. `champion` is None where the baseline took its place."""
-
-    verdict: Literal["promote", "keep", "fail"]
-    reasons: list[str]
-    challenger: str
-    champion: str | None
-    rows: int
-    window: dict[str, str | None]
-    metrics: dict[str, MetricPair]
-    gates: list[Gate]
-    slices: list[SliceDifference]
-    inputs: str
-    """Digest of what was compared: the models, the rows, the settings, and the code that judges."""
-    cost: Cost | None = None
-    champion_cost: Cost | None = None
-    forced: dict[str, str] | None = None
-    """Why it was promoted against the verdict."""
-    champion_source: ChampionSource = "model"
-    """What of the champion was compared: its model, its stored predictions, or only its metrics."""
-
-
-def load_comparison() -> Comparison | None:
-    """The record of the last comparison, None where there is none."""
-    if not paths.COMPARISON.exists():
-        return None
-    return TypeAdapter(Comparison).validate_json(paths.COMPARISON.read_bytes())
-
-
-def save_comparison(comparison: Comparison) -> None:
-    """Write the record, which git keeps."""
-    write_json(paths.COMPARISON, asdict(comparison))
+from .matchup import MIN_ROWS, Matchup, prepare_matchup
+from .record import (
+    ChampionSource,
+    Comparison,
+    Cost,
+    Difference,
+    Evaluation,
+    Gate,
+    MetricPair,
+    SliceDifference,
+    StoredEvaluation,
+    digest_of,
+    load_comparison,
+    save_comparison,
+)
 
 
 def compare(
@@ -103,8 +63,6 @@ def compare(
     """
     inputs = digest_of(challenger, champion, params)
     recorded = load_comparison()
-    if recorded and recorded.inputs == inputs and recorded.champion_source == "model":
-        return recorded
     matchup = prepare_matchup(params, champion_directory, kept)
     best = get_args(ChampionSource).index
     if recorded and recorded.inputs == inputs and best(recorded.champion_source) <= best(matchup.champion_source):
@@ -221,18 +179,3 @@ def reasons(gates: list[Gate]) -> list[str]:
         or [gate.detail for gate in gates if gate.gate in ("champion", "slices")]
         or [gate.detail for gate in gates if gate.gate == "baseline"]
     )
-
-
-def digest_of(challenger: str, champion: str | None, params: Params) -> str:
-    """What a comparison depends on, as one short digest."""
-    settings = params.model_dump(mode="json", include={"task", "columns", "split", "evaluate", "gates"})
-    rows = hashlib.sha256(paths.HOLDOUT.read_bytes()).hexdigest()
-    everything = [challenger, champion, rows, settings, judging_code()]
-    return hashlib.sha256(json.dumps(everything).encode()).hexdigest()[:16]
-
-
-def judging_code() -> list[str]:
-    """Digests of the code by which models are judged; that by which they predict is part of the models."""
-    machinery = [file for room in (Path(__file__).parent, Path(metrics.__file__).parent) for file in room.glob("*.py")]
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(machinery)]
-    return [*digests, own_code("features", "metrics").package]

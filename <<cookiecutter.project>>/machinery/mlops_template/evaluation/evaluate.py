@@ -12,9 +12,10 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from ..console.stage import run_stage
 from ..errors import ProjectError
 from ..owner.package import own_code
+from ..render.json_file import write_json
 from ..settings import paths
 from ..settings.params import Params, load_params
-from ..training.artifact import load_model, window, write_json
+from ..training.artifact import load_model, window
 from ..training.features import with_features
 from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for, number
 from .export import export, refuse_other_service
@@ -31,10 +32,6 @@ def main() -> None:
     holdout = pd.read_parquet(paths.HOLDOUT)
     model = load_model(paths.CHALLENGER)
     predictions = model.predict(holdout)
-    paths.PLOTS.mkdir(parents=True, exist_ok=True)
-    kept = [columns.id, *([columns.time] if columns.time else []), columns.target]
-    holdout[kept].join(predictions).to_parquet(paths.PREDICTIONS, index=False)
-
     positive = model.card["positive"]
     challenger = as_scored(holdout[columns.target], predictions, model.classes, positive, model.threshold, holdout)
     guess = baseline(holdout, model.classes, params)
@@ -50,12 +47,17 @@ def main() -> None:
         },
         "baseline": {name: {"value": number(metric.value(trivial))} for name, metric in metrics_for(trivial).items()},
     }
-    write_json(paths.METRICS, metrics)
     exported = export(model, holdout, params.serving.parity, predictions)
     refuse_other_service(model, exported, holdout, params.serving.parity)
-    write_json(paths.SERVING, exported.facts())
     primary = metric_named(params.gates.primary, challenger)
-    write_json(paths.SLICES, slices(sliceable(holdout, params), params, challenger, primary, block, weights))
+    by_slice = slices(sliceable(holdout, params), params, challenger, primary, block, weights)
+
+    paths.PLOTS.mkdir(parents=True, exist_ok=True)
+    kept = [columns.id, *([columns.time] if columns.time else []), columns.target]
+    holdout[kept].join(predictions).to_parquet(paths.PREDICTIONS, index=False)
+    write_json(paths.METRICS, metrics)
+    write_json(paths.SERVING, exported.facts())
+    write_json(paths.SLICES, by_slice)
     for name, points in curves(challenger).items():
         points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")

@@ -6,7 +6,6 @@ independently of each other, and none to outweigh all the others.
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,55 +20,12 @@ from ..training.artifact import Model
 from ..training.metrics import Array, Metric, Scored, number
 from .evaluate import each_slice
 from .intervals import interval_of_difference, standard_error
+from .record import Difference, Gate, SliceDifference
 
 LEVEL = 0.05
 """Chance, over all slices together, that one is called worse though none is."""
 
 LATENCY_CALLS = 20
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One thing asked of the challenger. Broken, it means `keep` or, where it is `absolute`, `fail`."""
-
-    gate: str
-    passed: bool
-    absolute: bool
-    detail: str
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Challenger minus champion, with its 95 % interval; None where the rows do not define it."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def gain(self, higher_is_better: bool) -> tuple[float, float]:
-        """(value, worse end of the interval), turned so that more is better; minus infinity where undefined."""
-        value, end = (self.value, self.low) if higher_is_better else (self.value, self.high)
-        sign = 1 if higher_is_better else -1
-        return tuple(float("-inf") if part is None else sign * part for part in (value, end))  # type: ignore[return-value]
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return "undefined"
-        ends = "" if self.low is None or self.high is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
-        return f"{self.value:+.4f}{ends}"
-
-
-@dataclass(frozen=True)
-class SliceDifference:
-    """The primary metric of both models on one slice; `p` is Holm-adjusted, of being worse beyond the margin."""
-
-    slice: str
-    rows: int
-    champion: float | None
-    challenger: float | None
-    difference: Difference
-    p: float
-    worse: bool
 
 
 def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weights: Array) -> Difference:
@@ -231,15 +187,6 @@ def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
     else:
         detail = f"none of {len(slices)} slices is worse by more than {gates.slice_margin:g} beyond noise"
     return Gate("slices", not worse, False, detail)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a model costs where it runs: its size, and the median time of one row on one thread of this machine."""
-
-    size_mb: float
-    latency_ms: float | None
-    """None where too few rows were compared to measure it."""
 
 
 def size_of(directory: Path) -> float:

@@ -4,11 +4,10 @@ A champion that cannot be loaded or scored here is compared by the predictions s
 few of these are of the held-out rows, only its metrics are known.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,30 +16,16 @@ from numpy.typing import NDArray
 from ..errors import ProjectError
 from ..settings import paths
 from ..settings.params import Params
-from ..training.artifact import Model, load_card, load_model, row_hashes, training_rows
+from ..training.artifact import Model, load_model, row_hashes, training_rows
+from ..training.card import load_card
 from ..training.metrics import Scored, as_scored
 from .evaluate import baseline
+from .record import ChampionSource, Evaluation, StoredEvaluation
 
 MIN_ROWS = 20
 """Unseen rows without which nothing is compared."""
 
-ChampionSource = Literal["model", "stored predictions", "metrics only"]
-"""By what the champion is met, the best first."""
-
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What is kept of the champion's own evaluation, each None where it is not known."""
-
-    predictions: Path | None = None
-    """What `evaluate` wrote: the id of each row it held out then, and the prediction."""
-    metrics: dict[str, Any] | None = None
-    """What `evaluate` wrote: each metric under `model`, the first and last moment under `window`."""
-
-
-StoredEvaluation = Callable[[], Evaluation]
 
 
 @dataclass(frozen=True)

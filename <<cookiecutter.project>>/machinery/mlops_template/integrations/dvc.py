@@ -4,18 +4,22 @@ Each `dvc` command would load a second of Python again; one `Repo` answers sever
 """
 
 import hashlib
+import importlib
 import json
 import logging
 import os
 import re
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -23,6 +27,8 @@ from ..errors import ProjectError
 from ..settings.paths import LOCK
 from ..settings.project import load_project
 from . import git
+
+MACHINERY_STAGE = re.compile(r"python -m (mlops_template\.[\w.]+)")
 
 
 @contextmanager
@@ -59,7 +65,8 @@ def repro(force: bool = False) -> list[StageRun]:
     """Run the stages whose inputs changed, or all; what they print goes straight to the terminal.
 
     What a stage reads and this machine does not have is fetched; what no stage reads may be missing.
-    Raises ProjectError when one fails, after it has told the reason itself.
+    A stage that is a module of the machinery runs in this process, which has loaded pandas and scikit-learn already.
+    Raises ProjectError with the reason when one fails.
     """
     from dvc.exceptions import ReproductionError
     from dvc.repo.reproduce import _reproduce_stage
@@ -74,14 +81,61 @@ def repro(force: bool = False) -> list[StageRun]:
             runs.append(StageRun(stage.addressing, done is not None, round(time.perf_counter() - start, 1)))
         return done
 
-    with own_python_first(), repository(logging.INFO) as repo:
+    with own_python_first(), stages_in_this_process(), repository(logging.INFO) as repo:
         logging.getLogger("dvc.repo.scm_context").setLevel(logging.WARNING)  # no advice to `git add`
         try:
             repo.reproduce(force=force, pull=True, allow_missing=True, repro_fn=timed)
         except ReproductionError as error:
-            reason = f"{one_line(error)}. Its own message is above"
-            raise ProjectError(f"{reason}: fix it, then `uv run {load_project().name} run`") from error
+            failed = next((cause for cause in causes(error) if isinstance(cause, StageFailed)), None)
+            reason = str(failed) if failed else f"{one_line(error)}. Its own message is above: fix it"
+            raise ProjectError(f"{reason}; then `uv run {load_project().name} run`") from error
     return runs
+
+
+class StageFailed(Exception):
+    """A stage that ran in this process failed, and why."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """What caused an error, the nearest first."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+@contextmanager
+def stages_in_this_process() -> Iterator[None]:
+    """Let DVC call the `main` of a stage that is a module of the machinery, where it would start a Python for it.
+
+    Each would load pandas and scikit-learn again, two seconds of it. Every other command, and all where a later DVC
+    has no such function any more, is a process as ever.
+    """
+    from dvc.stage import run
+
+    start_process = getattr(run, "_run", None)
+
+    def call(executable: str | None, command: str, **options: Any) -> None:
+        module = MACHINERY_STAGE.fullmatch(command)
+        if module is None:
+            start_process(executable, command, **options)  # type: ignore[misc]
+            return
+        try:
+            importlib.import_module(module[1]).main()
+        except ProjectError as error:
+            raise StageFailed(str(error)) from error
+        except Exception as error:
+            traceback.print_exc()
+            raise StageFailed(f"{module[1].rpartition('.')[2]} ended with {type(error).__name__}, see above") from error
+
+    if start_process is None:
+        yield
+        return
+    run._run = call
+    try:
+        yield
+    finally:
+        run._run = start_process
 
 
 @contextmanager
@@ -237,10 +291,17 @@ def lock_digest(revision: str | None = None) -> str | None:
 
 def load_yaml(path: Path, revision: str | None) -> dict[str, Any]:
     """The content of a YAML file, empty where there is none."""
+    text = read(path, revision) or ""
     try:
-        return YAML(typ="safe").load(read(path, revision) or "") or {}
-    except YAMLError:
+        return parsed_of_dvc(text) if path.suffix in (".lock", ".dvc") else YAML(typ="safe").load(text) or {}
+    except (YAMLError, yaml.YAMLError):
         raise ProjectError(f"{path} is damaged: `git checkout {path.as_posix()}` restores it") from None
+
+
+@lru_cache(maxsize=8)
+def parsed_of_dvc(text: str) -> dict[str, Any]:
+    """YAML as DVC writes it, read by the parser in C where there is one: it knows less than people may write."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
 
 
 def read(path: Path, revision: str | None) -> str | None:

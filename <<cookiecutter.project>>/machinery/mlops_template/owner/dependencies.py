@@ -6,6 +6,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "mlops_template"
@@ -32,18 +33,20 @@ def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> l
         if file is not None and file not in files:
             files.add(file)
             waiting += imported(file, own_package, root)
-    return sorted(path.relative_to(root) for path in files if not only_documents(path))
+    return sorted(path.relative_to(root) for path in files if not only_documents(path.read_text(encoding="utf-8")))
 
 
 def imported(file: Path, own_package: str, root: Path) -> list[str]:
     """The full names of the modules that a file imports or may import, at its top or within a function."""
-    return list(imports_of(file, module_name(file, root), own_package))
-
-
-def imports_of(file: Path, module: str, own_package: str) -> tuple[str, ...]:
-    """The same, of the module of that name."""
+    module = module_name(file, root)
     package = module if file.stem == "__init__" else module.rpartition(".")[0]
-    return tuple(names_in(ast.parse(file.read_text(encoding="utf-8")), package, own_package))
+    return list(imports_of(file.read_text(encoding="utf-8"), package, own_package))
+
+
+@cache
+def imports_of(source: str, package: str, own_package: str) -> tuple[str, ...]:
+    """The same, of a module of that package: stages share most of theirs."""
+    return tuple(names_in(ast.parse(source), package, own_package))
 
 
 def names_in(tree: ast.AST, package: str, own_package: str) -> Iterator[str]:
@@ -81,7 +84,8 @@ def module_name(file: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def only_documents(file: Path) -> bool:
+@cache
+def only_documents(source: str) -> bool:
     """Whether a module holds nothing but its docstring."""
-    body = ast.parse(file.read_text(encoding="utf-8")).body
+    body = ast.parse(source).body
     return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)

@@ -4,7 +4,7 @@ import json
 import re
 
 from ..evaluation.evaluate import BINS, curves, reliability
-from ..evaluation.gates import SliceDifference
+from ..evaluation.record import SliceDifference
 from ..render.markdown import fenced, one_line, shortened
 from ..training.metrics import Scored
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from html import escape
 
 from ..evaluation.export import described
-from ..evaluation.gates import Difference
+from ..evaluation.record import Difference
 from ..render.markup import document, grid, paragraph, rendered, section
 from ..render.svg import interval
 from ..training.metrics import higher_is_better
 from . import plots, summary, tables
 from .facts import Facts
+from .metrics import opponent
 
 MAX_COLUMNS = 24
 
@@ -59,9 +60,9 @@ def curves(facts: Facts) -> Sequence[str]:
     """The curves and distributions of both models."""
     if facts.scored is None or facts.comparison is None:
         return []
-    opponent = tables.opponent(facts.comparison)
-    figures = [figure(plot) for plot in plots.of_scores(*facts.scored, opponent)]
-    return section("Both models on the same rows", [legend("this change", opponent), grid(figures)])
+    other = opponent(facts.comparison)
+    figures = [figure(plot) for plot in plots.of_scores(*facts.scored, other)]
+    return section("Both models on the same rows", [legend("this change", other), grid(figures)])
 
 
 def slices(facts: Facts) -> Sequence[str]:

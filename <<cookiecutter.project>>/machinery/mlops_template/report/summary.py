@@ -5,6 +5,7 @@ from ..integrations import actions
 from ..render.markdown import code, folded, one_line, table, words
 from . import mermaid, tables
 from .facts import Facts
+from .metrics import opponent
 
 LIMIT = 64_000
 """Bytes, of which there are as many as characters, or more. A comment on GitHub holds 65,536 characters."""
@@ -63,7 +64,7 @@ def costs(facts: Facts) -> str:
     if comparison is None or comparison.cost is None:
         return ""
     parts = [
-        f"**{row[0]}** {row[2]} ({tables.opponent(comparison)} {row[1]}, at most {row[3]})"
+        f"**{row[0]}** {row[2]} ({opponent(comparison)} {row[1]}, at most {row[3]})"
         for row in tables.cost_table(comparison, facts.params).rows
     ]
     marks = {gate.gate: tables.mark(gate) for gate in comparison.gates}
@@ -144,7 +145,7 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
     folds: list[tuple[str, list[str]]] = [(f"{len(comparison.gates)} gates", table(tables.gate_table(comparison)))]
     if comparison.slices:
         primary, ordered = facts.params.gates.primary, sorted(comparison.slices, key=lambda one: one.p)
-        drawn = mermaid.slice_chart(comparison.slices, primary, tables.opponent(comparison))
+        drawn = mermaid.slice_chart(comparison.slices, primary, opponent(comparison))
         listed = table(tables.slice_table(ordered, comparison, facts.params).cut(MAX_ROWS))
         folds.append((f"{primary} on {len(ordered)} slices", [*drawn, "", *listed]))
     settings = facts.parameters + facts.libraries
@@ -154,7 +155,7 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
         moved = table(tables.drift_table(facts.data).cut(MAX_ROWS))
         folds.append((f"Distributions of {len(facts.data.drifts)} columns", moved))
     if facts.scored:
-        drawn = mermaid.score_chart(*facts.scored, tables.opponent(comparison))
+        drawn = mermaid.score_chart(*facts.scored, opponent(comparison))
         title = "Errors" if facts.scored[0].kind == "regression" else "Calibration"
         folds += [(title, drawn)] if drawn else []
     if facts.stages:

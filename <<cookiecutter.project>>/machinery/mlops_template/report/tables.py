@@ -2,18 +2,13 @@
 
 from collections.abc import Iterable
 
-from ..evaluation.compare import Comparison
-from ..evaluation.gates import Cost, Difference, Gate, SliceDifference
+from ..evaluation.record import Comparison, Cost, Difference, Gate, SliceDifference
 from ..render.cells import Code, Strong, Table
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 from ..training.metrics import higher_is_better
 from .changes import Change, DataChange, DataSummary, Stage
-
-
-def opponent(comparison: Comparison) -> str:
-    """Who the challenger met."""
-    return "champion" if comparison.champion else "baseline"
+from .metrics import opponent
 
 
 def side(comparison: Comparison) -> str:

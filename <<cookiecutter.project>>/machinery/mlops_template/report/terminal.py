@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from ..champion.opponent import compare_with_champion
-from ..evaluation.compare import Comparison, MetricPair
-from ..render.numbers import format_number, format_period
-from ..settings.params import Params, load_params
+from ..settings.params import load_params
 from . import changes
-from .tables import held_table, opponent
+from .metrics import metric_table
+from .tables import held_table
 
 
 def differences(revision: str) -> Iterator[Table | str]:
@@ -36,30 +35,3 @@ def differences(revision: str) -> Iterator[Table | str]:
     code = changes.code(revision)
     if code:
         yield f"code: {code}"
-
-
-def metric_table(comparison: Comparison, params: Params) -> Table:
-    """The metrics of both models, for the terminal."""
-    by = "" if comparison.champion_source == "model" else f"; of the champion {comparison.champion_source}"
-    table = Table(
-        title=f"{comparison.rows:,} held-out rows{format_period(comparison.window)}{by}", title_justify="left"
-    )
-    for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
-    for name, pair in comparison.metrics.items():
-        style = "bold" if name == params.gates.primary else None
-        table.add_row(*row(name, pair), style=style)
-    return table
-
-
-def row(name: str, pair: MetricPair) -> list[str]:
-    """A metric as the cells of a table."""
-    delta = pair.difference
-    interval = "" if delta.low is None or delta.high is None else f"[{delta.low:+.4f}, {delta.high:+.4f}]"
-    return [
-        name,
-        format_number(pair.champion),
-        format_number(pair.challenger),
-        format_number(delta.value, "+"),
-        interval,
-    ]

@@ -11,11 +11,11 @@ from ..champion.opponent import champion_digest, champion_directory
 from ..errors import ProjectError
 from ..integrations import actions, dvc, git
 from ..integrations.revisions import pipeline_digests, text_digest
+from ..render.json_file import write_json
 from ..settings import paths
 from ..settings.operation import Budget
 from ..settings.params import Params
 from ..storage import storage
-from ..training.artifact import write_json
 from . import log
 from .log import Log
 from .signals import Measured, measure

@@ -14,11 +14,12 @@ from ..champion.decision import Signal
 from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
-from ..evaluation.gates import Difference
 from ..evaluation.intervals import blocks, interval_of_difference, resamples
+from ..evaluation.record import Difference
 from ..owner.package import own_code
 from ..settings.params import Params
-from ..training.artifact import Model, load_card, load_model, row_hashes, training_rows
+from ..training.artifact import Model, load_model, row_hashes, training_rows
+from ..training.card import load_card
 from ..training.features import with_features
 from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number, own_metrics
 

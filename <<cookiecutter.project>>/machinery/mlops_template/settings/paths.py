@@ -33,6 +33,7 @@ SERVING = REPORTS / "serving.json"
 PACKAGE = Path("build/model")
 
 STAGES = Path(".dvc/tmp/stages.json")
+TRACKED = Path(".dvc/tmp/tracked.json")
 BACKTEST = Path(".dvc/tmp/backtest")
 STORAGE = Path(".storage")
 TRACKING_DATABASE = Path("mlflow.db")

@@ -120,8 +120,8 @@ def log_result() -> None:
 
 def show_result() -> None:
     """The metric table and the next three commands."""
-    from ..evaluation.compare import load_comparison
-    from ..report.terminal import metric_table
+    from ..evaluation.record import load_comparison
+    from ..report.metrics import metric_table
 
     comparison = load_comparison()
     if comparison is not None:

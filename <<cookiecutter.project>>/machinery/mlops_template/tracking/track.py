@@ -4,40 +4,31 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from shutil import which
+from typing import TYPE_CHECKING
 
 from ..errors import ProjectError
 from ..integrations import actions
 from ..settings import paths
 from .backfill import History, log_history
+from .last import Tracked, last_tracked, remember
 from .registry import register_champion
 from .runs import log_promotion, log_result, result_of_working_tree
 from .store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
-
-@dataclass(frozen=True)
-class Tracked:
-    """What `track` did. `version` is the champion's in the registry, None where there is none."""
-
-    run: str
-    new: bool
-    store: str
-    version: int | None
-
-    def __str__(self) -> str:
-        line = f"MLflow run {self.run[:8]} {'written' if self.new else 'was there already'} ({self.store})"
-        return line if self.version is None else f"{line}, champion is version {self.version}"
+if TYPE_CHECKING:
+    from .backfill import History
 
 
-def track(history: bool = False) -> Tracked | History:
+def track(history: bool = False) -> "Tracked | History":
     """Log the result that lies in the working tree and register its champion, unless the store has them.
 
     With `history` every result and champion of main that is missing.
     Raises ProjectError when nothing was trained yet, TrackingUnavailable when the store cannot be written.
     """
+
     result = None if history else result_of_working_tree()
     with open_store() as store:
         if result is None:
@@ -49,13 +40,18 @@ def track(history: bool = False) -> Tracked | History:
         if champion and champion.new and champion.champion.digest == result.challenger:
             log_promotion(store, run.info.run_id)
         shown = paths.TRACKING_DATABASE.name if store.embedded else "the server of MLFLOW_TRACKING_URI"
-        return Tracked(run.info.run_id, new, shown, champion.version if champion else None)
+        tracked = Tracked(run.info.run_id, new, shown, champion.version if champion else None)
+    remember(tracked)
+    return tracked
 
 
 def track_if_possible() -> str:
     """What `track` did, or that it can wait: a store that is down loses no result, and one in a job ends with it."""
     if actions.running() and not server_uri():
         return "not tracked: a job keeps no store, and `ui` makes its own from the history of main"
+    last = last_tracked()
+    if last:
+        return str(last)
     try:
         return str(track())
     except TrackingUnavailable as error:

@@ -24,11 +24,12 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
+from ..render.json_file import write_json
 from ..serving.model_code import INPUTS, ModelCode, read_code
+from .card import CARD_FILE, load_card
 from .records import as_records
 
 PIPELINE_FILE = "model.joblib"
-CARD_FILE = "card.json"
 GOLDEN_FILE = "golden.json"
 TRAINING_ROWS_FILE = "training_rows.npy"
 
@@ -124,15 +125,6 @@ def save_model(directory: Path, model: Model, golden: pd.DataFrame, trained_on: 
     np.save(directory / TRAINING_ROWS_FILE, np.sort(trained_on))
 
 
-def load_card(directory: Path) -> dict[str, Any]:
-    """The card of a model. Raises ProjectError when there is no model."""
-    try:
-        card: dict[str, Any] = json.loads((directory / CARD_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ProjectError(f"no model in {directory}: train one with `run` or fetch it with `pull`") from None
-    return card
-
-
 def load_model(directory: Path) -> Model:
     """The model of a directory, once it has predicted its golden rows as it did when it was trained.
 
@@ -212,10 +204,3 @@ def window(times: pd.Series | None) -> dict[str, str | None]:
     if times is None:
         return {"first": None, "last": None}
     return {"first": times.min().isoformat(), "last": times.max().isoformat()}
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON for people and diffs: indented, text as it is, one newline at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
