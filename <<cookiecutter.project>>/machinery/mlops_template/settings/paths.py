@@ -34,6 +34,7 @@ PACKAGE = Path("build/model")
 
 STAGES = Path(".dvc/tmp/stages.json")
 TRACKED = Path(".dvc/tmp/tracked.json")
+TRACKING_SCHEMA = Path(".dvc/tmp/mlflow_schema.json")
 BACKTEST = Path(".dvc/tmp/backtest")
 STORAGE = Path(".storage")
 TRACKING_DATABASE = Path("mlflow.db")

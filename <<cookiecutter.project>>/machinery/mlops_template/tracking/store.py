@@ -3,11 +3,13 @@
 The database is made and upgraded here, under a lock and with a backup, and nowhere else.
 """
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -123,8 +125,13 @@ def prepare_database(database: Path) -> None:
     Raises ProjectError when it is damaged or was made by a newer MLflow.
     """
     revision = schema_revision(database)
+    if revision and known_head() == revision:
+        return
     scripts = migrations()
-    if revision == scripts.get_current_head():
+    head = scripts.get_current_head()
+    paths.TRACKING_SCHEMA.parent.mkdir(parents=True, exist_ok=True)
+    paths.TRACKING_SCHEMA.write_text(json.dumps({"mlflow": version("mlflow-skinny"), "head": head}), encoding="utf-8")
+    if revision == head:
         return
     if revision and revision not in {script.revision for script in scripts.walk_revisions()}:
         raise ProjectError(
@@ -156,6 +163,14 @@ def schema_revision(database: Path) -> str | None:
             "which builds it again from git"
         ) from None
     return str(row[0]) if row else None
+
+
+def known_head() -> str | None:
+    """The newest revision that the installed MLflow knows, where it was asked before: it reads fifty scripts for it."""
+    if not paths.TRACKING_SCHEMA.is_file():
+        return None
+    kept = json.loads(paths.TRACKING_SCHEMA.read_text(encoding="utf-8"))
+    return str(kept["head"]) if kept["mlflow"] == version("mlflow-skinny") else None
 
 
 def migrations() -> Any:

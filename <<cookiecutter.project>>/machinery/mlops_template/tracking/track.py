@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ProjectError
 from ..integrations import actions
 from ..settings import paths
-from .backfill import History, log_history
 from .last import Tracked, last_tracked, remember
-from .registry import register_champion
-from .runs import log_promotion, log_result, result_of_working_tree
 from .store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
 if TYPE_CHECKING:
@@ -28,6 +25,10 @@ def track(history: bool = False) -> "Tracked | History":
     With `history` every result and champion of main that is missing.
     Raises ProjectError when nothing was trained yet, TrackingUnavailable when the store cannot be written.
     """
+
+    from .backfill import log_history
+    from .registry import register_champion
+    from .runs import log_promotion, log_result, result_of_working_tree
 
     result = None if history else result_of_working_tree()
     with open_store() as store:
