@@ -67,7 +67,7 @@ def passes(job: Content, context: dict[str, Any]) -> bool:
 def test_when_they_start(workflows: dict[str, Content]) -> None:
     starts = {name: set(workflow["on"]) for name, workflow in workflows.items()}
     assert starts == {
-        "test": {"pull_request", "push", "merge_group", "workflow_call", "workflow_dispatch"},
+        "test": {"pull_request", "push", "merge_group", "workflow_call"},
         "train": {"workflow_call", "workflow_dispatch"},
         "evaluate": {"workflow_call", "workflow_dispatch"},
         "pull-request": {"pull_request", "merge_group"},
@@ -94,12 +94,15 @@ def test_when_they_start(workflows: dict[str, Content]) -> None:
 
 
 def test_what_a_branch_rule_requires_is_said_in_a_merge_queue_too(workflows: dict[str, Content]) -> None:
-    """Two jobs, whose names nothing else bears and which run however others ended, if there are any."""
+    """Two jobs, whose names nothing else bears and which run however others ended, if there are any.
+
+    Those that test the commit which a run has made are apart: of that commit only statuses speak.
+    """
     for name, check in (("test", "tests"), ("pull-request", "model")):
         job = workflows[name]["jobs"][check]
         assert job["name"] == check
         assert "merge_group" in workflows[name]["on"]
-        others = set(workflows[name]["jobs"]) - {check}
+        others = set(workflows[name]["jobs"]) - {check, "test", "say-tests"}
         assert set(job.get("needs", ())) == others
         for status in RESULTS:
             holding = not others or holds(job["if"], pull_request() | needed(**dict.fromkeys(others, status)), status)
@@ -115,7 +118,8 @@ def test_nobody_may_write_but_who_commits_and_who_tells(workflows: dict[str, Con
         for key, job in workflow["jobs"].items()
     }
     assert {job: scopes for job, scopes in grants.items() if scopes} == {
-        "pull-request: commit": {"contents", "actions", "statuses"},
+        "pull-request: commit": {"contents", "statuses"},
+        "pull-request: say-tests": {"statuses"},
         "comment: comment": {"pull-requests"},
         "retrain: decide": {"contents", "issues"},
         "retrain: publish": {"contents"},
@@ -229,12 +233,12 @@ def test_the_report_says_that_it_was_accepted(workflows: dict[str, Content]) -> 
 
 
 @pytest.mark.parametrize("event", ["pull_request", "push", "merge_group", "workflow_dispatch"])
-@pytest.mark.parametrize("conclusion", ["success", "failure", "cancelled"])
+@pytest.mark.parametrize("conclusion", ["success", "failure", "timed_out", "cancelled", "action_required", "skipped"])
 def test_only_a_pull_request_gets_a_comment(workflows: dict[str, Content], event: str, conclusion: str) -> None:
-    """Also when the gates fail; a run that a newer one has replaced says nothing."""
+    """Also when the gates fail; a run that a newer one has replaced, or that nobody has approved yet, says nothing."""
     run = {"event": event, "conclusion": conclusion}
     context = {"github": {"event_name": "workflow_run", "event": {"workflow_run": run}}}
-    wanted = event == "pull_request" and conclusion != "cancelled"
+    wanted = event == "pull_request" and conclusion in ("success", "failure", "timed_out")
     assert holds(workflows["comment"]["jobs"]["comment"]["if"], context) is wanted
 
 

@@ -100,11 +100,16 @@ def test_the_first_push_of_a_fresh_project_is_green(hub: GitHub) -> None:
 
 
 def test_a_better_model_is_reported_committed_and_tested(hub: GitHub) -> None:
-    """Storage first, then the branch; a second run of the same change finds it all there and commits nothing."""
+    """Storage first, then the branch; a second run of the same change finds it all there and commits nothing.
+
+    The branch rule is content with the new commit, although no run of it has begun: those wait for approval.
+    """
     number = propose(hub, BETTER)
     before = hub.references()
     run = hub.pull_request(number, action="opened")
-    assert run.results == dict.fromkeys(("train", "evaluate", "commit", "model"), "success"), run.log
+    assert run.results == dict.fromkeys(("train", "evaluate", "commit", "tests", "say-tests", "model"), "success"), (
+        run.log
+    )
 
     after = hub.references()
     assert [push["ref"] for push in hub.state["pushes"]] == ["refs/heads/dvc-storage", "refs/heads/idea"]
@@ -118,10 +123,15 @@ def test_a_better_model_is_reported_committed_and_tested(hub: GitHub) -> None:
     record = json.loads(hub.show("idea", "reports/comparison.json"))
     assert record["verdict"] == "promote"
 
-    [dispatch] = hub.state["dispatches"]
-    assert (dispatch["workflow"], dispatch["ref"], dispatch["sha"]) == ("test.yml", "idea", after["idea"])
-    [status] = hub.state["statuses"]
-    assert (status["sha"], status["context"], status["state"]) == (after["idea"], "model", "success")
+    assert {(start["workflow"], start["sha"]) for start in hub.state["await_approval"]} >= {
+        (name, after["idea"]) for name in ("test.yml", "pull-request.yml")
+    }
+    assert [(status["sha"], status["context"], status["state"]) for status in hub.state["statuses"]] == [
+        (after["idea"], "model", "success"),
+        (after["idea"], "tests", "success"),
+    ]
+    assert hub.workflow_run(run, conclusion="action_required").results == {"comment": "skipped"}
+    assert hub.comments(number) == []
 
     text = comment(hub, run)
     assert "promote" in text
@@ -130,11 +140,13 @@ def test_a_better_model_is_reported_committed_and_tested(hub: GitHub) -> None:
     assert text.removeprefix(MARK).split("Of commit")[0].strip() in run.summary
 
     again = hub.pull_request(number)
-    assert set(again.results.values()) == {"success"}, again.log
+    assert {job for job, result in again.results.items() if result == "skipped"} == {"tests", "say-tests"}, again.log
     assert hub.references() == after
-    assert len(hub.state["dispatches"]) == 1
+    assert len(hub.state["statuses"]) == 2
     comment(hub, again)
     assert [comment["edits"] for comment in hub.state["comments"]] == [1]
+    hub.set(required_contexts=["tests", "model"])
+    hub.merge_pull_request(number)
 
 
 def test_a_worse_model_is_stopped_until_somebody_accepts_it(hub: GitHub) -> None:
@@ -155,7 +167,7 @@ def test_a_worse_model_is_stopped_until_somebody_accepts_it(hub: GitHub) -> None
     assert touched(hub, "idea") == RESULTS
     assert champion(hub, "idea") != champion(hub, "main")
     assert missing_in_storage(hub, "idea") == []
-    assert len(hub.state["dispatches"]) == len(hub.state["statuses"]) == 1
+    assert len(hub.state["statuses"]) == 2
     text = comment(hub, accepted)
     assert "accept" in text
     assert "accept-regression" in text

@@ -219,15 +219,15 @@ class GitHub:
         """The commit that merging would make."""
         return merged(self.folder, base, head, f"Merge {head} into {base}", "GitHub")
 
-    def workflow_run(self, of: Run, workflow: str = "comment.yml") -> Run:
-        """Run a workflow as the end of another does, from the default branch."""
+    def workflow_run(self, of: Run, workflow: str = "comment.yml", conclusion: str | None = None) -> Run:
+        """Run a workflow as the end of another does, from the default branch: with its conclusion, or that given."""
         pull = of.event["pull_request"]
         own = not pull["head"]["repo"]["fork"]
         ended = {
             "id": of.id,
             "event": "pull_request",
             "status": "completed",
-            "conclusion": of.conclusion,
+            "conclusion": conclusion or of.conclusion,
             "head_branch": pull["head"]["ref"],
             "head_sha": pull["head"]["sha"],
             "head_repository": pull["head"]["repo"],
@@ -270,7 +270,7 @@ class GitHub:
         )
         with state(self.folder) as held:
             one(held["runs"], id=number).update(status="completed", conclusion=done.conclusion)
-            held["checks"] += checks(file, done, about["sha"])
+            held["checks"] += checks(file, done, about["sha"], event)
             if not held["deaths"]:
                 (self.folder / MORTAL).unlink(missing_ok=True)
         shutil.rmtree(temporary)

@@ -43,16 +43,19 @@ def merged(folder: Path, base: str, head: str, message: str, author: str, squash
 def start(held: State, folder: Path, actor: str, event: str, branch: str, commit: str, **about: Any) -> None:
     """Note the workflows that an event starts. What a job does with its own token starts none.
 
+    Since June 2026 its pull requests and their commits do raise events, whose runs wait for a person's approval and
+    stand as completed with `action_required` (orgs/community discussion 199292, cuttlefisch/mae#676).
+
     `branch` is what the workflow's filter is held against, `commit` where its file is read; `about` may give the
     `action` and the commit `before`.
     """
-    if actor == BOT:
+    if actor == BOT and event != "pull_request":
         return
     for path in in_origin(folder, "ls-tree", "--name-only", commit, f"{WORKFLOWS}/").splitlines():
         started = triggers(yaml.safe_load(in_origin(folder, "show", f"{commit}:{path}")))
         if event in started and wanted(started[event], event, branch, commit, folder, **about):
-            held["would_start"].append({"workflow": Path(path).name, "event": event, "actor": actor} | about)
-            held["would_start"][-1] |= {"branch": branch, "sha": commit}
+            found = {"workflow": Path(path).name, "event": event, "actor": actor, "branch": branch, "sha": commit}
+            held["await_approval" if actor == BOT else "would_start"].append(found | about)
 
 
 def wanted(

@@ -154,14 +154,15 @@ def calls(workflow: Path) -> dict[str, list[str]]:
     return {name: list(load(workflow.parents[2] / job["uses"])["jobs"]) for name, job in jobs if "uses" in job}
 
 
-def checks(workflow: Path, run: Run, commit: str) -> list[dict[str, str]]:
+def checks(workflow: Path, run: Run, commit: str, event: str) -> list[dict[str, str]]:
     """What the jobs of a run say of a commit, by the names that a branch rule may ask for."""
     content, called, found = load(workflow), calls(workflow), []
     for name, job in content["jobs"].items():
         shown = job.get("name", name)
         inner = load(workflow.parents[2] / job["uses"])["jobs"] if "uses" in job else {}
         names = {key: f"{shown} / {inner[key].get('name', key)}" for key in called.get(name, [])} or {name: shown}
-        found += [{"sha": commit, "context": said, "state": run.jobs[key].result} for key, said in names.items()]
+        about = {"sha": commit, "event": event}
+        found += [about | {"context": said, "state": run.jobs[key].result} for key, said in names.items()]
     return found
 
 

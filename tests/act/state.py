@@ -14,7 +14,9 @@ FOLDER = "STAND_IN_FOLDER"
 LEVELS = ("none", "read", "write")
 BOT, APP = "github-actions[bot]", "the-app[bot]"
 PREFIX, BY_APP = "token-of-", "-by-the-app"
-LISTS = "issues pulls releases comments statuses checks dispatches runs calls pushes would_start deaths dead".split()
+LISTS = """
+issues pulls releases comments statuses checks dispatches runs calls pushes would_start await_approval deaths dead
+""".split()
 SETTINGS: dict[str, Any] = {
     "actions_open_pull_requests": True,
     "allow_merge_commit": True,
