@@ -13,17 +13,31 @@ from pathlib import Path
 
 import pytest
 
+from act.machine import serve_pushes
 from conftest import Bake
-from support import ROOT, cli, environment, git, run
+from support import ROOT, cli, commit, environment, git, run
 
 
 @pytest.mark.slow
 def test_git_push_carries_data_and_models(project_copy: Path, tmp_path: Path) -> None:
-    """The hook runs in the user's own shell; a clone of `main` alone finds the storage all the same."""
-    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+    """The hook runs in the user's own shell; a clone of `main` alone finds the storage all the same.
+
+    The first push makes `main` the default branch: by the hook alone it would be that of the data.
+    """
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=none-yet", "origin.git")
+    serve_pushes(tmp_path / "origin.git")
+    assert "there is no origin: `gh repo create" in cli(project_copy, "push", "--first", check=False)
     git(project_copy, "remote", "add", "origin", str(tmp_path / "origin.git"))
-    said = git(project_copy, "push", "--set-upstream", "origin", "main")
-    assert "the branch is at origin" in said
+    refused = run("git", "push", "--set-upstream", "origin", "main", cwd=project_copy, check=False)
+    assert f"`uv run {project_copy.name} push --first` pushes main with its data" in refused
+    assert git(tmp_path / "origin.git", "for-each-ref") == ""
+    assert "the branch is at origin" in cli(project_copy, "push", "--first")
+    assert git(tmp_path / "origin.git", "symbolic-ref", "HEAD") == "refs/heads/main"
+    assert git(project_copy, "rev-parse", "--abbrev-ref", "main@{upstream}") == "origin/main"
+    assert "`git push` carries" in cli(project_copy, "push", "--first", check=False)
+    (project_copy / "notes.md").write_text("Something new", encoding="utf-8")
+    commit(project_copy, "Notes")
+    assert "the branch is at origin" in git(project_copy, "push")
     assert git(tmp_path / "origin.git", "rev-parse", "dvc-storage") == git(project_copy, "rev-parse", "dvc-storage")
 
     git(tmp_path, "clone", "--quiet", "--single-branch", "origin.git", project_copy.name)
@@ -71,8 +85,7 @@ def _small(bake: Bake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(project, "remote", "add", "origin", "../origin.git")
     git(project, "add", "--all")
     drive(project, project, "save", "first")
-    command(project, project, "push")
-    git(project, "push", "--quiet", "--no-verify", "origin", "main")
+    command(project, project, "push", "--first")
     return project
 
 
@@ -114,8 +127,8 @@ def command(small: Path, clone: Path, *arguments: str, check: bool = True) -> st
 def lost(origin: Path, repository: Path, *revisions: str) -> list[str]:
     """What pointers at any commit of the revisions name, and the storage at origin lacks or has otherwise."""
     named = set()
-    for commit in git(repository, "rev-list", *revisions, "--", "data/raw.dvc").split():
-        named |= set(re.findall(r"md5: (\w+(?:\.dir)?)", git(repository, "show", f"{commit}:data/raw.dvc")))
+    for revision in git(repository, "rev-list", *revisions, "--", "data/raw.dvc").split():
+        named |= set(re.findall(r"md5: (\w+(?:\.dir)?)", git(repository, "show", f"{revision}:data/raw.dvc")))
     gone = []
     for digest in sorted(named):
         content = stored(origin, digest)

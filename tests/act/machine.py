@@ -46,12 +46,25 @@ done
 """
 
 
+POST_RECEIVE = """\
+#!/bin/sh
+# As GitHub: the default branch is one of the first push, main where it is among them, else the first by its name.
+# Tried out in the gist b06d1a837c98ce786faa9d886e4a4670 of ugultopu.
+pushed=$(cat | sed -n 's!.* refs/heads/!!p' | sort)
+if [ "$pushed" = "$(git for-each-ref --format='%(refname:lstrip=2)' refs/heads | sort)" ]; then
+    echo "$pushed" | grep -qx main && first=main || first=$(echo "$pushed" | sed -n 1p)
+    git symbolic-ref HEAD "refs/heads/$first"
+fi
+"""
+
+
 def serve_pushes(origin: Path) -> None:
     """Let a bare repository take and give as GitHub does."""
     git(origin, "config", "uploadpack.allowAnySHA1InWant", "true")
     git(origin, "config", "uploadpack.allowFilter", "true")
     git(origin, "config", "http.receivepack", "true")
     write_program(origin / "hooks" / "pre-receive", PRE_RECEIVE)
+    write_program(origin / "hooks" / "post-receive", POST_RECEIVE)
 
 
 def runner(folder: Path, url: str, environments: Path | None) -> dict[str, str]:

@@ -141,8 +141,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         git("init", "--quiet", "--initial-branch=main")
         git("remote", "add", "origin", "../origin")
         save("a", "rows of a\n")
-        storage.push()
-        git("push", "--quiet", "--no-verify", "origin", "main")
+        storage.push_first()
     return folder
 
 

@@ -368,7 +368,7 @@ def test_git_has_to_know_an_author() -> None:
 def test_there_should_be_an_origin() -> None:
     assert find("origin", doctor.origin).status == RIGHT
     git("remote", "remove", "origin")
-    assert_wrong(find("origin", doctor.origin), f"`gh repo create {load_project().repository} --private .* --push`")
+    assert_wrong(find("origin", doctor.origin), f"`gh repo create {load_project().repository} --private --source .`, then `uv run flight-delays push --first`")
 
 
 def test_git_push_has_to_carry_the_data(project: Path) -> None:

@@ -54,11 +54,12 @@ def push(
     commits: Annotated[
         list[str] | None, typer.Argument(help="Also what these commits name, as far as it is here.")
     ] = None,
+    first: Annotated[bool, typer.Option(help="Push `main` and its data to an origin that has no branch yet.")] = False,
 ) -> None:
     """Send data and models to the project's storage. `git push` does it by itself."""
     from ..storage import storage
 
-    say(storage.push(*commits or ()))
+    say(storage.push_first() if first else storage.push(*commits or ()))
 
 
 def pull() -> None:

@@ -63,7 +63,9 @@ def origin() -> str:
     """Where the project is shared."""
     url = git_or_none("remote", "get-url", "origin")
     if url is None:
-        raise ProjectError(f"there is none: `gh repo create {load_project().repository} --private --source . --push`")
+        project = load_project()
+        create = f"gh repo create {project.repository} --private --source ."
+        raise ProjectError(f"there is none: `{create}`, then `uv run {project.name} push --first`")
     return without_credentials(url)
 
 

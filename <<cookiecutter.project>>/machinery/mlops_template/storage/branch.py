@@ -188,6 +188,17 @@ def fetch() -> bool:
     return True
 
 
+def origin_is_empty() -> bool:
+    """Whether origin has no branch at all, as it is right after it was made."""
+    return not git("ls-remote", "--heads", "origin")
+
+
+def begin_origin() -> None:
+    """Push `main` and the first portion of this branch at once."""
+    first = git("rev-list", "--reverse", HERE).split()[0]
+    transfer("push", "--no-verify", "origin", "refs/heads/main:refs/heads/main", f"{first}:{HERE}")
+
+
 def join() -> None:
     """Put what is new here on top of what is new at origin."""
     if not fetch():

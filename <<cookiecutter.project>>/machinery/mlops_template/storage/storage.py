@@ -40,6 +40,10 @@ def push(*commits: str) -> str:
         require(dvc.missing_in_storage())
         return f"{count(sent)} copied to {dvc.storage_url()}"
     shared = has_origin()
+    if shared and branch.origin_is_empty():
+        raise ProjectError(
+            f"origin has no branch yet: `uv run {load_project().name} push --first` pushes main with its data"
+        )
     with branch.alone():
         branch.ensure()
         refuse_large()
@@ -50,6 +54,30 @@ def push(*commits: str) -> str:
         require(not_in(branch.HERE))
     where = "and the branch is at origin" if shared else "which goes to origin once there is one"
     return f"{count(added)} added to the branch {branch.BRANCH}, {where}"
+
+
+def push_first() -> str:
+    """Push `main` and all that it names to an origin that has no branch yet. Returns a line that says so.
+
+    GitHub's default branch becomes the one of the first push, so `main` has to be part of that: a branch of data would
+    be looked at by schedules, rules and pull requests. Raises ProjectError when origin has branches.
+    """
+    name = load_project().name
+    if not has_origin():
+        raise ProjectError(f"there is no origin: `gh repo create {load_project().repository} --private --source .`")
+    if not branch.origin_is_empty():
+        raise ProjectError("origin has branches already: `git push` carries data and models")
+    if is_branch():
+        with branch.alone():
+            branch.ensure()
+            refuse_large()
+            dvc.push(unshared(()))
+            branch.commit()
+            branch.begin_origin()
+    else:
+        git("push", "--no-verify", "origin", "main")
+    git("branch", "--set-upstream-to=origin/main", "main")
+    return f"main is at origin. {push()}; `uv run {name} doctor` looks whether all is as it should be"
 
 
 def unshared(commits: tuple[str, ...]) -> list[str]:
