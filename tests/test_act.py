@@ -198,7 +198,10 @@ def test_what_always_runs_does_so_when_a_called_workflow_fails(hub: GitHub) -> N
 
 
 def test_jobs_share_nothing_but_artifacts_caches_and_outputs(hub: GitHub) -> None:
-    """Each starts in an empty workspace; hidden files travel only where that is asked for."""
+    """Each starts in an empty workspace; hidden files travel only where that is asked for.
+
+    Of artifacts chosen by a pattern each gets a folder of its own, but not where there is only one.
+    """
     makes = job(
         uses(CHECKOUT),
         uses(CACHE, path=".big", key="v-${{ hashFiles('*.txt') }}") | {"id": "cache"},
@@ -217,7 +220,9 @@ def test_jobs_share_nothing_but_artifacts_caches_and_outputs(hub: GitHub) -> Non
         "test -f .b && test -f deep/a",
         uses(DOWNLOAD, pattern="pl*", path="each"),
         uses(DOWNLOAD, pattern="nothing*", path="none"),
-        'test "$(find each none -type f)" = each/plain/deep/a',
+        'test "$(find each none -type f)" = each/deep/a',
+        uses(DOWNLOAD, pattern="[ap]l*", path="both"),
+        "test -f both/plain/deep/a && test -f both/all/.b",
         'echo "hit: ${{ needs.makes.outputs.hit }}."; touch left; false',
         needs="makes",
     )
@@ -229,6 +234,17 @@ def test_jobs_share_nothing_but_artifacts_caches_and_outputs(hub: GitHub) -> Non
         assert f"hit: {hit}." in run.jobs["takes"].log
         assert run.conclusion == "failure"
         assert run.summary.strip() == "**done**"
+
+
+def test_an_output_that_contains_a_secret_is_an_error(hub: GitHub) -> None:
+    """GitHub would drop it, and say so in a line that nobody reads."""
+    says = {"run": 'echo "image=registry/ada/project" >> "$GITHUB_OUTPUT"', "id": "say"}
+    with_jobs(hub, {"a": job(says, outputs={"image": "${{ steps.say.outputs.image }}"})})
+    hub.secrets = {"PASSWORD": "sesame"}
+    assert hub.push("toy.yml").conclusion == "success"
+    hub.secrets |= {"USERNAME": "ada"}
+    with pytest.raises(AssertionError, match="drop the output image of a: it contains the secret USERNAME"):
+        hub.push("toy.yml")
 
 
 def test_an_input_that_a_stand_in_does_not_know_is_an_error(hub: GitHub) -> None:

@@ -475,3 +475,18 @@ def test_expressions_mean_here_what_they_mean_on_github() -> None:
     assert holds("always()", context, "failure") and not holds("always() && false", context)
     assert holds("${{ failure() }}", context, "failure") and not holds("cancelled()", context, "failure")
     assert text_of("a ${{ 1 == 1 }} ${{ github.nothing }}.", context) == "a true ."
+
+
+def test_artifacts_chosen_by_a_pattern_are_found_where_there_is_one_too(workflows: dict[str, Content]) -> None:
+    """A single match gets no folder of its own: it lies in the path itself."""
+    checked = 0
+    for workflow in workflows.values():
+        for job in workflow["jobs"].values():
+            for step in job.get("steps", []):
+                given = step.get("with", {})
+                if "pattern" in given and not given.get("merge-multiple"):
+                    said = " ".join(other.get("run", "") for other in job["steps"])
+                    files = set(re.findall(rf"{given['path']}/\S+", said))
+                    assert {f"{given['path']}/{Path(file).name}" for file in files} <= files
+                    checked += len(files)
+    assert checked

@@ -104,7 +104,21 @@ def execute(
         later, _ = act([*command, "--workflows", str(rest)], rest, environment)
         jobs |= {name: later[name] for name, job in jobs.items() if job.result == "skipped" and name in later}
     seconds = time.monotonic() - began
+    refuse_secret_outputs(workflow, jobs, secrets)
     return Run(int(given["GITHUB_RUN_ID"]), workflow.name, payload, jobs, seconds, trouble)
+
+
+def refuse_secret_outputs(workflow: Path, jobs: dict[str, Job], secrets: dict[str, str]) -> None:
+    """Raises AssertionError where a job hands over what contains a secret's value.
+
+    GitHub drops such an output with a warning, "Skip output since it may contain secret" (its runner, in
+    src/Runner.Worker/JobExtension.cs), and the next job goes on with an empty one.
+    """
+    for name, job in load(workflow)["jobs"].items():
+        for output, formula in job.get("outputs", {}).items():
+            handed = jobs[name].outputs.get(formula.rpartition(".")[2].removesuffix(" }}"), "")
+            held = [key for key, value in secrets.items() if value and value in handed]
+            assert not held, f"GitHub would drop the output {output} of {name}: it contains the secret {held[0]}"
 
 
 def without_outputs_of_skipped_jobs(workflow: str) -> str:

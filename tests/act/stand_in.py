@@ -82,6 +82,7 @@ def upload(inputs: Inputs) -> None:
 def download(inputs: Inputs) -> None:
     """Copy an artifact's files into a folder, or those of all whose names match, each into one of its own.
 
+    Where only one matches it goes into the folder itself: src/download-artifact.ts of the action, since its version 5.
     That of another run needs a token that may read it.
     """
     run, where = inputs["run-id"], Path(inputs["path"])
@@ -93,8 +94,10 @@ def download(inputs: Inputs) -> None:
     if inputs["name"]:
         fetch(run, inputs["name"], where)
         return
-    for found in sorted((folder() / "artifacts" / run).glob(inputs["pattern"] or "*")):
-        fetch(run, found.name, where if inputs["merge-multiple"] == "true" else where / found.name)
+    matching = sorted((folder() / "artifacts" / run).glob(inputs["pattern"] or "*"))
+    apart = len(matching) > 1 and inputs["merge-multiple"] != "true"
+    for found in matching:
+        fetch(run, found.name, where / found.name if apart else where)
 
 
 def fetch(run: str, name: str, where: Path) -> None:

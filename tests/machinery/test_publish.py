@@ -133,6 +133,15 @@ def test_another_refusal_is_told_as_what_it_is_and_the_command_can_be_repeated(b
     assert publish("work").commit == git("rev-parse", "work", cwd=origin)
 
 
+def test_dependabot_may_rebase_over_our_commit(branch: Path, origin: Path) -> None:
+    """Its branch stays its own where the commit says so; no other commit does."""
+    git("push", "--quiet", "--no-verify", "origin", "HEAD:refs/heads/dependabot/uv/libraries")
+    commit = publish("dependabot/uv/libraries").commit
+    assert git("log", "-1", "--format=%B", str(commit)).endswith("\n\n[dependabot skip]")
+    git("reset", "--quiet", "--soft", "HEAD^")
+    assert "dependabot" not in git("log", "-1", "--format=%B", str(publish("work").commit))
+
+
 def test_a_job_that_runs_again_finds_its_commit(branch: Path) -> None:
     start = git("rev-parse", "HEAD")
     commit = publish("work").commit

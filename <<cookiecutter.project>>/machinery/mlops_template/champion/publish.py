@@ -21,6 +21,9 @@ from ..settings.project import load_project
 from ..storage import storage
 from ..storage.results import changed_results
 
+DEPENDABOT = "\n\n[dependabot skip]"
+"""What lets Dependabot go on to rebase its branch over a commit of ours, which is made again there."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -49,7 +52,8 @@ def publish(branch: str, message: str | None = None) -> Published:
         return Published(branch, None)
     there = branch_at_origin(branch)
     if there in starts():
-        commit = make_commit(changed, there, message)
+        message = message or f"Add the results of {git('rev-parse', '--short', 'HEAD')}"
+        commit = make_commit(changed, there, message + (DEPENDABOT if branch.startswith("dependabot/") else ""))
         storage.push()
         share(commit, branch, there)
         git("reset", "--quiet", "--soft", commit)
@@ -68,12 +72,11 @@ def starts() -> list[str]:
     return [commit for commit in commits if commit]
 
 
-def make_commit(changed: dict[str, str | None], start: str, message: str | None) -> str:
+def make_commit(changed: dict[str, str | None], start: str, message: str) -> str:
     """The commit of the results, on no branch yet. What `HEAD` merged into `start` is merged by it, too."""
     tree, parents = beginning(start)
-    named = message or f"Add the results of {git('rev-parse', '--short', 'HEAD')}"
     on = [option for parent in parents for option in ("-p", parent)]
-    return git(*identity(), "commit-tree", tree_with(changed, tree), *on, "-m", named)
+    return git(*identity(), "commit-tree", tree_with(changed, tree), *on, "-m", message)
 
 
 def beginning(start: str) -> tuple[str, list[str]]:
