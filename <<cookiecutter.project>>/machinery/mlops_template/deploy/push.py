@@ -95,7 +95,21 @@ def tag_of(params: Params, champion: Champion) -> str:
 def with_digest(params: Params, tag: str) -> str:
     """The name by which the registry has an image that was pushed or pulled here."""
     listed = run("docker", "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag)
-    own = [name for name in listed.splitlines() if name.startswith(f"{params.deploy.repository}@")]
+    named = [name.partition("@") for name in listed.splitlines()]
+    own = [digest for name, _, digest in named if canonical(name) == canonical(params.deploy.repository)]
     if not own:
         raise ProjectError(f"{tag} is in no registry: `deploy publish` pushes it")
-    return own[-1]
+    return f"{params.deploy.repository}@{own[-1]}"
+
+
+def canonical(name: str) -> str:
+    """The name of an image with its registry. Docker shows `docker.io/alice/flights` as `alice/flights`.
+
+    Source: `ParseNormalizedNamed` and `FamiliarName` of github.com/distribution/reference.
+    """
+    host, slash, path = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", name
+    if host == "index.docker.io":
+        host = "docker.io"
+    return f"{host}/library/{path}" if host == "docker.io" and "/" not in path else f"{host}/{path}"
