@@ -82,7 +82,8 @@ def execute(
 ) -> Run:
     """Run a workflow of a checked-out repository; `given` are act's `--env` variables."""
     for file in workflow.parent.glob("*.yml"):
-        file.write_text(without_outputs_of_skipped_jobs(file.read_text(encoding="utf-8")), encoding="utf-8")
+        text = without_outputs_of_skipped_jobs(file.read_text(encoding="utf-8"))
+        file.write_text(QUEUE.sub("", text), encoding="utf-8")
     payload_file = temporary / "event.json"
     payload_file.write_text(json.dumps(payload), encoding="utf-8")
     repository = workflow.parents[2]
@@ -119,6 +120,10 @@ def refuse_secret_outputs(workflow: Path, jobs: dict[str, Job], secrets: dict[st
             handed = jobs[name].outputs.get(formula.rpartition(".")[2].removesuffix(" }}"), "")
             held = [key for key, value in secrets.items() if value and value in handed]
             assert not held, f"GitHub would drop the output {output} of {name}: it contains the secret {held[0]}"
+
+
+QUEUE = re.compile(r"^ +queue: max\n", re.MULTILINE)
+"""Of a concurrency group: since May 2026 GitHub knows it, act does not, and has no groups anyway."""
 
 
 def without_outputs_of_skipped_jobs(workflow: str) -> str:
