@@ -12,6 +12,7 @@ Path = list[str]
 def issues(held: State, caller: Caller, path: Path, fields: State) -> list[State]:
     """Issues and pull requests, the open ones unless asked otherwise, the newest first."""
     require(held, caller, ("issues", "read"))
+    enabled(held)
     labels = {name for name in fields.get("labels", "").split(",") if name}
     found = [*held["issues"], *(as_issue(current(pull)) for pull in held["pulls"])]
     return [
@@ -21,6 +22,12 @@ def issues(held: State, caller: Caller, path: Path, fields: State) -> list[State
         and labels <= {label["name"] for label in issue["labels"]}
         and fields.get("creator", issue["user"]["login"]) == issue["user"]["login"]
     ]
+
+
+def enabled(held: State) -> None:
+    """Raises Refused as GitHub where issues are disabled: "410 Gone", REST API endpoints for issues."""
+    if not held["settings"]["has_issues"]:
+        raise Refused("Issues has been disabled in this repository.", 410)
 
 
 def as_issue(pull: State) -> State:
@@ -39,6 +46,7 @@ def issue(held: State, caller: Caller, path: Path, fields: State) -> State:
 def open_issue(held: State, caller: Caller, path: Path, fields: State) -> State:
     """Open an issue; labels that are new are made."""
     require(held, caller, ("issues", "write"))
+    enabled(held)
     number = next_number(held)
     made = {
         "number": number,

@@ -20,6 +20,7 @@ issues pulls releases comments statuses checks dispatches runs calls pushes woul
 SETTINGS: dict[str, Any] = {
     "actions_open_pull_requests": True,
     "allow_merge_commit": True,
+    "has_issues": True,
     "required_reviews": 0,
     "required_contexts": [],
 }

@@ -87,6 +87,7 @@ def test_regressions_are_judged_by_the_spread_of_their_predictions(estimator: st
     found = exported(fitted(build(model_code(), f"sklearn.{estimator}", params, KINDS, 0), KINDS, target, classifies=False))
     assert (found.runtime, found.parity and found.parity.flipped) == ("onnx", 0)
     assert 0.05 < found.tolerance < 0.5
+    assert found.tolerance == float(f"{found.tolerance:.3g}"), "a figure that people read"
 
 
 def test_the_same_model_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
@@ -137,6 +138,7 @@ def test_native_categories_convert_wrongly_and_are_caught() -> None:
 def test_what_cannot_be_converted_says_why() -> None:
     found = exported(bought(build(model_code(), "sklearn.dummy.DummyClassifier", {}, KINDS, 0)))
     assert (found.runtime, found.parity) == ("sklearn", None)
+    assert found.facts()["parity"] is None
     assert found.why.startswith("it cannot be converted to ONNX (") and "DummyClassifier" in found.why
     assert "\n" not in found.why
 
@@ -145,6 +147,11 @@ def test_beyond_the_budget_the_pipeline_serves() -> None:
     model = bought("ensemble.HistGradientBoostingClassifier")
     assert exported(model, tolerance=1e-12, differing=1).runtime == "onnx"
     assert exported(model, tolerance=1e-12, differing=0.005).runtime == "sklearn"
+
+
+def test_a_difference_of_just_the_tolerance_is_none() -> None:
+    found = export.parity(np.array([[0.5], [0.5]]), np.array([[0.75], [0.75000001]]), tolerance=0.25)
+    assert (found.differing, found.largest) == (1, 0.25)
 
 
 def test_a_flipped_label_counts_by_itself() -> None:

@@ -1,13 +1,18 @@
 """Issues at GitHub that tell of a state: opened once, kept up to date while it lasts, closed when it is over."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..errors import ProjectError
 from ..render.markdown import fenced
 from ..settings.paths import STAGES
 from . import actions, gh
 
 LABEL = "alert"
+GONE = 410
+"""GitHub's answer to all about issues where they are disabled."""
 LONGEST = 60_000
 """Characters of a file. The text of an issue holds 65,536."""
 
@@ -17,7 +22,7 @@ def open_alert(key: str, title: str, files: list[Path]) -> str:
 
     Files that are not there are left out. Returns a line that says what was done.
     """
-    with gh.required() as repository:
+    with gh.required() as repository, enabled():
         text = "\n".join([mark(key), "", *body(files), "", *of_this_run()]) + "\n"
         issue = find(repository, key)
         if issue:
@@ -30,13 +35,29 @@ def open_alert(key: str, title: str, files: list[Path]) -> str:
 def close_alert(key: str, why: str) -> str:
     """Close the issue of that key with a word on why, if there is one. Returns a line that says what was done."""
     with gh.required() as repository:
-        issue = find(repository, key)
+        try:
+            issue = find(repository, key)
+        except gh.GitHubError as error:
+            if error.status != GONE:
+                raise
+            return "issues are disabled in this repository: there is none to close"
         if issue is None:
             return f"no issue is open about {key}"
         comment = "\n".join([why, "", *of_this_run()])
         repository.tell("POST", f"/issues/{issue['number']}/comments", body=comment)
         repository.tell("PATCH", f"/issues/{issue['number']}", state="closed", state_reason="completed")
         return f"closed issue {issue['number']}: {why}"
+
+
+@contextmanager
+def enabled() -> Iterator[None]:
+    """Say how to enable issues where the repository has none."""
+    try:
+        yield
+    except gh.GitHubError as error:
+        if error.status != GONE:
+            raise
+        raise ProjectError("issues are disabled in this repository: `gh repo edit --enable-issues`") from None
 
 
 def note(name: str, text: str) -> Path:
