@@ -1,7 +1,7 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
 uv run --group benchmarks python benchmarks/measure.py [SECTION …], all of them by default:
-birth, pipeline, idle, workflows, backtest, search, score, scale, retrain.
+birth, pipeline, idle, small, workflows, backtest, search, score, scale, retrain.
 """
 
 import os
@@ -177,18 +177,63 @@ def pipeline(project: Path) -> list[Row]:
 
 
 def idle(project: Path) -> list[Row]:
-    """`dvc repro` with nothing to do against `dvc status`."""
-    dvc = [python(project), "-m", "dvc"]
-    found = medians({"repro": [*dvc, "repro"], "status": [*dvc, "status"]}, project)
-    ratio = found["repro"] / found["status"]
+    """The commands that find nothing to do, beside DVC's own."""
+    dvc, own = [python(project), "-m", "dvc"], [python(project), "-m", "mlops_template.cli"]
+    pairs = [
+        ("`--help`", [*own, "--help"], "`dvc --help`", [*dvc, "--help"], ""),
+        ("`status`", [*own, "status"], "`dvc status`", [*dvc, "status"], "under 1 s"),
+        ("`dvc repro` with nothing to do", [*dvc, "repro"], "`dvc status`", [*dvc, "status"], "at most 2 ×"),
+        ("`run` with nothing to do", [*own, "run"], "`dvc repro`", [*dvc, "repro"], "under 2 s"),
+    ]
+    commands = {mine: command for mine, command, *_ in pairs} | {other: command for *_, other, command, _ in pairs}
+    found = medians(commands, project)
+    return [
+        Row(mine, f"{found[mine]:.1f} s", f"{other} {found[other]:.1f} s", f"{found[mine] / found[other]:.1f} ×", aim)
+        for mine, _, other, _, aim in pairs
+    ]
+
+
+IRIS = """
+from sklearn.datasets import load_iris
+table = load_iris(as_frame=True)
+names = table.frame["target"].map(dict(enumerate(table.target_names)))
+table.frame.assign(target=names).to_csv("iris.csv", index=False)
+"""
+FIT_IRIS = """
+import pandas
+from sklearn.ensemble import HistGradientBoostingClassifier
+rows = pandas.read_csv("iris.csv")
+HistGradientBoostingClassifier(max_iter=150).fit(rows.drop(columns="target"), rows["target"])
+"""
+
+
+def small(folder: Path) -> list[Row]:
+    """A changed parameter on the 150 rows of iris: `run`, and `promote` of what it made."""
+    project = generate(folder, setup=False)
+    for command in (["uv", "sync", "--quiet"], [python(project), "-c", IRIS]):
+        run(command, project)
+    own = [python(project), "-m", "mlops_template.cli"]
+    for words in (["adopt", "iris.csv", "--target", "target"], ["run"]):
+        run([*own, *words], project)
+    found: dict[str, list[float]] = {"run": [], "promote": [], "plain": []}
+    params = project / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    for number in range(REPEATS):
+        params.write_text(text.replace("max_iter: 150", f"max_iter: {140 - number}"), encoding="utf-8")
+        found["plain"].append(run([python(project), "-c", FIT_IRIS], project).seconds)
+        found["run"].append(run([*own, "run"], project).seconds)
+        found["promote"].append(run([*own, "promote", "--force", "--why", "to measure it"], project).seconds)
+    seconds = {name: statistics.median(several) for name, several in found.items()}
+    beside = f"a script that fits it {seconds['plain']:.1f} s"
     return [
         Row(
-            "`dvc repro` with nothing to do",
-            f"{found['repro']:.1f} s",
-            f"`dvc status` {found['status']:.1f} s",
-            f"{ratio:.1f} ×",
-            "at most 2 ×",
+            f"iris, a changed parameter: `{name}`",
+            f"{seconds[name]:.1f} s",
+            beside,
+            f"{seconds[name] / seconds['plain']:.1f} ×",
+            f"under {aim} s",
         )
+        for name, aim in (("run", 8), ("promote", 3))
     ]
 
 
@@ -388,6 +433,10 @@ def main(chosen: list[str]) -> None:
             rows += backtest(project) if not chosen or "backtest" in chosen else []
             rows += search(project) if not chosen or "search" in chosen else []
             rows += score(project) if not chosen or "score" in chosen else []
+        if not chosen or "small" in chosen:
+            place = folder / "small"
+            place.mkdir()
+            rows += small(place)
         if not chosen or "scale" in chosen:
             rows += scale(folder)
         if not chosen or "retrain" in chosen:

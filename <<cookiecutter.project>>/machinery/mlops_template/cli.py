@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from .champion.resolve import refuse_unmerged
 from .commands import ci, data, deploy, model, ready, serving, storage, update, versions
 from .console.terminal import STARTED_IN
 from .errors import ProjectError
@@ -58,6 +59,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         versions.reproduce,
         versions.push,
         versions.pull,
+        versions.resolve,
     ],
 }
 for panel, commands in PANELS.items():
@@ -71,9 +73,12 @@ app.add_typer(ci.app, name="ci", rich_help_panel="Workflows")
 
 @app.callback()
 def every_command(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     os.chdir(project_root(STARTED_IN))
+    if context.invoked_subcommand != "resolve":
+        refuse_unmerged()
 
 
 def main() -> None:

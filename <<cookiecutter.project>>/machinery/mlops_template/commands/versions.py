@@ -62,6 +62,13 @@ def push(
     say(storage.push_first() if first else storage.push(*commits or ()))
 
 
+def resolve() -> None:
+    """After a merge with conflicts: results are taken from `main`'s side and made again by `run`; the rest is yours."""
+    from ..champion.resolve import resolve
+
+    say(resolve())
+
+
 def pull() -> None:
     """Fetch the data and models that the checked-out commit points to."""
     from ..storage import storage
