@@ -230,6 +230,18 @@ def test_stages_that_never_ran_are_no_hindrance(first: Path, clone: Clone, monke
     assert rows("b") == "rows of b"
 
 
+def test_whoever_makes_something_gets_the_hook_but_a_job(first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a clone where nobody ran `setup` or `pull`."""
+    hook = Path(".git/hooks/pre-push")
+    hook.unlink(missing_ok=True)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    storage.carry_with_push()
+    assert not hook.exists()
+    monkeypatch.delenv("GITHUB_ACTIONS")
+    storage.carry_with_push()
+    assert "uv run --no-sync flight-delays push" in hook.read_text()
+
+
 def test_a_hook_of_the_users_own_stays(first: Path, tmp_path: Path) -> None:
     hook = Path(".git/hooks/pre-push")
     hook.parent.mkdir(exist_ok=True)

@@ -38,6 +38,7 @@ def train(base: str = "HEAD") -> Trained:
     base = git.known(base)
     for line in name_dependencies():
         print(line, flush=True)
+    storage.carry_with_push()
     storage.ensure()
     stages = dvc.repro()
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)

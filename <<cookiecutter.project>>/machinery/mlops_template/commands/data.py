@@ -10,7 +10,9 @@ from ..console.terminal import STARTED_IN, say
 def ingest() -> None:
     """Take in the rows that are newer than the newest held, or refuse the batch as a whole."""
     from ..champion.ingestion import ingest
+    from ..storage import storage
 
+    storage.carry_with_push()
     taken = ingest()
     say(taken)
     if taken.rows:

@@ -61,8 +61,10 @@ def promote(
     """Make the challenger the champion, if the verdict allows it. Commit to make it real."""
     from ..champion.promote import promote
     from ..settings.params import load_params
+    from ..storage import storage
     from ..tracking.track import track_if_possible
 
+    storage.carry_with_push()
     say(promote(load_params(), force=force, why=why))
     say(track_if_possible())
     name_untracked_sources()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..integrations import dvc
+from ..integrations import actions, dvc
 from ..integrations.git import GitError, git, git_or_none, has_origin, head
 from ..settings.paths import CHALLENGER, LOCK, STORAGE
 from ..settings.project import load_project
@@ -247,6 +247,15 @@ def listed(paths: list[Path]) -> str:
 def count(files: int) -> str:
     """`1 file`, `12 files`."""
     return f"{files} file" if files == 1 else f"{files} files"
+
+
+def carry_with_push() -> None:
+    """Let this clone's `git push` carry what a command is about to make; a job pushes in its own way.
+
+    A clone in which nobody ran `pull` would push pointers to data that nobody else has.
+    """
+    if not actions.running():
+        install_hook()
 
 
 def install_hook() -> str | None:
