@@ -95,7 +95,9 @@ def test_a_file_is_answered_as_all_at_once(
 def test_no_more_than_a_batch_is_in_memory(champion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     predictions = Scorer.predictions
-    monkeypatch.setattr(Scorer, "predictions", lambda scorer, rows: seen.append(len(rows)) or predictions(scorer, rows))
+    monkeypatch.setattr(
+        Scorer, "predictions", lambda scorer, rows, file: seen.append(len(rows)) or predictions(scorer, rows, file)
+    )
     scored(champion, written(table(), "rows.parquet", row_group_size=250), "a.parquet")
     assert max(seen) == 100 and sum(seen) == 600
     seen.clear()
@@ -113,6 +115,34 @@ def test_a_glob_goes_into_one_file_or_into_one_each(champion: Path) -> None:
     assert len(scored(champion, "in/*", "out").out) == 2
     assert same(pd.read_parquet("out/b.parquet"), expected(champion, rows.iloc[300:]))
     assert sorted(file.name for file in Path("out").iterdir()) == ["a.parquet", "b.parquet"]
+
+
+def test_rows_without_an_id_are_named_by_their_place(champion: Path) -> None:
+    """By the number within the file, as errors count them; by the file too where several are written together."""
+    project = champion.parents[1]
+    params, contract = load_params(project / paths.PARAMS), load_contract(project / paths.CONTRACT)
+    params = params.model_copy(update={"columns": params.columns.model_copy(update={"id": "row_id"})})
+    rows = table().drop(columns="id")
+    for name, part in (("a.parquet", rows.iloc[:350]), ("b.csv", rows.iloc[350:])):
+        written(part, name)
+    score(params, contract, champion, "a.parquet", "one.csv")
+    alone = pd.read_csv("one.csv")
+    assert alone.columns.tolist() == ["row", "probability_0", "probability_1", "prediction"]
+    assert alone["row"].tolist() == list(range(1, 351))
+    score(params, contract, champion, "[ab].*", "all.parquet")
+    together = pd.read_parquet("all.parquet")
+    assert [Path(file).name for file in together["file"]] == ["a.parquet"] * 350 + ["b.csv"] * 250
+    assert together["row"].tolist() == [*range(1, 351), *range(1, 251)]
+    written(rows.head(0), "none.csv")
+    score(params, contract, champion, "none.csv", "none.parquet")
+    assert pd.read_parquet("none.parquet").columns.tolist() == alone.columns.tolist()
+
+
+@pytest.mark.parametrize("out", ["a.json", "a.xlsx", "folder/a.feather"])
+def test_a_kind_of_file_that_is_not_written_is_no_folder(out: str, champion: Path) -> None:
+    with pytest.raises(ProjectError, match=r"written as \.parquet or \.csv, or into a folder"):
+        scored(champion, written(table(), "rows.csv"), out)
+    assert scored(champion, "rows.csv", "v1.2").out == ["v1.2/rows.parquet"]
 
 
 def test_urls_are_read_and_written(champion: Path) -> None:
@@ -320,7 +350,7 @@ def test_files_of_one_name_are_not_mixed_up(champion: Path) -> None:
 def test_rows_that_onnx_does_not_take_are_answered_by_the_pipeline(champion: Path) -> None:
     scorer = Scorer(load_model(champion), load_contract(champion.parents[1] / paths.CONTRACT), ["id"], b"no model")
     rows = table().head(20)
-    assert scorer.predictions(rows).equals(expected(champion, rows))
+    assert scorer.predictions(rows, "rows.csv").equals(expected(champion, rows))
 
 
 def test_parts_for_a_cluster_are_whole_row_groups_in_order() -> None:

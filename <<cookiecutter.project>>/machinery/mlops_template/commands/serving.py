@@ -11,7 +11,7 @@ def score(
     source: Annotated[str, typer.Argument(metavar="IN", help="A Parquet or CSV file, a glob, or a URL.")],
     out: Annotated[str, typer.Argument(help="A .parquet or .csv file for all predictions, or a folder for one each.")],
 ) -> None:
-    """The champion's predictions for files of any size, with the id of each row.
+    """The champion's predictions for files of any size, with the id of each row or, without one, its number.
 
     Example: `score "s3://bucket/2026-*.parquet" predictions.parquet`
     """

@@ -1,6 +1,7 @@
 """Predictions for files of any size: batch by batch in this process, or part by part on a Dask cluster."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,9 @@ from .stream import Part, batches, parts_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FILE, ROW = "file", "row"
+"""The columns that say where a row without an id stood."""
+
 CLUSTER = "DASK_SCHEDULER_ADDRESS"
 
 WORTH_CONVERTING = 50_000
@@ -43,10 +47,12 @@ class Scorer:
     model: Model
     contract: Contract
     others: list[str]
-    """Columns that are written beside the predictions: the id."""
+    """Columns that are written beside the predictions: the id. Where the table has none, the number of the row."""
     onnx: bytes | None = None
     threads: int = 1
     """Of ONNX Runtime."""
+    named: bool = False
+    """Whether the file stands beside the number of a row, since those of several are written together."""
 
     @property
     def features(self) -> list[str]:
@@ -63,15 +69,20 @@ class Scorer:
         """The rows of a part, batch by batch."""
         return batches(part, self.features, self.others, self.contract)
 
-    def predictions(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The id of each row, as it came, and what the model predicts."""
+    def predictions(self, rows: pd.DataFrame, file: str) -> pd.DataFrame:
+        """The id of each row, as it came, or its place; and what the model predicts."""
         predicted = self.predict(rows) if len(rows) else self.none()[self.names]
         decision = decide(self.model.card)
         if decision and len(rows):
             predicted = predicted.assign(prediction=decision(predicted.to_numpy()))
         elif decision:
             predicted = self.none()[[*self.names, "prediction"]]
-        return pd.concat([rows[self.others], predicted], axis="columns")
+        beside = rows[self.others].copy()
+        if self.named:
+            beside[FILE] = file
+        if not self.others:
+            beside[ROW] = rows.index
+        return pd.concat([beside, predicted], axis="columns")
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """What the model predicts: by ONNX Runtime, unless that takes no such rows."""
@@ -86,11 +97,12 @@ class Scorer:
 
     def none(self) -> pd.DataFrame:
         """The predictions for no row."""
-        texts = {name: pd.Series(dtype="str") for name in self.others}
+        texts = {name: pd.Series(dtype="str") for name in (self.others or [FILE] * self.named)}
+        places = {} if self.others else {ROW: pd.Series(dtype="int64")}
         numbers = {name: pd.Series(dtype="float64") for name in self.names}
         classes = self.model.classes
         decided = {"prediction": pd.Series(classes).head(0)} if classes else {}
-        return pd.DataFrame(texts | numbers | decided)
+        return pd.DataFrame(texts | places | numbers | decided)
 
 
 @dataclass(frozen=True)
@@ -119,6 +131,7 @@ def score(params: Params, contract: Contract, champion: Path, source: str, out: 
     if unruled:
         raise ProjectError(f"{CONTRACT} has no {', '.join(unruled)}, which the champion takes: write its rule there")
     targets = targets_of(files_of(source), out)
+    scorer = replace(scorer, named=not others and any(len(taken) > 1 for taken in targets.values()))
     columns = [*others, *scorer.features]
     parts = {target: [part for file in taken for part in parts_of(file, columns)] for target, taken in targets.items()}
     scorer = faster(scorer, [part for one in parts.values() for part in one], params)
@@ -144,6 +157,8 @@ def targets_of(files: list[str], out: str) -> dict[str, list[str]]:
     out = here(out)
     if out.endswith((".parquet", ".pq", ".csv")):
         targets = {out: files}
+    elif re.search(r"\.[A-Za-z][A-Za-z0-9]+$", out) and not Path(out).is_dir():
+        raise ProjectError(f"{out}: predictions are written as .parquet or .csv, or into a folder: `{out}/`")
     else:
         targets = {}
         for file in files:
@@ -214,7 +229,7 @@ def one_by_one(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[
     """The predictions batch by batch, each with the target it goes to."""
     for target, part in parts:
         for rows in scorer.rows(part):
-            yield target, scorer.predictions(rows)
+            yield target, scorer.predictions(rows, part.path)
 
 
 def by_workers(scorer: Scorer, parts: list[tuple[str, Part]]) -> Iterator[tuple[str, pd.DataFrame]]:

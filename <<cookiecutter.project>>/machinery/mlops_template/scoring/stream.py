@@ -73,6 +73,7 @@ def require(path: str, columns: list[str], there: list[str]) -> None:
 def batches(part: Part, features: list[str], others: list[str], contract: Contract) -> Iterator[pd.DataFrame]:
     """Some columns of a part: features with the contract's types, others as they come, of pyarrow's types.
 
+    The index is the number of the row within the file, from 1 on.
     Raises ProjectError when a value of a feature has another type.
     """
     row = part.first
@@ -82,7 +83,8 @@ def batches(part: Part, features: list[str], others: list[str], contract: Contra
             # Without pandas' metadata an index is a column like the others.
             frame = batch.select(features).to_pandas(date_as_object=False, ignore_metadata=True)
             exact = {name: batch.column(name).to_pandas(types_mapper=pd.ArrowDtype) for name in others}
-            yield typed(frame.assign(**exact), features, contract, part.path, row)
+            frame = frame.assign(**exact).set_index(pd.RangeIndex(row + 1, row + len(frame) + 1))
+            yield typed(frame, features, contract, part.path, row)
             row += len(frame)
 
 
