@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from mlops_template.evaluation import convert, export
 from mlops_template.evaluation.export import Export
-from mlops_template.settings.operation import Parity
+from mlops_template.settings.params import Parity
 from mlops_template.training.artifact import Model
 from mlops_template.serving.inputs import inputs
 from mlops_template.training.pipeline import build

@@ -1,5 +1,6 @@
 """What the owner writes in `src/<package>/` reaches training, evaluation, scoring and the service; models keep a copy."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -23,8 +24,8 @@ from mlops_template.scoring.score import score
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.app import create
 from mlops_template.serving.service import Service
-from mlops_template.settings import paths
-from mlops_template.settings.params import load_params
+from mlops_template.settings import operation, paths
+from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
 from mlops_template.training.artifact import (load_model)
 from mlops_template.render.json_file import write_json
@@ -363,6 +364,20 @@ def test_the_pipelines_stages_depend_on_every_file_that_they_import(shop: Path) 
         code = [name for name in stage["deps"] if name.endswith(".py")]
         assert code == [path.as_posix() for path in stage_dependencies(stage["cmd"], "shop")]
         assert code
+
+
+def test_no_stage_reads_the_settings_that_are_no_dependency_of_any(shop: Path) -> None:
+    """What `settings/operation.py` holds changes no result, so that a new version of it trains nothing again."""
+    (shop / "machinery").symlink_to(PIPELINE.parent / "machinery")
+    write_package(shop, features="x = 1\n", metrics="x = 1\n")
+    held = {name for name, field in Params.model_fields.items() if operation.__name__ in repr(field.annotation)}
+    assert held == {"retrain", "update", "deploy"}
+    for stage in YAML(typ="safe").load(re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text()))["stages"].values():
+        for name in stage["deps"]:
+            if name.endswith(".py"):
+                nodes = ast.walk(ast.parse((shop / name).read_text(encoding="utf-8")))
+                read = {node.attr for node in nodes if isinstance(node, ast.Attribute) and "params" in ast.unparse(node.value)}
+                assert not read & held, name
 
 
 def test_a_cost_matrix_with_a_chosen_threshold_is_the_primary_metric(shop: Path) -> None:

@@ -16,7 +16,8 @@ from mlops_template.deploy.verify import Expected, distance, hold_against
 from mlops_template.errors import ProjectError
 from mlops_template.training.records import as_json
 from mlops_template.integrations.revisions import Champion
-from mlops_template.settings.operation import Deploy, Serving, Verify
+from mlops_template.settings.operation import Deploy, Verify
+from mlops_template.settings.params import Serving
 from mlops_template.settings.params import Params
 
 CHAMPION = Champion(3, "abcdef0123456789.dir", "c0ffee")

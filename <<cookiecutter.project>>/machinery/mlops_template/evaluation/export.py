@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ProjectError
 from ..serving.runtime import by_onnx, by_pipeline
-from ..settings.operation import Parity
+from ..settings.params import Parity
 from ..training.artifact import Model
 from .convert import Session, Unfit, convert, feeds, load, predict
 from .service_path import predictions_of_service

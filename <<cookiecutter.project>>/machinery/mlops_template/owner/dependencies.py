@@ -14,6 +14,8 @@ MACHINERY = Path("machinery")
 SOURCE = Path("src")
 OWN = ("own_module", "own_code")
 """The functions by which the machinery loads modules of the owner's package, named by their arguments."""
+UNREAD = Path(MACHINERY, PACKAGE, "settings", "operation.py")
+"""Imported by every stage along with the parameters, though none reads what it holds: it changes no result."""
 COMMAND = re.compile(r"python -m ([\w.]+)")
 
 
@@ -33,7 +35,8 @@ def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> l
         if file is not None and file not in files:
             files.add(file)
             waiting += imported(file, own_package, root)
-    return sorted(path.relative_to(root) for path in files if not only_documents(path.read_text(encoding="utf-8")))
+    named = {path.relative_to(root) for path in files if not only_documents(path.read_text(encoding="utf-8"))}
+    return sorted(named - {UNREAD})
 
 
 def imported(file: Path, own_package: str, root: Path) -> list[str]:

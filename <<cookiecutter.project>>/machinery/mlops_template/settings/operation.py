@@ -1,4 +1,4 @@
-"""The sections of `params.yaml` on operating the model: when it is retrained, how it predicts, where it goes."""
+"""The sections of `params.yaml` that no stage of the pipeline reads: when the model is retrained, where it goes."""
 
 from typing import Annotated, Literal
 
@@ -66,26 +66,6 @@ class Update(Section):
 
     automation: Literal["manual", "pull-request"] = "pull-request"
     """A pull request each week there is one, where the project knows the template's address; else `update` by hand."""
-
-
-class Parity(Section):
-    """How far ONNX Runtime may be from scikit-learn: shares of the held-out rows, beyond which the latter serves."""
-
-    tolerance: Annotated[float, Field(gt=0)] = 1e-4
-    """Of a probability, or of a prediction in standard deviations of all predictions."""
-    differing: Annotated[float, Field(ge=0, le=1)] = 0.005
-    """Rows whose prediction differs by more than the tolerance."""
-    flipped: Annotated[float, Field(ge=0, le=1)] = 0.001
-    """Rows for which another class is the most probable."""
-
-
-class Serving(Section):
-    """How the champion predicts."""
-
-    parity: Parity = Parity()
-    max_rows: Annotated[int, Field(ge=1)] = 10_000
-    """Of one request."""
-    max_body_mb: Annotated[float, Field(gt=0)] = 10.0
 
 
 class Environment(Section):

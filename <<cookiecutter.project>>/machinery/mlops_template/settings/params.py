@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
-from .operation import Deploy, Retrain, Serving, Update
+from .operation import Deploy, Retrain, Update
 from .paths import PARAMS
 from .section import Section, positive_stretch_of_time, stretch_of_time
 
@@ -163,6 +163,26 @@ class Gates(Section):
     """The worst tolerable value of a metric: a floor where more is better, else a ceiling."""
     max_latency_ms: Annotated[float, Field(gt=0)] = 100.0
     max_size_mb: Annotated[float, Field(gt=0)] = 90.0
+
+
+class Parity(Section):
+    """How far ONNX Runtime may be from scikit-learn: shares of the held-out rows, beyond which the latter serves."""
+
+    tolerance: Annotated[float, Field(gt=0)] = 1e-4
+    """Of a probability, or of a prediction in standard deviations of all predictions."""
+    differing: Annotated[float, Field(ge=0, le=1)] = 0.005
+    """Rows whose prediction differs by more than the tolerance."""
+    flipped: Annotated[float, Field(ge=0, le=1)] = 0.001
+    """Rows for which another class is the most probable."""
+
+
+class Serving(Section):
+    """How the champion predicts."""
+
+    parity: Parity = Parity()
+    max_rows: Annotated[int, Field(ge=1)] = 10_000
+    """Of one request."""
+    max_body_mb: Annotated[float, Field(gt=0)] = 10.0
 
 
 class Params(Section):
