@@ -27,6 +27,9 @@ PROBE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": 
 WORK = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 QUIET = {"MLFLOW_LOGGING_LEVEL": "ERROR", "GIT_PYTHON_REFRESH": "quiet", "MLFLOW_UV_AUTO_DETECT": "false"}
 
+PLACES = ("artifact_location", "artifact_uri", "source", "storage_location")
+"""The columns of MLflow's database that hold where artifacts lie."""
+
 MAX_LEN_WAIT = 600
 """Seconds to wait for another process that uses the database."""
 
@@ -65,6 +68,7 @@ def open_store() -> Iterator[Store]:
             return
         with locked(paths.TRACKING_DATABASE):
             prepare_database(paths.TRACKING_DATABASE)
+            rebase_artifacts(paths.TRACKING_DATABASE, project)
             yield connect(sqlite_uri(paths.TRACKING_DATABASE), project, embedded=True)
 
 
@@ -148,6 +152,30 @@ def prepare_database(database: Path) -> None:
         print(f"{database} is of an older MLflow: upgrading it, the old one is kept as {backup}", flush=True)
     migrate(fresh, new=not revision)
     fresh.replace(database)
+
+
+def rebase_artifacts(database: Path, project: str) -> None:
+    """Let a project that was moved or copied find, and write, its artifacts where it lies now. Call it `locked`.
+
+    MLflow keeps their place as an absolute URI in every run, model and version.
+    """
+    here = paths.TRACKING_ARTIFACTS.resolve().as_uri()
+    with closing(sqlite3.connect(database)) as connection, connection:
+        row = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", [project]).fetchone()
+        if row is None or row[0] == here:
+            return
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for _, column, *_ in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
+                if column in PLACES:
+                    connection.execute(
+                        f'UPDATE "{table}" SET "{column}" = ? || substr("{column}", ?) '
+                        f'WHERE "{column}" = ? OR substr("{column}", 1, ?) = ?',
+                        [here, len(row[0]) + 1, row[0], len(row[0]) + 1, f"{row[0]}/"],
+                    )
+    print(
+        f"{database} was made at another place: its artifacts are looked for in {paths.TRACKING_ARTIFACTS}", flush=True
+    )
 
 
 def schema_revision(database: Path) -> str | None:

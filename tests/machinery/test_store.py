@@ -1,0 +1,40 @@
+"""MLflow's embedded store, when the project moves."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mlops_template.settings import paths
+from mlops_template.tracking.store import Store, open_store
+
+
+def log(store: Store, text: str) -> str:
+    """A run with an artifact; gives the run's id."""
+    run = store.client.create_run(store.experiment)
+    store.client.log_text(run.info.run_id, text, "note.txt")
+    return str(run.info.run_id)
+
+
+def test_a_project_that_is_moved_or_copied_takes_its_artifacts_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was logged before is read, and what is logged now is written, where the project lies now."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    old, new = tmp_path / "old", tmp_path / "a new place"
+    old.mkdir()
+    shutil.copy(Path(__file__).parent / "data" / "pyproject.toml", old / "pyproject.toml")
+    monkeypatch.chdir(old)
+    with open_store() as store:
+        first = log(store, "before")
+    shutil.copytree(old, new)
+    shutil.rmtree(old / paths.TRACKING_ARTIFACTS)
+    monkeypatch.chdir(new)
+    with open_store() as store:
+        kept = store.client.download_artifacts(first, "note.txt")
+        second = log(store, "after")
+        placed = store.client.get_run(second).info.artifact_uri
+    assert Path(kept).read_text() == "before"
+    assert placed.startswith((new / paths.TRACKING_ARTIFACTS).as_uri())
+    assert not (old / paths.TRACKING_ARTIFACTS).exists()
+    with open_store() as store:
+        assert store.client.get_run(first).info.artifact_uri.startswith((new / paths.TRACKING_ARTIFACTS).as_uri())
