@@ -160,7 +160,7 @@ def examples(rows: pd.DataFrame, chosen: pd.Series, id_column: str, column: str)
 
 
 def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
-    """(the column with the rule's type, mask of the values that do not have it)."""
+    """(the column with the rule's type, mask of the values that do not have it); what is infinite is no number."""
     converters: dict[str, Callable[[pd.Series], pd.Series]] = {
         "number": to_number,
         "integer": to_integer,
@@ -170,7 +170,10 @@ def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
     }
     column = column if rule.type == "string" else with_gaps(column)
     converted = converters[rule.type](column)
-    return converted, converted.isna() & column.notna()
+    wrong = converted.isna() & column.notna()
+    if rule.type == "number":
+        wrong |= converted.abs() == float("inf")
+    return converted, wrong
 
 
 def with_gaps(column: pd.Series) -> pd.Series:

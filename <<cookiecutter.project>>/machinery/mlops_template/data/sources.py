@@ -1,5 +1,7 @@
 """Where fresh rows come from. A source answers one question: which rows are newer than the newest held?"""
 
+import csv
+import io
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 GENERATED_ID = "row_id"
+LINE_END = re.compile(rb"\n")
 """A project whose `columns.id` is this gets ids made from the content of the rows."""
 
 DELIMITERS = ",;\t|"
@@ -62,8 +65,7 @@ def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
         tables = iter([read_own(held.newest)])
     else:
         return Batch(sample.fresh(columns.target, held.newest), 0)
-    typed = (with_ids(conform(table, contract), columns.id) for table in tables)
-    batches = [only_newer(rows, columns, held) for rows in typed]
+    batches = [typed(table, columns, contract, held) for table in tables]
     return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
 
 
@@ -109,6 +111,21 @@ def together(batches: list[Batch], contract: Contract) -> pd.DataFrame:
     lacking = {name for table in tables for name in contract.columns if name not in table}
     rows = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
     return rows.drop(columns=sorted(lacking), errors="ignore")
+
+
+def typed(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldRows) -> Batch:
+    """The rows of a table that are newer than those held, with the contract's types and ids.
+
+    A column that it lacks though it may be missing is missing for the ids, as when the table was adopted beside one
+    that has it; fresh rows are not taken for it.
+    """
+    lacking = [name for name, rule in contract.columns.items() if rule.nullable and name not in table]
+    rows = with_ids(conform(table.assign(**dict.fromkeys(lacking, None)), contract), columns.id)
+    batch = only_newer(rows, columns, held)
+    is_fresh = len(batch.rows) and (
+        columns.time or columns.id not in rows or not rows[columns.id].isin(held.ids()).all()
+    )
+    return Batch(batch.rows.drop(columns=lacking), batch.late) if lacking and is_fresh else batch
 
 
 def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:
@@ -197,7 +214,8 @@ def opened(path: str) -> Iterator[Any]:
 
 
 def read_file(path: str, texts: list[str]) -> pd.DataFrame:
-    """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
+    """One CSV or Parquet file; decimals are numbers. Raises ProjectError that names it and what is wrong."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with opened(path) as file:
@@ -207,6 +225,9 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
+    for place, field in enumerate(table.schema):
+        if pa.types.is_decimal(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.float64()))
     # Without pandas' metadata an index is a column like the others, unless it only numbers the rows.
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
     return frame.drop(columns="__index_level_0__", errors="ignore").set_axis(
@@ -220,16 +241,14 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
     Raises UnicodeDecodeError when it is not UTF-8, ArrowInvalid and ValueError for other faults.
     """
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import csv as arrow
 
-    header = content[: content.find(b"\n") + 1 or None].decode("utf-8-sig")
-    if not header.strip():
-        raise ValueError("it is empty, without even a line of column names")
+    delimiter, _ = header_of(content)
     try:
-        table = csv.read_csv(
+        table = arrow.read_csv(
             pa.BufferReader(content),
-            parse_options=csv.ParseOptions(delimiter=max(DELIMITERS, key=header.count), newlines_in_values=True),
-            convert_options=csv.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), null_values=ABSENT),
+            parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), null_values=ABSENT),
         )
     except pa.ArrowInvalid as error:
         if "invalid UTF8" in str(error):
@@ -238,6 +257,19 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         content.decode("utf-8")
     return empty_is_missing(table)
+
+
+def header_of(start: bytes) -> tuple[str, list[str]]:
+    """What parts the columns of a CSV file, and their names, by how it starts; what stands in quotes parts nothing.
+
+    Raises UnicodeDecodeError when it is not UTF-8, ValueError where there are no columns.
+    """
+    end = next((place.end() for place in LINE_END.finditer(start) if start.count(b'"', 0, place.end()) % 2 == 0), None)
+    line = start[:end].decode("utf-8-sig")
+    if not line.strip():
+        raise ValueError("it is empty, without even a line of column names")
+    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)
+    return delimiter, next(csv.reader(io.StringIO(line.rstrip("\r\n")), delimiter=delimiter))
 
 
 def empty_is_missing(table: Any) -> Any:

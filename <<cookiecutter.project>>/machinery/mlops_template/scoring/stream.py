@@ -1,6 +1,5 @@
 """Files of any size, batch by batch: columns with the contract's types, or an error that names file, column and row."""
 
-import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..data.contract import ABSENT, Contract, convert
-from ..data.sources import DELIMITERS, empty_is_missing, is_parquet, opened
+from ..data.sources import empty_is_missing, header_of, is_parquet, opened
 from ..errors import ProjectError
 from ..settings.paths import CONTRACT
 
@@ -42,7 +41,7 @@ def parts_of(path: str, columns: list[str]) -> list[Part]:
     """
     with opened(path) as file:
         if not is_parquet(path):
-            require(path, columns, header(file.read(BLOCK))[1])
+            require(path, columns, header_of(file.read(BLOCK))[1])
             plain = path.partition("?")[0].endswith((".csv", ".tsv", ".txt"))
             return [Part(path, [], 0, 1 + file.seek(0, io.SEEK_END) // BLOCK if plain else 1)]
         import pyarrow.parquet as pq
@@ -107,19 +106,10 @@ def csv_batches(file: Any, part: Part, features: list[str], others: list[str], c
     reader = arrow.open_csv(
         pa.PythonFile(file, mode="r"),
         read_options=arrow.ReadOptions(block_size=BLOCK, use_threads=False),
-        parse_options=arrow.ParseOptions(delimiter=header(start)[0], newlines_in_values=True),
+        parse_options=arrow.ParseOptions(delimiter=header_of(start)[0], newlines_in_values=True),
         convert_options=arrow.ConvertOptions(column_types=types, include_columns=list(types), null_values=ABSENT),
     )
     return map(empty_is_missing, reader)
-
-
-def header(start: bytes) -> tuple[str, list[str]]:
-    """What parts the columns of a CSV file, and their names. Raises ValueError where there are none."""
-    line = start[: start.find(b"\n") + 1 or None].decode("utf-8-sig")
-    if not line.strip():
-        raise ValueError("it is empty, without even a line of column names")
-    delimiter = max(DELIMITERS, key=line.count)
-    return delimiter, next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter))
 
 
 def typed(frame: pd.DataFrame, features: list[str], contract: Contract, path: str, first: int) -> pd.DataFrame:

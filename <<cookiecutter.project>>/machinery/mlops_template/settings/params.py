@@ -1,5 +1,6 @@
 """`params.yaml` as typed objects: a misspelt or impossible setting is refused where it stands."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,6 +49,10 @@ class Data(Section):
         return self
 
 
+PREDICTED = re.compile(r"prediction$|probability_")
+"""How the columns begin that `score` and `evaluate` write beside id, time and target."""
+
+
 class Columns(Section):
     """The role of each column, of the data or derived by features.py. Those that stand in no list are not used."""
 
@@ -76,6 +81,9 @@ class Columns(Section):
         if not self.features:
             raise ValueError("no feature: name columns under numeric, categorical, dates or text")
         roles = [self.id, self.target, *self.features]
+        clash = [name for name in (self.id, self.time or "", self.target) if PREDICTED.match(name)]
+        if clash:
+            raise ValueError(f"{clash[0]} is what predictions are called: rename the column")
         twice = sorted({name for name in roles if roles.count(name) > 1})
         if twice:
             raise ValueError(f"more than one role for {', '.join(twice)}")

@@ -16,7 +16,18 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ..data import partitions
 from ..data.contract import Contract, Rule, conform
 from ..data.ingest import accept
-from ..data.sources import GENERATED_ID, Batch, HeldRows, number_equal, read_files, read_sql, with_ids
+from ..data.sources import (
+    GENERATED_ID,
+    Batch,
+    HeldRows,
+    expand,
+    is_parquet,
+    number_equal,
+    read_file,
+    read_files,
+    read_sql,
+    with_ids,
+)
 from ..errors import ProjectError
 from ..integrations import git
 from ..owner.package import own_code
@@ -64,11 +75,14 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     `env:NAME`. Whatever is wrong with the table, ProjectError is raised and the project is as it was.
     """
     name_of_id = id_column or GENERATED_ID
-    data, rows = read(table, id_column)
+    data, rows = read(table, id_column, {})
+    if GENERATED_ID in rows:
+        raise ProjectError(f"the table has a column {GENERATED_ID}, as ids are called that are made here: rename it")
     for option, column in (("--target", target), ("--time", time), ("--id", id_column)):
         if column is not None and column not in rows:
             raise ProjectError(f"{option} {column}: the table has no such column, it has {', '.join(map(str, rows))}")
     inferred = infer(rows, target, time, name_of_id)
+    _, rows = read(table, id_column, inferred.rules)
     if not inferred.roles:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in inferred.left_out.items())
         raise ProjectError(f"no column of {table} can be used to predict {target} ({reasons})")
@@ -91,8 +105,12 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     return Adopted(len(accepted), inferred, warnings)
 
 
-def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFrame]:
-    """(the section `data` that names the table as the source from now on, its rows)."""
+def read(table: str, id_column: str | None, rules: dict[str, Rule]) -> tuple[dict[str, Any], pd.DataFrame]:
+    """(the section `data` that names the table as the source from now on, its rows).
+
+    With `rules`, those of the contract to be, a CSV file is read as `ingest` will: what is text keeps every sign of it.
+    Without, what looks like a number is one, unless a zero in front says that it is a code.
+    """
     if "::" in table and not table.startswith(("zip::", "simplecache::", "filecache::")):
         url, _, name = table.rpartition("::")
         refuse_password(url)
@@ -102,8 +120,22 @@ def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFram
     here = Path(table).is_absolute() and "://" not in table
     path = Path(os.path.relpath(table)).as_posix() if here else table
     files = {"paths": [path]}
-    tables = read_files(Files(**files), [id_column] if id_column else [])
+    texts = [name for name, rule in rules.items() if rule.type == "string"] or ([id_column] if id_column else [])
+    if not rules:
+        texts += codes(Files(**files))
+    tables = read_files(Files(**files), texts)
     return {"source": "files", "files": files}, pd.concat(tables, ignore_index=True)
+
+
+def codes(files: Files) -> list[str]:
+    """The columns of CSV files whose whole numbers have zeros in front: zip codes, accounts, telephones."""
+    found: set[str] = set()
+    for path in expand(files.paths):
+        if not is_parquet(path):
+            numbers = read_file(path, []).select_dtypes("integer").columns.tolist()
+            texts = read_file(path, numbers)[numbers]
+            found |= {name for name in numbers if texts[name].str.match(r"[+-]?0\d").any()}
+    return sorted(found)
 
 
 def refuse_password(url: str) -> None:
@@ -276,6 +308,14 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
             "without --time the holdout is drawn by a hash of the row's id: it does not show how the model does on "
             "the future, and fresh rows are told by their id alone"
         )
+    for name, rule in inferred.rules.items():
+        written = rule.format or ""
+        if "%d" in written and "%m" in written and rows[name].dt.day.max() <= 12:
+            first = "month" if written.index("%m") < written.index("%d") else "day"
+            warnings.append(
+                f"{name} was read as {written}, the {first} first; if it is the other way round, write dates as "
+                "2024-01-31 in the table and adopt it again"
+            )
     if inferred.classes:
         counts = rows[target].value_counts()
         rare = [f"{name} ({count})" for name, count in counts.items() if count < 10]

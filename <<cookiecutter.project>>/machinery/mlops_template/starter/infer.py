@@ -23,6 +23,9 @@ MAX_TEXTS = 0.5
 
 PROSE_WORDS = 3
 
+EXACT = 2**53
+"""Beyond it not every whole number is one of floating point."""
+
 LEAK = 0.995
 """One column alone predicts the target this well: it probably is the target, or known only after it."""
 
@@ -44,6 +47,7 @@ class Inferred:
 def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> Inferred:
     """Look at every column. Raises ProjectError when the target cannot be predicted at all."""
     kinds = {str(name): kind_of(rows[name]) for name in rows}
+    refuse_infinite(rows, kinds)
     rows = rows.assign(**{name: with_gaps(rows[name]) for name, kind in kinds.items() if kind != "string"})
     task, classes = task_of(rows[target], kinds[target])
     rules = {name: rule_of(rows[name], kind) for name, kind in kinds.items()}
@@ -71,11 +75,21 @@ def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> 
     return Inferred(task, classes, rules, roles, left_out)
 
 
+def refuse_infinite(rows: pd.DataFrame, kinds: dict[str, str]) -> None:
+    """Raise ProjectError that names the first column with infinite values: no model takes them."""
+    for name, kind in kinds.items():
+        infinite = int((rows[name].abs() == float("inf")).sum()) if kind in ("number", "integer") else 0
+        if infinite:
+            raise ProjectError(f"{name} is infinite in {infinite:,} of {len(rows):,} rows: leave these values empty")
+
+
 def kind_of(column: pd.Series) -> str:
     """The contract's type of a column, by its values."""
     present = column.dropna()
     if pd.api.types.is_bool_dtype(column):
         return "boolean"
+    if pd.api.types.is_integer_dtype(column) and len(present) and max(-int(present.min()), int(present.max())) > EXACT:
+        return "string"  # a code: as a number it would be another one in JSON, and in every model
     if pd.api.types.is_datetime64_any_dtype(column):
         return "datetime"
     if pd.api.types.is_integer_dtype(column) or (pd.api.types.is_float_dtype(column) and (present % 1 == 0).all()):
