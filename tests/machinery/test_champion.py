@@ -13,7 +13,7 @@ from mlops_template.champion.opponent import (
     compare_with_champion,
     evaluation,
 )
-from mlops_template.evaluation.record import Evaluation
+from mlops_template.evaluation.comparison import Evaluation
 from mlops_template.integrations import dvc
 from mlops_template.integrations.git import git
 from mlops_template.settings import paths

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.evaluation.compare import compare
-from mlops_template.evaluation.record import Comparison, load_comparison, recorded_comparison, save_comparison
+from mlops_template.evaluation.comparison import Comparison, load_comparison, recorded_comparison, save_comparison
 from mlops_template.evaluation.gates import holm
 from mlops_template.evaluation.matchup import MIN_ROWS
 from mlops_template.settings import paths

@@ -2,7 +2,7 @@
 
 import pytest
 from mlops_template.evaluation.gates import baseline_gate, champion_gate, latency_gate, size_gate
-from mlops_template.evaluation.record import Difference
+from mlops_template.evaluation.comparison import Difference
 from mlops_template.settings.params import Gates
 from mlops_template.training.metrics import CLASSIFICATION
 

@@ -14,8 +14,8 @@ import pytest
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.compare import compare
-from mlops_template.evaluation.record import Comparison, load_comparison
-from mlops_template.evaluation.record import Evaluation
+from mlops_template.evaluation.comparison import Comparison, load_comparison
+from mlops_template.evaluation.comparison import Evaluation
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.render.json_file import write_json

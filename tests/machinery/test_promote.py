@@ -10,7 +10,7 @@ from mlops_template.integrations.digests import directory_digest
 from mlops_template.champion import promote as promotion
 from mlops_template.champion.promote import promote
 from mlops_template.errors import ProjectError
-from mlops_template.evaluation.record import Comparison, load_comparison, save_comparison
+from mlops_template.evaluation.comparison import Comparison, load_comparison, save_comparison
 from mlops_template.settings.params import load_params
 from ruamel.yaml import YAML
 

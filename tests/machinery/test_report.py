@@ -14,9 +14,9 @@ from markdown_it.token import Token
 from mlops_template.data.drift import drift
 from mlops_template.evaluation.compare import compare
 from mlops_template.evaluation.export import Export, Measured
-from mlops_template.evaluation.record import Difference
+from mlops_template.evaluation.comparison import Difference
 from mlops_template.evaluation.matchup import prepare_matchup
-from mlops_template.evaluation.record import ChampionSource
+from mlops_template.evaluation.comparison import ChampionSource
 from mlops_template.render import markdown
 from mlops_template.report import failure, summary
 from mlops_template.report.changes import Change, DataChange, DataSummary, Stage
@@ -24,7 +24,7 @@ from mlops_template.report.facts import Facts
 from mlops_template.report.mermaid import chart
 from mlops_template.report.page import page
 from mlops_template.report.tables import Code, Table
-from mlops_template.report.metrics import metric_table
+from mlops_template.report.metric_table import metric_table
 from mlops_template.settings import paths
 from mlops_template.training import train
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..evaluation.comparison import Difference
 from ..evaluation.intervals import CONFIDENCE, blocks, resamples
-from ..evaluation.record import Difference
 from ..settings.params import Params
 from ..training.metrics import Array, Metric, Scored, metric_named, number
 from .plan import Policy

@@ -9,10 +9,10 @@ import pandas as pd
 
 from ..console.progress import progress
 from ..evaluation.compare import verdict
+from ..evaluation.comparison import Gate
 from ..evaluation.gates import baseline_gate, champion_gate, difference, limit_gate, slice_differences, slices_gate
 from ..evaluation.intervals import blocks, resamples
 from ..evaluation.matchup import MIN_ROWS
-from ..evaluation.record import Gate
 from ..settings.params import Params
 from ..training.metrics import Scored, metric_named, number
 from .history import History

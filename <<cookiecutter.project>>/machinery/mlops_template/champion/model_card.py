@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..evaluation.record import load_comparison
+from ..evaluation.comparison import load_comparison
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
 from ..render.markdown import code, table, words

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..evaluation.record import Comparison, Evaluation, recorded_comparison
+from ..evaluation.comparison import Comparison, Evaluation, recorded_comparison
 from ..integrations import dvc, git
 from ..integrations.digests import directory_digest
 from ..integrations.revisions import commit_of_result, pipeline_digests

@@ -7,7 +7,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from ..errors import ProjectError
-from ..evaluation.record import Comparison, load_comparison, save_comparison
+from ..evaluation.comparison import Comparison, load_comparison, save_comparison
 from ..integrations.digests import directory_digest
 from ..integrations.dvc import load_yaml, output_digest
 from ..settings import paths

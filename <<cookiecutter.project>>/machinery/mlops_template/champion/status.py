@@ -2,7 +2,7 @@
 
 import json
 
-from ..evaluation.record import load_comparison
+from ..evaluation.comparison import load_comparison
 from ..integrations import dvc, git
 from ..integrations.revisions import champions
 from ..render.numbers import format_period

@@ -33,8 +33,8 @@ def compare(
 ) -> None:
     """Champion against challenger on the same unseen rows: differences, gates, verdict."""
     from ..champion.opponent import compare_with_champion
-    from ..evaluation.record import load_comparison
-    from ..report.metrics import metric_table
+    from ..evaluation.comparison import load_comparison
+    from ..report.metric_table import metric_table
     from ..settings.params import load_params
 
     params = load_params()

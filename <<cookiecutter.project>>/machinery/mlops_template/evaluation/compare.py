@@ -13,6 +13,20 @@ from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import window
 from ..training.metrics import Array, metric_named, metrics_for, number
+from .comparison import (
+    ChampionSource,
+    Comparison,
+    Cost,
+    Difference,
+    Evaluation,
+    Gate,
+    MetricPair,
+    SliceDifference,
+    StoredEvaluation,
+    digest_of,
+    load_comparison,
+    save_comparison,
+)
 from .evaluate import sliceable
 from .gates import (
     baseline_gate,
@@ -31,20 +45,6 @@ from .gates import (
 )
 from .intervals import blocks, resamples
 from .matchup import MIN_ROWS, Matchup, prepare_matchup
-from .record import (
-    ChampionSource,
-    Comparison,
-    Cost,
-    Difference,
-    Evaluation,
-    Gate,
-    MetricPair,
-    SliceDifference,
-    StoredEvaluation,
-    digest_of,
-    load_comparison,
-    save_comparison,
-)
 
 
 def compare(

@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from ..settings.params import Gates, Params
 from ..training.artifact import Model
 from ..training.metrics import Array, Metric, Scored, number
+from .comparison import Difference, Gate, SliceDifference
 from .evaluate import each_slice
 from .intervals import interval_of_difference, standard_error
-from .record import Difference, Gate, SliceDifference
 
 LEVEL = 0.05
 """Chance, over all slices together, that one is called worse though none is."""

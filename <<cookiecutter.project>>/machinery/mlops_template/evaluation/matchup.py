@@ -19,8 +19,8 @@ from ..settings.params import Params
 from ..training.artifact import Model, load_model, row_hashes, training_rows
 from ..training.card import load_card
 from ..training.metrics import Scored, as_scored
+from .comparison import ChampionSource, Evaluation, StoredEvaluation
 from .evaluate import baseline
-from .record import ChampionSource, Evaluation, StoredEvaluation
 
 MIN_ROWS = 20
 """Unseen rows without which nothing is compared."""

@@ -10,8 +10,8 @@ from ..champion.decision import Decision, decided
 from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
 from ..champion.stages import differs
 from ..errors import ProjectError
+from ..evaluation.comparison import Comparison, digest_of, load_comparison
 from ..evaluation.matchup import prepare_matchup
-from ..evaluation.record import Comparison, digest_of, load_comparison
 from ..integrations import git
 from ..settings import paths
 from ..settings.params import Params

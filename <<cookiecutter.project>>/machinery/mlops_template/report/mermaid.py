@@ -3,8 +3,8 @@
 import json
 import re
 
+from ..evaluation.comparison import SliceDifference
 from ..evaluation.evaluate import BINS, curves, reliability
-from ..evaluation.record import SliceDifference
 from ..render.markdown import fenced, one_line, shortened
 from ..training.metrics import Scored
 

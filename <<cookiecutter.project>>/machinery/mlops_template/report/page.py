@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from html import escape
 
+from ..evaluation.comparison import Difference
 from ..evaluation.export import described
-from ..evaluation.record import Difference
 from ..render.markup import document, grid, paragraph, rendered, section
 from ..render.svg import interval
 from ..training.metrics import higher_is_better
 from . import plots, summary, tables
 from .facts import Facts
-from .metrics import opponent
+from .metric_table import opponent
 
 MAX_COLUMNS = 24
 

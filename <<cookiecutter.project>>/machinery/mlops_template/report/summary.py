@@ -5,7 +5,7 @@ from ..integrations import actions
 from ..render.markdown import code, folded, one_line, table, words
 from . import mermaid, tables
 from .facts import Facts
-from .metrics import opponent
+from .metric_table import opponent
 
 LIMIT = 64_000
 """Bytes, of which there are as many as characters, or more. A comment on GitHub holds 65,536 characters."""

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from ..evaluation.record import Comparison, Cost, Difference, Gate, SliceDifference
+from ..evaluation.comparison import Comparison, Cost, Difference, Gate, SliceDifference
 from ..render.cells import Code, Strong, Table
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 from ..training.metrics import higher_is_better
 from .changes import Change, DataChange, DataSummary, Stage
-from .metrics import opponent
+from .metric_table import opponent
 
 
 def side(comparison: Comparison) -> str:

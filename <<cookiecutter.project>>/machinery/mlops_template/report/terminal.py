@@ -7,7 +7,7 @@ from rich.table import Table
 from ..champion.opponent import compare_with_champion
 from ..settings.params import load_params
 from . import changes
-from .metrics import metric_table
+from .metric_table import metric_table
 from .tables import held_table
 
 

@@ -14,8 +14,8 @@ from ..champion.decision import Signal
 from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
+from ..evaluation.comparison import Difference
 from ..evaluation.intervals import blocks, interval_of_difference, resamples
-from ..evaluation.record import Difference
 from ..owner.package import own_code
 from ..settings.params import Params
 from ..training.artifact import Model, load_model, row_hashes, training_rows

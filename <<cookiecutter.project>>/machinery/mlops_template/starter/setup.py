@@ -120,8 +120,8 @@ def log_result() -> None:
 
 def show_result() -> None:
     """The metric table and the next three commands."""
-    from ..evaluation.record import load_comparison
-    from ..report.metrics import metric_table
+    from ..evaluation.comparison import load_comparison
+    from ..report.metric_table import metric_table
 
     comparison = load_comparison()
     if comparison is not None:

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from ..evaluation.record import Comparison, MetricPair
+from ..evaluation.comparison import Comparison, MetricPair
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 
