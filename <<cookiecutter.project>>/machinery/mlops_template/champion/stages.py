@@ -10,8 +10,10 @@ from ..integrations import actions, dvc, git
 from ..owner.dependencies import MACHINERY, SOURCE, stage_dependencies
 from ..owner.package import own_package
 from ..settings import paths
+from ..settings.params import load_params
 from ..settings.project import load_project
 from ..storage import storage
+from .preflight import refuse_unknown_names
 
 RESULT = (paths.LOCK, paths.CHAMPION_POINTER, paths.COMPARISON)
 """What git keeps of a result: where none of them differs, neither does the model."""
@@ -36,6 +38,7 @@ def train(base: str = "HEAD") -> Trained:
     Raises ProjectError when a stage fails, or no commit is named `base`.
     """
     base = git.known(base)
+    refuse_unknown_names(load_params())
     for line in name_dependencies():
         print(line, flush=True)
     storage.carry_with_push()

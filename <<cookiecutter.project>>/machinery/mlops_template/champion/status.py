@@ -2,6 +2,7 @@
 
 import json
 
+from ..errors import ProjectError
 from ..evaluation.comparison import load_comparison
 from ..integrations import dvc, git
 from ..integrations.revisions import champions
@@ -9,11 +10,16 @@ from ..render.numbers import format_period
 from ..settings import paths
 from ..settings.params import load_params
 from ..training.card import load_card
+from .preflight import refuse_unknown_names
 
 
 def status() -> str:
     """One line each, from the files of the working tree and its git history."""
     lines = {"data": data(), "champion": champion(), "challenger": challenger(), "out of date": out_of_date()}
+    try:
+        refuse_unknown_names(load_params())
+    except ProjectError as error:
+        lines["settings"] = str(error)
     return "\n".join(f"{name:<12} {line}" for name, line in lines.items())
 
 

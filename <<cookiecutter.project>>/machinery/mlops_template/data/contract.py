@@ -45,6 +45,10 @@ class Rule(BaseModel):
     def _fits_the_type(self) -> "Rule":
         if self.type not in ("number", "integer") and (self.min is not None or self.max is not None):
             raise ValueError(f"min and max are for numbers, not for a {self.type}")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"no value is at least {self.min:g} and at most {self.max:g}: are min and max swapped?")
+        if self.allowed == []:
+            raise ValueError("allowed is empty, so that no value is: name the values, or leave it out")
         if self.type != "datetime" and self.format is not None:
             raise ValueError(f"format is for a datetime, not for a {self.type}")
         return self

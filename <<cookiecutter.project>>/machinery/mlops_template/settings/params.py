@@ -1,8 +1,10 @@
 """`params.yaml` as typed objects: a misspelt or impossible setting is refused where it stands."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -193,6 +195,13 @@ class Serving(Section):
     max_body_mb: Annotated[float, Field(gt=0)] = 10.0
 
 
+METRICS: dict[Task, tuple[str, ...]] = {
+    "classification": ("roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1", "calibration_error"),
+    "regression": ("mae", "rmse", "r2", "mape"),
+}
+"""The names of the built-in metrics, known without the libraries that compute them."""
+
+
 class Params(Section):
     """The whole of `params.yaml`."""
 
@@ -230,9 +239,33 @@ def load_params(path: Path = PARAMS) -> Params:
 
 
 def describe(error: ValidationError) -> str:
-    """All that pydantic found, on one line, each with the dotted name of the setting."""
+    """All that pydantic found, on one line, each with the dotted name of the setting; a misspelt one with a guess."""
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: "
-        f"{problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r:.80})"
+        + (
+            f"there is no such setting{meant(str(problem['loc'][-1]), names_beside(problem['loc']))}"
+            if problem["type"] == "extra_forbidden"
+            else f"{problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r:.80})"
+        )
         for problem in error.errors()
     )
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?` where a known name is like it, else what is known."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}" if known else ""
+
+
+def names_beside(place: tuple[int | str, ...]) -> set[str]:
+    """The settings of the section that holds a place in `params.yaml`; none where that is not known."""
+    fields: Any = Params.model_fields
+    for part in place[:-1]:
+        kind = fields[part].annotation if part in fields else None
+        candidates = [kind, *get_args(kind)]
+        section = next((one for one in candidates if isinstance(one, type) and issubclass(one, Section)), None)
+        if section is None:
+            return set()
+        fields = section.model_fields
+    return set(fields)

@@ -1,0 +1,100 @@
+"""What is misspelt in the settings is told before anything is trained, with what may have been meant."""
+
+import re
+from pathlib import Path
+
+import pytest
+from mlops_template.champion import stages
+from mlops_template.champion.preflight import refuse_unknown_names
+from mlops_template.data.contract import load_contract
+from mlops_template.errors import ProjectError
+from mlops_template.integrations import dvc
+from mlops_template.integrations.git import git
+from mlops_template.settings import paths
+from mlops_template.settings.params import METRICS, Params, load_params
+from mlops_template.training.metrics import CLASSIFICATION, REGRESSION
+
+from .project import write_package
+
+OWN = """
+from mlops_template.training.metrics import OwnMetric
+METRICS = [OwnMetric(f"{'co'}st", lambda scored: scored.truth, higher_is_better=False, kinds=["binary"])]
+"""
+
+
+def changed(**sections: dict[str, object]) -> Params:
+    """The parameters of the project with other settings in some sections."""
+    params = load_params()
+    parts = {name: getattr(params, name).model_copy(update=settings) for name, settings in sections.items()}
+    return params.model_copy(update=parts)
+
+
+def test_the_names_of_the_metrics_are_those_that_are_computed() -> None:
+    assert {task: set(names) for task, names in METRICS.items()} == {
+        "classification": set(CLASSIFICATION),
+        "regression": set(REGRESSION),
+    }
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"gates": {"primary": "rocauc"}}, "gates.primary in params.yaml names rocauc, which is no metric; did you mean roc_auc?"),
+        ({"gates": {"limits": {"log_los": 1.0}}}, "gates.limits in params.yaml names log_los, which is no metric; did you mean log_loss?"),
+        ({"model": {"threshold": "f11"}}, "model.threshold in params.yaml names f11, which is no metric; did you mean f1?"),
+        ({"gates": {"primary": "mae"}}, "gates.primary in params.yaml names mae, which is no metric; there are"),
+        ({"evaluate": {"slices": ["orign"]}}, "has; did you mean origin?"),
+    ],
+)
+def test_a_misspelt_name_is_refused(project: Path, sections: dict[str, dict[str, object]], said: str) -> None:
+    with pytest.raises(ProjectError, match=re.escape(said)):
+        refuse_unknown_names(changed(**sections))
+
+
+def test_what_the_owner_derives_or_measures_is_known(project: Path) -> None:
+    refuse_unknown_names(load_params())
+    package = write_package(project, metrics=OWN, features='def add_features(rows):\n    return rows.assign(hour=1)\n')
+    refuse_unknown_names(changed(gates={"primary": "cost"}))
+    (package / "features.py").write_text('def add_features(rows):\n    rows["hour"] = 1\n    return rows\n')
+    refuse_unknown_names(changed(evaluate={"slices": ["hour"]}))
+    (package / "features.py").write_text('def add_features(rows):\n    return rows.assign(**{f"h{1}": 1})\n')
+    refuse_unknown_names(changed(evaluate={"slices": ["h1"]}))
+
+
+def test_no_stage_runs_before_it_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git("init", "--quiet")
+    git("add", "--all")
+    git("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--message", "start")
+    monkeypatch.setattr(dvc, "repro", lambda: pytest.fail("a stage ran"))
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    paths.PARAMS.write_text(text.replace("primary: roc_auc", "primary: rocauc"), encoding="utf-8")
+    with pytest.raises(ProjectError, match="did you mean roc_auc"):
+        stages.train()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("  primary:", "  primry:", "gates.primry: there is no such setting; did you mean primary?"),
+        ("gates:\n", "gats: {}\ngates:\n", "gats: there is no such setting; did you mean gates?"),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_its_neighbour(project: Path, before: str, after: str, said: str) -> None:
+    text = paths.PARAMS.read_text(encoding="utf-8")
+    assert before in text
+    paths.PARAMS.write_text(text.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(ProjectError, match=re.escape(said)):
+        load_params()
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{ type: integer, min: 250, max: 0 }", "no value is at least 250 and at most 0: are min and max swapped?"),
+        ("{ type: string, allowed: [] }", "allowed is empty, so that no value is"),
+    ],
+)
+def test_a_rule_that_no_row_can_meet_is_refused(project: Path, rule: str, said: str) -> None:
+    paths.CONTRACT.write_text(f"columns:\n  distance: {rule}\n", encoding="utf-8")
+    with pytest.raises(ProjectError, match=re.escape(said)):
+        load_contract()
