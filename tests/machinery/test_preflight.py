@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mlops_template.champion import stages
+from mlops_template.champion.status import status
 from mlops_template.champion.preflight import refuse_unknown_names
 from mlops_template.data.contract import load_contract
 from mlops_template.errors import ProjectError
@@ -70,6 +71,8 @@ def test_no_stage_runs_before_it_is_told(project: Path, monkeypatch: pytest.Monk
     paths.PARAMS.write_text(text.replace("primary: roc_auc", "primary: rocauc"), encoding="utf-8")
     with pytest.raises(ProjectError, match="did you mean roc_auc"):
         stages.train()
+    monkeypatch.setattr(dvc, "out_of_date", list)
+    assert "settings     gates.primary in params.yaml names rocauc, which is no metric" in status()
 
 
 @pytest.mark.parametrize(
