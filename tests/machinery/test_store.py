@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mlops_template.integrations.git import git
 from mlops_template.settings import paths
+from mlops_template.tracking.last import Tracked, last_tracked, remember
 from mlops_template.tracking.store import Store, open_store
 
 
@@ -38,3 +40,31 @@ def test_a_project_that_is_moved_or_copied_takes_its_artifacts_along(
     assert not (old / paths.TRACKING_ARTIFACTS).exists()
     with open_store() as store:
         assert store.client.get_run(first).info.artifact_uri.startswith((new / paths.TRACKING_ARTIFACTS).as_uri())
+
+
+def test_what_was_tracked_last_is_known_until_anything_of_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another result, another database, another server, or half a record: then MLflow is asked again."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet")
+    paths.LOCK.write_text("stages: {}\n")
+    paths.TRACKING_DATABASE.write_text("a database")
+    assert last_tracked() is None
+    remember(Tracked("a1b2c3d4e5", new=True, store="mlflow.db", version=2))
+    assert str(last_tracked()) == "MLflow run a1b2c3d4 was there already (mlflow.db), champion is version 2"
+
+    paths.LOCK.write_text("stages: { train: {} }\n")
+    assert last_tracked() is None
+    paths.LOCK.write_text("stages: {}\n")
+    assert last_tracked() is not None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert last_tracked() is None
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    kept = paths.TRACKED.read_text()
+    paths.TRACKED.write_text(kept[: len(kept) // 2])
+    assert last_tracked() is None
+    paths.TRACKED.write_text(kept)
+    paths.TRACKING_DATABASE.unlink()
+    assert last_tracked() is None

@@ -12,8 +12,8 @@ MADE = [*RESULTS, paths.RAW_POINTER.as_posix()]
 
 def unmerged() -> list[str]:
     """The files that a merge left in conflict, in order; none where there is no repository."""
-    listed = git_or_none("diff", "--name-only", "--diff-filter=U", "-z") or ""
-    return sorted(name for name in listed.split("\0") if name)
+    listed = git_or_none("ls-files", "--unmerged", "-z") or ""
+    return sorted({entry.partition("\t")[2] for entry in listed.split("\0") if entry})
 
 
 def refuse_unmerged() -> None:

@@ -25,10 +25,11 @@ class Tracked:
 
 def last_tracked() -> Tracked | None:
     """What `track` did last, where it would find the same result, champions and store again."""
-    if not paths.TRACKED.is_file():
-        return None
-    content = json.loads(paths.TRACKED.read_text(encoding="utf-8"))
-    return Tracked(**content["tracked"] | {"new": False}) if content["state"] == state() else None
+    try:
+        content = json.loads(paths.TRACKED.read_text(encoding="utf-8"))
+        return Tracked(**content["tracked"] | {"new": False}) if content["state"] == state() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # nothing was tracked yet, or the machine went down while this was written
 
 
 def remember(tracked: Tracked) -> None:

@@ -195,10 +195,11 @@ def schema_revision(database: Path) -> str | None:
 
 def known_head() -> str | None:
     """The newest revision that the installed MLflow knows, where it was asked before: it reads fifty scripts for it."""
-    if not paths.TRACKING_SCHEMA.is_file():
-        return None
-    kept = json.loads(paths.TRACKING_SCHEMA.read_text(encoding="utf-8"))
-    return str(kept["head"]) if kept["mlflow"] == version("mlflow-skinny") else None
+    try:
+        kept = json.loads(paths.TRACKING_SCHEMA.read_text(encoding="utf-8"))
+        return str(kept["head"]) if kept["mlflow"] == version("mlflow-skinny") else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it was not asked yet, or the machine went down while this was written
 
 
 def migrations() -> Any:
