@@ -97,6 +97,20 @@ def test_a_report_that_main_no_longer_has_goes(three: Path) -> None:
     assert git("diff", "--name-only", "--diff-filter=U") == "params.yaml"
 
 
+def test_what_is_not_in_conflict_stays(three: Path) -> None:
+    git("checkout", "--quiet", "-b", "four", "one")
+    Path("params.yaml").write_text("four\n")
+    git(*WHO, "commit", "--quiet", "--all", "--message", "a parameter")
+    git("checkout", "--quiet", "main")
+    Path("params.yaml").write_text("main\n")
+    git(*WHO, "commit", "--quiet", "--all", "--message", "another")
+    git("checkout", "--quiet", "four")
+    conflict("merge", "main")
+    before = versions()
+    assert resolve() == "yours to edit, then to `git add`: params.yaml\nnext: `git commit`"
+    assert versions() == before
+
+
 def test_every_command_says_so_first(three: Path) -> None:
     conflict("merge", "main")
     for words in (["status"], ["run"], ["promote"], ["storage", "check"]):

@@ -38,7 +38,7 @@ def resolve() -> str:
     kept = side_of_main()
     made = [file for file in files if is_below(file, MADE)]
     there = [path for path in (*RESULTS, *made) if git_or_none("cat-file", "-e", f"{kept}:{path}") is not None]
-    if there:
+    if made and there:
         git("checkout", kept, "--", *dict.fromkeys(there))
     gone = [file for file in made if file in unmerged()]
     if gone:
@@ -49,7 +49,7 @@ def resolve() -> str:
         lines.append("the rows that only the other side took in come again with `ingest`")
     if left:
         lines.append(f"yours to edit, then to `git add`: {', '.join(left)}")
-    lines.append("next: `pull`, `run`, then `git commit`")
+    lines.append("next: `pull`, `run`, then `git commit`" if made else "next: `git commit`")
     return "\n".join(lines)
 
 
