@@ -15,7 +15,7 @@ from mlops_template.settings import paths
 from mlops_template.settings.params import METRICS, Params, load_params
 from mlops_template.training.metrics import CLASSIFICATION, REGRESSION
 
-from .project import write_package
+from .project import template_module, write_package
 
 OWN = """
 from mlops_template.training.metrics import OwnMetric
@@ -56,10 +56,18 @@ def test_what_the_owner_derives_or_measures_is_known(project: Path) -> None:
     refuse_unknown_names(load_params())
     package = write_package(project, metrics=OWN, features='def add_features(rows):\n    return rows.assign(hour=1)\n')
     refuse_unknown_names(changed(gates={"primary": "cost"}))
-    (package / "features.py").write_text('def add_features(rows):\n    rows["hour"] = 1\n    return rows\n')
-    refuse_unknown_names(changed(evaluate={"slices": ["hour"]}))
+    for derives in ("return rows.assign(hour=1)", 'rows["hour"] = 1; return rows', "rows.hour = 1; return rows"):
+        (package / "features.py").write_text(f"def add_features(rows):\n    {derives}\n")
+        refuse_unknown_names(changed(evaluate={"slices": ["hour"]}))
+        with pytest.raises(ProjectError, match="names our, which neither"):
+            refuse_unknown_names(changed(evaluate={"slices": ["our"]}))
     (package / "features.py").write_text('def add_features(rows):\n    return rows.assign(**{f"h{1}": 1})\n')
     refuse_unknown_names(changed(evaluate={"slices": ["h1"]}))
+
+
+def test_the_project_as_it_is_generated_names_nothing_unknown(project: Path) -> None:
+    write_package(project, features=template_module("features"), metrics=template_module("metrics"))
+    refuse_unknown_names(changed(evaluate={"slices": ["part_of_day"]}))
 
 
 def test_no_stage_runs_before_it_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

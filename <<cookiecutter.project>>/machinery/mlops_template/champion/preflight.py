@@ -1,6 +1,7 @@
 """What can be seen in the settings before anything is trained: names that nothing bears."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from ruamel.yaml import YAML
@@ -54,14 +55,13 @@ def contract_columns() -> set[str]:
 
 
 def may_be_derived(name: str) -> bool:
-    """Whether features.py has the name as a text, or puts texts together, so that it may make a column of that name."""
+    """Whether features.py has the name in it, or puts texts together, so that it may make a column of that name."""
     file = SOURCE / own_package() / "features.py"
     if not file.is_file():
         return False
+    source = file.read_text(encoding="utf-8")
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        puts_together = any(isinstance(node, ast.JoinedStr) for node in ast.walk(ast.parse(source)))
     except SyntaxError:
         return True  # the stage that imports it will say where
-    nodes = list(ast.walk(tree))
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    return name in texts or any(isinstance(node, ast.JoinedStr) for node in nodes)
+    return puts_together or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source) is not None
