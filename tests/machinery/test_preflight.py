@@ -12,7 +12,7 @@ from mlops_template.errors import ProjectError
 from mlops_template.integrations import dvc
 from mlops_template.integrations.git import git
 from mlops_template.settings import paths
-from mlops_template.settings.params import METRICS, Params, load_params
+from mlops_template.settings.params import BUILT_IN_METRICS, Params, load_params, meant
 from mlops_template.training.metrics import CLASSIFICATION, REGRESSION
 
 from .project import template_module, write_package
@@ -31,7 +31,7 @@ def changed(**sections: dict[str, object]) -> Params:
 
 
 def test_the_names_of_the_metrics_are_those_that_are_computed() -> None:
-    assert {task: set(names) for task, names in METRICS.items()} == {
+    assert {task: set(names) for task, names in BUILT_IN_METRICS.items()} == {
         "classification": set(CLASSIFICATION),
         "regression": set(REGRESSION),
     }
@@ -109,3 +109,16 @@ def test_a_rule_that_no_row_can_meet_is_refused(project: Path, rule: str, said: 
     paths.CONTRACT.write_text(f"columns:\n  distance: {rule}\n", encoding="utf-8")
     with pytest.raises(ProjectError, match=re.escape(said)):
         load_contract()
+
+
+def test_a_misspelt_rule_is_named_with_its_neighbour(project: Path) -> None:
+    paths.CONTRACT.write_text("columns:\n  distance: { type: integer, nulable: true }\n", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"columns\.distance\.nulable: there is no such setting; did you mean nullable\?"):
+        load_contract()
+    paths.CONTRACT.write_text("colums: {}\ncolumns: {}\n", encoding="utf-8")
+    with pytest.raises(ProjectError, match=r"colums: there is no such setting; did you mean columns\?"):
+        load_contract()
+
+
+def test_of_many_names_only_the_first_are_told() -> None:
+    assert meant("zzz", [f"a{number:02}" for number in range(15)]).endswith("a10, a11 and 3 more")

@@ -11,13 +11,13 @@ from ..errors import ProjectError
 from ..owner.dependencies import SOURCE
 from ..owner.package import own_package
 from ..settings import paths
-from ..settings.params import METRICS, Params, meant
+from ..settings.params import BUILT_IN_METRICS, Params, meant
 
 
 def refuse_unknown_names(params: Params) -> None:
     """Raise ProjectError for a metric or a column to slice by that `params.yaml` names and that there is not."""
     for setting, name in metrics_named(params):
-        if name not in METRICS[params.task]:
+        if name not in BUILT_IN_METRICS[params.task]:
             refuse_unknown_metric(setting, name, params)
     columns = contract_columns()
     for name in params.evaluate.slices if columns else []:
@@ -40,7 +40,7 @@ def refuse_unknown_metric(setting: str, name: str, params: Params) -> None:
     """Raise ProjectError where the owner has no metric of that name either."""
     from ..training.metrics import own_metrics
 
-    known = {*METRICS[params.task], *own_metrics()}
+    known = {*BUILT_IN_METRICS[params.task], *own_metrics()}
     if name not in known:
         raise ProjectError(f"{setting} in params.yaml names {name}, which is no metric{meant(name, known)}")
 

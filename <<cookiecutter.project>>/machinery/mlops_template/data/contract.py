@@ -81,7 +81,7 @@ def load_contract(path: Path = CONTRACT) -> Contract:
     except YAMLError as error:
         raise ProjectError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise ProjectError(f"{path}: {describe(error)}") from None
+        raise ProjectError(f"{path}: {describe(error, Contract)}") from None
 
 
 def refuse_gaps(columns: Columns, contract: Contract) -> None:

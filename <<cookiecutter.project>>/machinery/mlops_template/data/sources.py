@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 GENERATED_ID = "row_id"
-LINE_END = re.compile(rb"\n")
+HEADER = re.compile(rb'(?:[^"\n]++|"[^"]*+")*+\n')
+"""The first line of a CSV file, with the line feeds that stand in quotes."""
 """A project whose `columns.id` is this gets ids made from the content of the rows."""
 
 DELIMITERS = ",;\t|"
@@ -65,7 +66,7 @@ def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
         tables = iter([read_own(held.newest)])
     else:
         return Batch(sample.fresh(columns.target, held.newest), 0)
-    batches = [typed(table, columns, contract, held) for table in tables]
+    batches = [newer_of(table, columns, contract, held) for table in tables]
     return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
 
 
@@ -113,7 +114,7 @@ def together(batches: list[Batch], contract: Contract) -> pd.DataFrame:
     return rows.drop(columns=sorted(lacking), errors="ignore")
 
 
-def typed(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldRows) -> Batch:
+def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldRows) -> Batch:
     """The rows of a table that are newer than those held, with the contract's types and ids.
 
     A column that it lacks though it may be missing is missing for the ids, as when the table was adopted beside one
@@ -122,9 +123,8 @@ def typed(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldR
     lacking = [name for name, rule in contract.columns.items() if rule.nullable and name not in table]
     rows = with_ids(conform(table.assign(**dict.fromkeys(lacking, None)), contract), columns.id)
     batch = only_newer(rows, columns, held)
-    is_fresh = len(batch.rows) and (
-        columns.time or columns.id not in rows or not rows[columns.id].isin(held.ids()).all()
-    )
+    all_held = columns.time is None and columns.id in rows and rows[columns.id].isin(held.ids()).all()
+    is_fresh = len(batch.rows) > 0 and not all_held
     return Batch(batch.rows.drop(columns=lacking), batch.late) if lacking and is_fresh else batch
 
 
@@ -264,8 +264,9 @@ def header_of(start: bytes) -> tuple[str, list[str]]:
 
     Raises UnicodeDecodeError when it is not UTF-8, ValueError where there are no columns.
     """
-    end = next((place.end() for place in LINE_END.finditer(start) if start.count(b'"', 0, place.end()) % 2 == 0), None)
-    line = start[:end].decode("utf-8-sig")
+    whole = HEADER.match(start)
+    end = whole.end() if whole else start.find(b"\n") + 1
+    line = start[: end or None].decode("utf-8-sig")
     if not line.strip():
         raise ValueError("it is empty, without even a line of column names")
     delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)

@@ -4,9 +4,10 @@ import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -195,7 +196,10 @@ class Serving(Section):
     max_body_mb: Annotated[float, Field(gt=0)] = 10.0
 
 
-METRICS: dict[Task, tuple[str, ...]] = {
+MAX_NAMES = 12
+"""That are listed where one was misspelt."""
+
+BUILT_IN_METRICS: dict[Task, tuple[str, ...]] = {
     "classification": ("roc_auc", "average_precision", "log_loss", "brier", "accuracy", "f1", "calibration_error"),
     "regression": ("mae", "rmse", "r2", "mape"),
 }
@@ -235,15 +239,15 @@ def load_params(path: Path = PARAMS) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise ProjectError(f"{path}: {describe(error)}") from None
+        raise ProjectError(f"{path}: {describe(error, Params)}") from None
 
 
-def describe(error: ValidationError) -> str:
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """All that pydantic found, on one line, each with the dotted name of the setting; a misspelt one with a guess."""
     return "; ".join(
         f"{'.'.join(str(part) for part in problem['loc']) or 'the file'}: "
         + (
-            f"there is no such setting{meant(str(problem['loc'][-1]), names_beside(problem['loc']))}"
+            f"there is no such setting{meant(str(problem['loc'][-1]), names_at(problem['loc'][:-1], model))}"
             if problem["type"] == "extra_forbidden"
             else f"{problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r:.80})"
         )
@@ -252,20 +256,26 @@ def describe(error: ValidationError) -> str:
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` where a known name is like it, else what is known."""
+    """`; did you mean …?` where a known name is like it, else the first of what is known."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}" if known else ""
+    if near:
+        return f"; did you mean {near[0]}?"
+    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
+    return f"; there are {', '.join(known[:MAX_NAMES])}{more}" if known else ""
 
 
-def names_beside(place: tuple[int | str, ...]) -> set[str]:
-    """The settings of the section that holds a place in `params.yaml`; none where that is not known."""
-    fields: Any = Params.model_fields
-    for part in place[:-1]:
-        kind = fields[part].annotation if part in fields else None
-        candidates = [kind, *get_args(kind)]
-        section = next((one for one in candidates if isinstance(one, type) and issubclass(one, Section)), None)
-        if section is None:
-            return set()
-        fields = section.model_fields
-    return set(fields)
+def names_at(place: tuple[int | str, ...], model: type[BaseModel]) -> set[str]:
+    """The settings of the section that stands at a place of a model; none where that is not known."""
+    kind: Any = model
+    for part in place:
+        # Below a section stands a setting, below a list or a mapping an item of it.
+        kind = kind.model_fields[str(part)].annotation if is_section(kind) else get_args(kind)[-1]
+        if get_origin(kind) in (Union, UnionType):
+            kind = next((one for one in get_args(kind) if is_section(one)), kind)
+    return set(kind.model_fields) if is_section(kind) else set()
+
+
+def is_section(kind: Any) -> bool:
+    """Whether a type is a model, with settings of its own."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -75,14 +75,16 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     `env:NAME`. Whatever is wrong with the table, ProjectError is raised and the project is as it was.
     """
     name_of_id = id_column or GENERATED_ID
-    data, rows = read(table, id_column, {})
+    data, rows = read(table, id_column)
     if GENERATED_ID in rows:
         raise ProjectError(f"the table has a column {GENERATED_ID}, as ids are called that are made here: rename it")
     for option, column in (("--target", target), ("--time", time), ("--id", id_column)):
         if column is not None and column not in rows:
             raise ProjectError(f"{option} {column}: the table has no such column, it has {', '.join(map(str, rows))}")
     inferred = infer(rows, target, time, name_of_id)
-    _, rows = read(table, id_column, inferred.rules)
+    if "files" in data:  # as `ingest` will: what is text keeps every sign of it
+        texts = [name for name, rule in inferred.rules.items() if rule.type == "string"]
+        rows = pd.concat(read_files(Files(**data["files"]), texts), ignore_index=True)
     if not inferred.roles:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in inferred.left_out.items())
         raise ProjectError(f"no column of {table} can be used to predict {target} ({reasons})")
@@ -95,7 +97,7 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     try:
         params = Params.model_validate(document)
     except ValidationError as error:
-        raise ProjectError(f"{table}: {describe(error)}") from None
+        raise ProjectError(f"{table}: {describe(error, Params)}") from None
     accepted = accept(Batch(rows, 0), params, contract, HeldRows(None, lambda: pd.Index([], dtype="str")))
     features = features_to_replace(accepted.drop(columns=target))
     replace_project(yaml, document, contract, accepted, time, features)
@@ -105,11 +107,10 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     return Adopted(len(accepted), inferred, warnings)
 
 
-def read(table: str, id_column: str | None, rules: dict[str, Rule]) -> tuple[dict[str, Any], pd.DataFrame]:
+def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFrame]:
     """(the section `data` that names the table as the source from now on, its rows).
 
-    With `rules`, those of the contract to be, a CSV file is read as `ingest` will: what is text keeps every sign of it.
-    Without, what looks like a number is one, unless a zero in front says that it is a code.
+    In a CSV file what looks like a number is one, unless a zero in front says that it is a code.
     """
     if "::" in table and not table.startswith(("zip::", "simplecache::", "filecache::")):
         url, _, name = table.rpartition("::")
@@ -120,11 +121,8 @@ def read(table: str, id_column: str | None, rules: dict[str, Rule]) -> tuple[dic
     here = Path(table).is_absolute() and "://" not in table
     path = Path(os.path.relpath(table)).as_posix() if here else table
     files = {"paths": [path]}
-    texts = [name for name, rule in rules.items() if rule.type == "string"] or ([id_column] if id_column else [])
-    if not rules:
-        texts += codes(Files(**files))
-    tables = read_files(Files(**files), texts)
-    return {"source": "files", "files": files}, pd.concat(tables, ignore_index=True)
+    texts = [*codes(Files(**files)), *([id_column] if id_column else [])]
+    return {"source": "files", "files": files}, pd.concat(read_files(Files(**files), texts), ignore_index=True)
 
 
 def codes(files: Files) -> list[str]:

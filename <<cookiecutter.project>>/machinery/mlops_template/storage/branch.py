@@ -194,9 +194,8 @@ def origin_is_empty() -> bool:
 
 
 def begin_origin() -> None:
-    """Push `main` and the first portion of this branch at once."""
-    first = git("rev-list", "--reverse", HERE).split()[0]
-    transfer("push", "--no-verify", "origin", "refs/heads/main:refs/heads/main", f"{first}:{HERE}")
+    """Push `main` and this branch at once, of one that is too large for that the first portion."""
+    transfer("push", "--no-verify", "origin", "refs/heads/main:refs/heads/main", f"{pieces(HERE)[0]}:{HERE}")
 
 
 def join() -> None:
@@ -251,10 +250,8 @@ def publish() -> None:
 
 def pushed(seen: str | None) -> bool:
     """Push. False where origin is no longer as it was `seen`, so that another attempt makes sense."""
-    new = (HERE, "--not", *([seen] if seen else []))
-    large = int(git("rev-list", "--disk-usage", "--objects", *new)) > PORTION
     try:
-        for commit in git("rev-list", "--reverse", *new).split() if large else [HERE]:
+        for commit in pieces(HERE, "--not", *([seen] if seen else [])):
             transfer("push", "--no-verify", "origin", f"{commit}:{HERE}")
     except GitError as error:
         fetch()
@@ -262,6 +259,12 @@ def pushed(seen: str | None) -> bool:
             raise
         return False
     return True
+
+
+def pieces(*new: str) -> list[str]:
+    """The commits to push one after the other, so that no push is too large: the branch itself where it is not."""
+    large = int(git("rev-list", "--disk-usage", "--objects", *new)) > PORTION
+    return git("rev-list", "--reverse", *new).split() if large else [HERE]
 
 
 def tip() -> str | None:

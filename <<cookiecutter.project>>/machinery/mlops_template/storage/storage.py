@@ -74,10 +74,12 @@ def push_first() -> str:
             dvc.push(unshared(()))
             branch.commit()
             branch.begin_origin()
+        said = push()
     else:
+        said = push()
         git("push", "--no-verify", "origin", "main")
     git("branch", "--set-upstream-to=origin/main", "main")
-    return f"main is at origin. {push()}; `uv run {name} doctor` looks whether all is as it should be"
+    return f"main is at origin. {said}; `uv run {name} doctor` looks whether all is as it should be"
 
 
 def unshared(commits: tuple[str, ...]) -> list[str]:
