@@ -6,7 +6,8 @@ from conftest import HELD_OUT
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params
 from mlops_template.training.artifact import load_model
-from mlops_template.training.metrics import as_scored, metric_named
+from mlops_template.training.metrics import metric_named
+from mlops_template.training.scored import as_scored
 
 
 def test_it_learns_what_follows_from_a_feature(rows: pd.DataFrame, params: Params) -> None:

@@ -24,7 +24,8 @@ from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train as stage
 from mlops_template.training.artifact import load_model
-from mlops_template.training.metrics import REGRESSION, Scored
+from mlops_template.training.metrics import REGRESSION
+from mlops_template.training.scored import Scored
 from mlops_template.owner.package import own_code
 from mlops_template.training.pipeline import training_code
 from ruamel.yaml import YAML

@@ -6,7 +6,8 @@ import pytest
 import sklearn.metrics as reference
 from mlops_template.evaluation.intervals import blocks, interval, interval_of_difference, resamples, standard_error
 from scipy import stats
-from mlops_template.training.metrics import CLASSIFICATION, REGRESSION, Scored, as_scored, metrics_for
+from mlops_template.training.metrics import CLASSIFICATION, REGRESSION, metrics_for
+from mlops_template.training.scored import Scored, as_scored
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 2, 3000)

@@ -8,7 +8,8 @@ import pytest
 from mlops_template.evaluation.gates import LEVEL, champion_gate, difference, slice_differences
 from mlops_template.evaluation.intervals import CHANCE, blocks, resamples
 from mlops_template.settings.params import Gates, Params
-from mlops_template.training.metrics import Scored, metric_named
+from mlops_template.training.metrics import metric_named
+from mlops_template.training.scored import Scored
 from scipy import stats
 from threadpoolctl import threadpool_limits
 

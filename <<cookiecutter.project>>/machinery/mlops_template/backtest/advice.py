@@ -10,7 +10,9 @@ from scipy import stats
 from ..evaluation.comparison import Difference
 from ..evaluation.intervals import CONFIDENCE, blocks, resamples
 from ..settings.params import Params
-from ..training.metrics import Array, Metric, Scored, metric_named, number
+from ..training.metrics import metric_named, number
+from ..training.scored import Array, Scored
+from ..training.statistics import Metric
 from .plan import Policy
 from .replay import Replayed
 

@@ -24,8 +24,9 @@ from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import versions
 from ..training.features import with_features
-from ..training.metrics import Kind, metrics_code
+from ..training.metrics import metrics_code
 from ..training.pipeline import labels, training_code
+from ..training.scored import Kind
 
 Array = NDArray[Any]
 

@@ -14,7 +14,8 @@ from ..evaluation.gates import baseline_gate, champion_gate, difference, limit_g
 from ..evaluation.intervals import blocks, resamples
 from ..evaluation.matchup import MIN_ROWS
 from ..settings.params import Params
-from ..training.metrics import Scored, metric_named, number
+from ..training.metrics import metric_named, number
+from ..training.scored import Scored
 from .history import History
 from .plan import Plan, Policy, Retraining
 from .trainings import Cell, scored, seconds

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 from ..console.progress import progress
 from ..serving.model_code import ModelCode
 from ..settings.params import Params
-from ..training.metrics import Scored, metrics_code
+from ..training.metrics import metrics_code
 from ..training.pipeline import labels, training_code
+from ..training.scored import Scored
 from ..training.search import cluster, search
 from ..training.threshold import threshold_of
 from ..training.train import fit

@@ -12,7 +12,8 @@ import pandas as pd
 from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import window
-from ..training.metrics import Array, metric_named, metrics_for, number
+from ..training.metrics import metric_named, metrics_for, number
+from ..training.scored import Array
 from .comparison import (
     ChampionSource,
     Comparison,

@@ -17,7 +17,9 @@ from ..settings import paths
 from ..settings.params import Params, load_params
 from ..training.artifact import load_model, window
 from ..training.features import with_features
-from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, metrics_for, number
+from ..training.metrics import metric_named, metrics_for, number
+from ..training.scored import Array, Scored, as_scored
+from ..training.statistics import Metric
 from .export import export, refuse_other_service
 from .intervals import blocks, interval, resamples
 

@@ -17,7 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from ..settings.params import Gates, Params
 from ..training.artifact import Model
-from ..training.metrics import Array, Metric, Scored, number
+from ..training.metrics import number
+from ..training.scored import Array, Scored
+from ..training.statistics import Metric
 from .comparison import Difference, Gate, SliceDifference
 from .evaluate import each_slice
 from .intervals import interval_of_difference, standard_error

@@ -18,7 +18,7 @@ from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import Model, load_model, row_hashes, training_rows
 from ..training.card import load_card
-from ..training.metrics import Scored, as_scored
+from ..training.scored import Scored, as_scored
 from .comparison import ChampionSource, Evaluation, StoredEvaluation
 from .evaluate import baseline
 

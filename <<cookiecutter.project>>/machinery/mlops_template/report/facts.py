@@ -16,7 +16,7 @@ from ..integrations import git
 from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import load_project
-from ..training.metrics import Scored
+from ..training.scored import Scored
 from . import changes
 from .changes import Change, DataChange, Stage
 

@@ -6,7 +6,7 @@ import re
 from ..evaluation.comparison import SliceDifference
 from ..evaluation.evaluate import BINS, curves, reliability
 from ..render.markdown import fenced, one_line, shortened
-from ..training.metrics import Scored
+from ..training.scored import Scored
 
 MAX_SLICES = 10
 MAX_LEN_LABEL = 16

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from ..data.drift import Drift, date_of
 from ..evaluation.evaluate import curves, reliability
 from ..render.svg import Plot, Point, Range
-from ..training.metrics import Array, Scored
+from ..training.scored import Array, Scored
 
 SCORE_BINS = 40
 OURS, THEIRS = "challenger", "champion"

@@ -21,7 +21,9 @@ from ..settings.params import Params
 from ..training.artifact import Model, load_model, row_hashes, training_rows
 from ..training.card import load_card
 from ..training.features import with_features
-from ..training.metrics import Array, Metric, Scored, as_scored, metric_named, number, own_metrics
+from ..training.metrics import metric_named, number, own_metrics
+from ..training.scored import Array, Scored, as_scored
+from ..training.statistics import Metric
 
 MIN_ROWS = 50
 """In a window, for it to be judged."""

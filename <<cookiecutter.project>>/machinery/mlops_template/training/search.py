@@ -18,8 +18,10 @@ from ..console.progress import progress
 from ..errors import ProjectError
 from ..serving.model_code import ModelCode
 from ..settings.params import Candidate, Params, Range
-from .metrics import Scored, as_scored, mean_of_defined, metric_named, number
+from .metrics import metric_named, number
 from .pipeline import build, labels
+from .scored import Scored, as_scored
+from .statistics import mean_of_defined
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 

@@ -8,7 +8,8 @@ import pandas as pd
 from ..errors import ProjectError
 from ..serving.model_code import ModelCode
 from ..settings.params import Params
-from .metrics import Scored, metric_named
+from .metrics import metric_named
+from .scored import Scored
 from .search import Setting, folds_of, predict_fold
 
 CANDIDATES = 200
