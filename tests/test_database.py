@@ -41,21 +41,21 @@ CUT = 400
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
-    """(the URL of a PostgreSQL on loopback, the command that stops it)."""
+def server() -> Iterator[tuple[str, list[str]]]:
+    """(the URL of a PostgreSQL on loopback, the command that stops it).
+
+    Its files are not in pytest's own folder: each session of pytest, a generated project's too, takes the
+    right to enter that folder from other users, and the server runs as another one.
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "")]
     if not found[-1].is_file():
         missing("PostgreSQL", "`apt-get install postgresql` or the like")
     binaries = found[-1].parent
-    folder = tmp_path / "postgres"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="postgres"))
     as_user: list[str] = []
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # it refuses to run as root
         as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
         shutil.chown(folder, "nobody")
-        for parent in (folder, *folder.parents):
-            if Path(tempfile.gettempdir()) in parent.parents:
-                parent.chmod(0o755)
     secret = folder / "secret"
     secret.write_text(PASSWORD)
     with socket.socket() as probe:
@@ -75,6 +75,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     stop = [*control, "--mode=immediate", "stop"]
     yield f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres", stop
     subprocess.run(stop, check=False, capture_output=True, cwd=folder)
+    shutil.rmtree(folder)
 
 
 def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(
