@@ -1,7 +1,11 @@
 """Tables of other people: what `adopt` took is what `ingest` finds, and what cannot be taken is refused in a sentence."""
 
+import sqlite3
+import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +27,7 @@ def frame(**columns: object) -> pd.DataFrame:
     return pd.DataFrame({"day": days, "x": x, "y": y, **columns})
 
 
-def taken(pattern: str = "t.csv", **options: str) -> Adopted:
+def taken(pattern: str = "t.csv", **options: Any) -> Adopted:
     """Adopt it, and see that nothing of it is fresh, or late, right afterwards."""
     adopted = adopt(str(Path(pattern).absolute()), **{"target": "y", "time": "day"} | options)
     again = ingest(load_params(), load_contract())
@@ -133,5 +137,115 @@ def test_a_guess_which_of_month_and_day_comes_first_is_told(days: pd.DatetimeInd
     rows = frame()
     csv(rows.assign(day=np.resize(days.strftime("%d/%m/%Y").to_numpy(), 60)))
     said = " ".join(adopt(str(Path("t.csv").absolute()), "y", "day").warnings)
-    assert ("day was read as %m/%d/%Y, the month first; if it is the other way round" in said) is told
+    assert ("day was read as %m/%d/%Y, the month first; if the day is first, adopt it again with" in said) is told
 
+
+
+@pytest.mark.parametrize(
+    ("written", "format"),
+    [
+        ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"),
+        ("%d.%m.%y", "%d.%m.%y"),
+        ("%d/%b/%Y:%H:%M:%S +0000", "%d/%b/%Y:%H:%M:%S %z"),
+        ("%Y%m%d", "%Y%m%d"),
+        ("%Y-%m-%d %H:%M:%S UTC", None),
+        ("%B %d, %Y", "%B %d, %Y"),
+        ("%a %b %d %H:%M:%S +0000 %Y", "%a %b %d %H:%M:%S %z %Y"),
+    ],
+)
+def test_dates_are_read_as_programs_write_them(written: str, format: str | None) -> None:
+    csv(frame().assign(day=DAYS.strftime(written)))
+    taken()
+    assert held("day") == list(DAYS)
+    assert load_contract().columns["day"].format == format
+
+
+def test_an_unusual_date_is_read_as_the_user_says() -> None:
+    csv(frame().assign(day=DAYS.strftime("the %d in %m of %Y")))
+    with pytest.raises(ProjectError, match="--format day=%d"):
+        taken()
+    taken(formats=["day=the %d in %m of %Y"])
+    assert held("day") == list(DAYS)
+    with pytest.raises(ProjectError, match=r"--format day=the %m in %d of %Y: the 20 in 01 of 2024 is not written so"):
+        taken(formats=["day=the %m in %d of %Y"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "values", "format"),
+    [
+        (["0,5", "1,25", "2"], [0.5, 1.25, 2.0], "1234,5"),
+        (["1.234,5", "12", "1.234.567,25"], [1234.5, 12.0, 1234567.25], "1.234,5"),
+        (["1,234.5", "12", "1,234,567"], [1234.5, 12.0, 1234567.0], "1,234.5"),
+        (["1'234.5", "12.5", "1'234"], [1234.5, 12.5, 1234.0], "1'234.5"),
+        (["1 234,5", "12,5", "1 234"], [1234.5, 12.5, 1234.0], "1 234,5"),
+        (["12 %", "7.5%", "100 %"], [12.0, 7.5, 100.0], "5 %"),
+    ],
+)
+def test_numbers_are_read_as_programs_write_them(texts: list[str], values: list[float], format: str) -> None:
+    csv(frame(price=texts * 20), sep=";")
+    assert f"price was read as numbers written as {format}" in str(taken())
+    assert held("price") == values * 20
+    assert load_contract().columns["price"].format == format
+
+
+def test_beside_decimal_commas_a_point_is_one_of_thousands() -> None:
+    csv(frame(price=["0,5", "1,25", "2"] * 20, amount=["1.234", "2.345", "12"] * 20), sep=";")
+    taken()
+    assert held("amount") == [1234, 2345, 12] * 20
+
+
+def test_the_user_says_what_a_comma_before_three_digits_is() -> None:
+    csv(frame(price=["0,125", "1,250", "2,500"] * 20), sep=";")
+    taken()
+    assert held("price") == [0.125, 1.25, 2.5] * 20
+    csv(frame(price=["7,125", "1,250", "2,500"] * 20), sep=";")
+    taken()
+    assert held("price") == [7125, 1250, 2500] * 20
+    taken(formats=["price=1234,5"])
+    assert held("price") == [7.125, 1.25, 2.5] * 20
+
+
+@pytest.mark.parametrize(
+    "before", ["sep=,\n", "# made by a program\n# in two lines\n", "\n\n", "\ufeffsep=,\n"], ids=repr
+)
+def test_lines_before_the_names_are_none_of_the_table(before: str) -> None:
+    Path("t.csv").write_text(before + frame().to_csv(index=False), encoding="utf-8")
+    taken()
+    assert len(held("x")) == 60
+
+
+def test_names_may_begin_with_a_hash() -> None:
+    csv(frame().rename(columns={"day": "#day"}))
+    taken(time="#day")
+    assert len(partitions.read()) == 60
+
+
+def test_spaces_behind_delimiters_and_a_delimiter_at_the_end_are_none_of_the_table() -> None:
+    rows = [[day, f'"{shop}"', x, y] for day, shop, x, y in frame(s=["A, 1", "B"] * 30)[["day", "s", "x", "y"]].values]
+    lines = [", ".join(map(str, row)) + "," for row in [["day", "shop", "x", "y"], *rows]]
+    Path("t.csv").write_text("\n".join(lines), encoding="utf-8")
+    taken()
+    assert set(held("shop")) == {"A, 1", "B"}
+
+
+def test_the_first_sheet_of_a_spreadsheet_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame(zip=["01234", "10115", "99999"] * 20).assign(day=DAYS).to_excel("t.xlsx", index=False)
+    taken("t.xlsx")
+    assert set(held("zip")) == {"01234", "10115", "99999"}
+    assert held("day") == list(DAYS)
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ProjectError, match=r"t.xlsx is a spreadsheet: add what reads it with `uv add openpyxl`"):
+        taken("t.xlsx")
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "-05:00", "+14:00"])
+def test_no_row_of_a_database_is_lost_where_times_are_texts(zone: str) -> None:
+    rows = frame().assign(day=pd.date_range("2024-01-01 06:00", periods=60, freq="h").strftime("%Y-%m-%d %H:%M:%S") + zone)
+    with closing(sqlite3.connect("t.db")) as connection:
+        rows.head(40).to_sql("t", connection, index=False)
+    adopt("sqlite:///t.db::t", "y", "day")
+    with closing(sqlite3.connect("t.db")) as connection:
+        rows.tail(20).to_sql("t", connection, index=False, if_exists="append")
+    again = ingest(load_params(), load_contract())
+    assert (again.rows, again.late) == (20, 0)
+    assert ingest(load_params(), load_contract()).rows == 0

@@ -24,6 +24,9 @@ def adopt(
     target: Annotated[str, typer.Option(help="The column to predict.")],
     time: Annotated[str | None, typer.Option(help="When a row came to be; the newest are held out.")] = None,
     id: Annotated[str | None, typer.Option(help="What names a row; made from its content if not given.")] = None,
+    format: Annotated[
+        list[str] | None, typer.Option(help="How the texts of a column are written: day=%d.%m.%Y, price=1.234,5.")
+    ] = None,
 ) -> None:
     """Make the project about your own table: infers the task, the features and the contract.
 
@@ -33,7 +36,9 @@ def adopt(
     from ..settings.paths import RAW
     from ..starter.adopt import adopt
 
-    adopted = adopt(table if "::" in table or "://" in table else str(STARTED_IN / table), target, time, id)
+    adopted = adopt(
+        table if "::" in table or "://" in table else str(STARTED_IN / table), target, time, id, format or []
+    )
     dvc.add(RAW)
     say(adopted)
     say("next: look through params.yaml and contract.yaml, set the description in pyproject.toml, then `run`")

@@ -1,5 +1,6 @@
 """`contract.yaml`: what every row must satisfy, checked with pandera. Yours to change."""
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +20,25 @@ from ..settings.paths import CONTRACT, PARAMS
 
 EXAMPLES = 5
 
+NUMBERS = {
+    "1234,5": ("", ","),
+    "1,234.5": (",", "."),
+    "1.234,5": (".", ","),
+    "1 234,5": (" ", ","),
+    "1'234.5": ("'", "."),
+}
+"""How numbers are written as text, other than 1234.5: (what stands between thousands, the decimal sign)."""
+
 TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
 TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
 
 ABSENT = ["", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "null", "NULL", "nan", "NaN", "-nan", "-NaN"]
 ABSENT += ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
 """How programs write that a number, date or truth is missing. As a text only the first is: `NA` is also Namibia."""
+
+
+PERCENT = "5 %"
+"""The format of a number with a sign of per cent, which is left out: 5 % is 5."""
 
 
 class Rule(BaseModel):
@@ -39,7 +53,7 @@ class Rule(BaseModel):
     nullable: bool = False
     unique: bool = False
     format: str | None = None
-    """How a datetime is written as text, such as %d/%m/%Y; ISO 8601 by default."""
+    """How text is written: a datetime such as %d/%m/%Y, ISO 8601 by default; a number as one of `NUMBERS`, or 5 %."""
 
     @model_validator(mode="after")
     def _fits_the_type(self) -> "Rule":
@@ -49,8 +63,11 @@ class Rule(BaseModel):
             raise ValueError(f"no value is at least {self.min:g} and at most {self.max:g}: are min and max swapped?")
         if self.allowed == []:
             raise ValueError("allowed is empty, so that no value is: name the values, or leave it out")
-        if self.type != "datetime" and self.format is not None:
-            raise ValueError(f"format is for a datetime, not for a {self.type}")
+        if self.format is not None and self.type not in ("datetime", "number", "integer"):
+            raise ValueError(f"format is for a datetime or a number, not for a {self.type}")
+        if self.format is not None and self.type != "datetime" and self.format not in (*NUMBERS, PERCENT):
+            known = ", ".join(f"`{written}`" for written in (*NUMBERS, PERCENT))
+            raise ValueError(f"a number is not written as {self.format}, but as one of {known}")
         return self
 
 
@@ -163,11 +180,18 @@ def examples(rows: pd.DataFrame, chosen: pd.Series, id_column: str, column: str)
     return [f"{name}: {value!s:.60}" for name, value in zip(ids, first[column], strict=True)]
 
 
+DIGITS = "%Y%m%d"
+"""The format of dates that may come as numbers."""
+
+UTC = r"(?<=\d) (?:UTC|GMT)\s*$"
+"""How BigQuery and others end a moment."""
+
+
 def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
     """(the column with the rule's type, mask of the values that do not have it); what is infinite is no number."""
     converters: dict[str, Callable[[pd.Series], pd.Series]] = {
-        "number": to_number,
-        "integer": to_integer,
+        "number": lambda texts: to_number(texts, rule.format),
+        "integer": lambda texts: to_integer(texts, rule.format),
         "string": to_string,
         "boolean": to_boolean,
         "datetime": lambda texts: to_datetime(texts, rule.format),
@@ -185,21 +209,36 @@ def with_gaps(column: pd.Series) -> pd.Series:
     return column.mask(column.isin(ABSENT)) if column.dtype == "str" else column
 
 
-def to_number(column: pd.Series) -> pd.Series:
-    """float64; a date is no number."""
+def to_number(column: pd.Series, written: str | None = None) -> pd.Series:
+    """float64; a date is no number. `written`: the format of text."""
     if column.dtype == "float64":
         return column
     if pd.api.types.is_datetime64_any_dtype(column):
         return pd.Series(float("nan"), index=column.index)
+    if written and column.dtype == "str":
+        column = plain_numbers(column, written)
     numbers: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
     return numbers.astype("float64")
 
 
-def to_integer(column: pd.Series) -> pd.Series:
-    """int64, or float64 where values are missing; 1.5 is none."""
+def plain_numbers(texts: pd.Series, written: str) -> pd.Series:
+    """Numbers written in a format, as 1234.5; missing where a text is not written so."""
+    texts = texts.str.strip()
+    if written == PERCENT:
+        return texts.str.extract(r"^([+-]?\d+(?:\.\d+)?)\s*%$", expand=False)
+    thousands, decimal = NUMBERS[written]
+    groups = rf"[1-9]\d{{0,2}}(?:{re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
+    fits = texts.str.fullmatch(rf"[+-]?(?:{groups})(?:{re.escape(decimal)}\d+)?").fillna(False).astype("bool")
+    if thousands:
+        texts = texts.str.replace(thousands, "", regex=False)
+    return texts.str.replace(decimal, ".", regex=False).where(fits)
+
+
+def to_integer(column: pd.Series, written: str | None = None) -> pd.Series:
+    """int64, or float64 where values are missing; 1.5 is none. `written`: the format of text."""
     if pd.api.types.is_integer_dtype(column) and not column.hasnans:
         return column.astype("int64")
-    numbers = to_number(column)
+    numbers = to_number(column, written)
     whole = numbers.where(numbers % 1 == 0)
     return whole if whole.hasnans else whole.astype("int64")
 
@@ -221,11 +260,18 @@ def to_boolean(column: pd.Series) -> pd.Series:
 
 
 def to_datetime(column: pd.Series, written: str | None = None) -> pd.Series:
-    """Moments without a time zone, those with one in UTC; a bare number is none. `written`: the format of text."""
-    if pd.api.types.is_numeric_dtype(column):
+    """Moments without a time zone, those with one in UTC. `written`: the format of text.
+
+    A bare number is none, but for 20240131 where the format says so.
+    """
+    if pd.api.types.is_numeric_dtype(column) and written == DIGITS:
+        column = to_string(column)
+    elif pd.api.types.is_numeric_dtype(column):
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")
     if not pd.api.types.is_datetime64_any_dtype(column):
         texts = column.astype("str")
+        if not written:
+            texts = texts.str.replace(UTC, "Z", regex=True)
         zoned = bool(texts.str.contains(r"\d(?:Z|[+-]\d\d:?\d\d)\s*$", regex=True, na=False).any())
         column = pd.to_datetime(texts.where(column.notna()), errors="coerce", utc=zoned, format=written or "ISO8601")
     if column.dt.tz is not None:

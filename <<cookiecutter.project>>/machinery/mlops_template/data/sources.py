@@ -1,7 +1,5 @@
 """Where fresh rows come from. A source answers one question: which rows are newer than the newest held?"""
 
-import csv
-import io
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -17,20 +15,23 @@ from ..errors import ProjectError
 from ..owner.package import own_code
 from ..settings.params import Columns, Files, Params, Sql
 from . import sample
-from .contract import ABSENT, Contract, conform
+from .contract import Contract, conform
+from .csv_file import plain, read_csv
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import sqlalchemy as sa
 
 GENERATED_ID = "row_id"
-HEADER = re.compile(rb'(?:[^"\n]++|"[^"]*+")*+\n')
-"""The first line of a CSV file, with the line feeds that stand in quotes."""
 """A project whose `columns.id` is this gets ids made from the content of the rows."""
 
-DELIMITERS = ",;\t|"
-
 CHUNK = 500_000
+
+IN_UTC = {
+    "postgresql": {"options": "-c timezone=utc"},
+    "mysql": {"init_command": "SET time_zone = '+00:00'"},
+    "mariadb": {"init_command": "SET time_zone = '+00:00'"},
+}
+"""How a connection is told to give moments in UTC."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,9 @@ def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
     """
     data, columns = params.data, params.columns
     if data.source == "files" and data.files:
-        texts = [name for name, rule in contract.columns.items() if rule.type == "string"]
-        tables = read_files(data.files, texts)
+        tables = read_files(data.files, texts_of(contract))
     elif data.source == "sql" and data.sql:
-        # The database can compare moments, but not texts that do not sort as such.
+        # The database can compare moments and days in ISO 8601, but not texts that do not sort as such.
         sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
         tables = read_sql(data.sql, columns.time, held.newest if sorts else None)
     elif data.source == "source.py":
@@ -68,6 +68,11 @@ def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
         return Batch(sample.fresh(columns.target, held.newest), 0)
     batches = [newer_of(table, columns, contract, held) for table in tables]
     return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
+
+
+def texts_of(contract: Contract) -> list[str]:
+    """The columns that a CSV file is to be read as text in: texts, every sign kept, and what has a format."""
+    return [name for name, rule in contract.columns.items() if rule.type == "string" or rule.format]
 
 
 def read_own(newest: pd.Timestamp | None) -> pd.DataFrame:
@@ -192,7 +197,7 @@ def is_glob(pattern: str) -> bool:
 
 
 def is_parquet(path: str) -> bool:
-    """Whether a file is Parquet, by its name; else it is CSV."""
+    """Whether a file is Parquet, by its name; else it is CSV, or a spreadsheet that is read as such."""
     return path.partition("?")[0].endswith((".parquet", ".pq"))
 
 
@@ -220,7 +225,7 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
 
     with opened(path) as file:
         # Where a file is damaged, threads of `read_table` would wait for Python at its end, for ever.
-        table = pq.ParquetFile(file).read() if is_parquet(path) else read_csv(file.read(), texts)
+        table = pq.ParquetFile(file).read() if is_parquet(path) else read_csv(plain(file, path).read(), texts)
         names = [str(name) for name in table.column_names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -235,56 +240,6 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     )
 
 
-def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
-    """Text as a table, see `empty_is_missing`. A line with too many or too few fields is an error, unlike in pandas.
-
-    Raises UnicodeDecodeError when it is not UTF-8, ArrowInvalid and ValueError for other faults.
-    """
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
-    delimiter, _ = header_of(content)
-    try:
-        table = arrow.read_csv(
-            pa.BufferReader(content),
-            parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=arrow.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()), null_values=ABSENT),
-        )
-    except pa.ArrowInvalid as error:
-        if "invalid UTF8" in str(error):
-            content.decode("utf-8")
-        raise
-    if any(pa.types.is_binary(kind) for kind in table.schema.types):
-        content.decode("utf-8")
-    return empty_is_missing(table)
-
-
-def header_of(start: bytes) -> tuple[str, list[str]]:
-    """What parts the columns of a CSV file, and their names, by how it starts; what stands in quotes parts nothing.
-
-    Raises UnicodeDecodeError when it is not UTF-8, ValueError where there are no columns.
-    """
-    whole = HEADER.match(start)
-    end = whole.end() if whole else start.find(b"\n") + 1
-    line = start[: end or None].decode("utf-8-sig")
-    if not line.strip():
-        raise ValueError("it is empty, without even a line of column names")
-    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)
-    return delimiter, next(csv.reader(io.StringIO(line.rstrip("\r\n")), delimiter=delimiter))
-
-
-def empty_is_missing(table: Any) -> Any:
-    """A table or batch of a CSV file, in whose columns of text the empty fields, and only they, are missing."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for place, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            texts = table.column(place)
-            table = table.set_column(place, field, pc.if_else(pc.equal(texts, ""), None, texts))
-    return table
-
-
 def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> Iterator[pd.DataFrame]:
     """The rows of the query in chunks, only those newer than the newest held where that is known."""
     import sqlalchemy as sa
@@ -294,14 +249,13 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
     query = sa.text(re.sub(r"(?<![:\w\\]):(?=\w)", r"\\:", sql.query.strip().rstrip(";")))
     source = query.columns(*([sa.column(time_column)] if time_column else [])).subquery("source")
     statement: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(source)
-    if time_column and newest is not None:
-        moment = sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime())
-        statement = statement.where(source.c[time_column] > moment)
     try:
         # Moments without a time zone, as the project holds them, are UTC.
-        zone = {"options": "-c timezone=utc"} if url.get_backend_name() == "postgresql" else {}
-        engine = sa.create_engine(url, connect_args=zone)
+        engine = sa.create_engine(url, connect_args=IN_UTC.get(url.get_backend_name(), {}))
         with engine.connect().execution_options(stream_results=True) as connection:
+            if time_column and newest is not None:
+                a_moment = connection.execute(sa.select(source.c[time_column]).limit(1)).scalar()
+                statement = statement.where(source.c[time_column] > moment_or_day(a_moment, newest))
             yield from pd.read_sql(statement, connection, chunksize=CHUNK)
         engine.dispose()
     except (sa.exc.NoSuchModuleError, ImportError) as error:
@@ -311,6 +265,19 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
         reason = first_line(getattr(cause, "orig", None) or cause or error)
         reason = reason.replace(str(url.password), "***") if url.password else reason
         raise ProjectError(f"data.sql: {url.render_as_string()} cannot be read: {reason}") from None
+
+
+def moment_or_day(like: Any, newest: pd.Timestamp) -> "sa.BindParameter[Any]":
+    """What a column of times is compared with in the database: a moment, or a text where the column holds texts.
+
+    Texts in ISO 8601 may have any offset from UTC, up to 14 hours, so that they are compared with the day two days
+    before; what is not newer among the rest is told here, by its moment.
+    """
+    import sqlalchemy as sa
+
+    if isinstance(like, str):
+        return sa.bindparam("newest", f"{newest - pd.Timedelta(days=2):%Y-%m-%d}", sa.String())
+    return sa.bindparam("newest", newest.to_pydatetime(), sa.DateTime())
 
 
 def database(text: str) -> "sa.URL":

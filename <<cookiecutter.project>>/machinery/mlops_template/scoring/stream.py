@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ..data.contract import ABSENT, Contract, convert
-from ..data.sources import empty_is_missing, header_of, is_parquet, opened
+from ..data.csv_file import empty_is_missing, header_of, plain
+from ..data.sources import is_parquet, opened
 from ..errors import ProjectError
 from ..settings.paths import CONTRACT
 
@@ -41,9 +42,9 @@ def parts_of(path: str, columns: list[str]) -> list[Part]:
     """
     with opened(path) as file:
         if not is_parquet(path):
-            require(path, columns, header_of(file.read(BLOCK))[1])
-            plain = path.partition("?")[0].endswith((".csv", ".tsv", ".txt"))
-            return [Part(path, [], 0, 1 + file.seek(0, io.SEEK_END) // BLOCK if plain else 1)]
+            require(path, columns, header_of(plain(file, path).read(BLOCK))[1])
+            counted = path.partition("?")[0].endswith((".csv", ".tsv", ".txt"))
+            return [Part(path, [], 0, 1 + file.seek(0, io.SEEK_END) // BLOCK if counted else 1)]
         import pyarrow.parquet as pq
 
         parquet = pq.ParquetFile(file)
@@ -99,9 +100,11 @@ def csv_batches(file: Any, part: Part, features: list[str], others: list[str], c
     import pyarrow as pa
     from pyarrow import csv as arrow
 
+    file = plain(file, part.path)
     start = file.read(BLOCK)
     file.seek(0)
     numbers = [name for name in features if contract.columns[name].type in ("number", "integer")]
+    numbers = [name for name in numbers if contract.columns[name].format is None]
     types = dict.fromkeys([*others, *features], pa.string()) | dict.fromkeys(numbers, pa.float64())
     reader = arrow.open_csv(
         pa.PythonFile(file, mode="r"),

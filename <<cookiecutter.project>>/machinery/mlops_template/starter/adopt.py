@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from ..data import partitions
-from ..data.contract import Contract, Rule, conform
+from ..data.contract import NUMBERS, PERCENT, Contract, Rule, conform
 from ..data.ingest import accept
 from ..data.sources import (
     GENERATED_ID,
@@ -26,6 +27,7 @@ from ..data.sources import (
     read_file,
     read_files,
     read_sql,
+    texts_of,
     with_ids,
 )
 from ..errors import ProjectError
@@ -35,6 +37,7 @@ from ..serving.model_code import FEATURES
 from ..settings import paths
 from ..settings.params import Files, Params, Sql, describe
 from . import no_features
+from .column_type import number_format
 from .infer import Inferred, infer
 
 CONTRACT_HEADER = """\
@@ -47,6 +50,8 @@ CONTRACT_HEADER = """\
 FEW_ROWS = 2000
 FEW_HELD_OUT = 60
 MAX_SLICES = 3
+
+THOUSANDS = r"\d{1,3}(?:\.\d{3})+"
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 """A name that no database needs to have quoted."""
@@ -68,22 +73,27 @@ class Adopted:
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
 
 
-def adopt(table: str, target: str, time: str | None = None, id_column: str | None = None) -> Adopted:
+def adopt(
+    table: str, target: str, time: str | None = None, id_column: str | None = None, formats: Sequence[str] = ()
+) -> Adopted:
     """Write `params.yaml` (its comments kept) and `contract.yaml` for a table, and take in its rows.
 
     `table` is a CSV or Parquet file, a glob or URL of such files, or `DATABASE-URL::TABLE`, where the URL may be
-    `env:NAME`. Whatever is wrong with the table, ProjectError is raised and the project is as it was.
+    `env:NAME`. `formats`: COLUMN=FORMAT, as in contract.yaml, where it cannot be seen how texts are written.
+    Whatever is wrong with the table, ProjectError is raised and the project is as it was.
     """
     name_of_id = id_column or GENERATED_ID
-    data, rows = read(table, id_column)
+    written = dict(format_of(text) for text in formats)
+    data, rows = read(table, [*written, *([id_column] if id_column else [])])
     if GENERATED_ID in rows:
         raise ProjectError(f"the table has a column {GENERATED_ID}, as ids are called that are made here: rename it")
-    for option, column in (("--target", target), ("--time", time), ("--id", id_column)):
+    named = [("--target", target), ("--time", time), ("--id", id_column), *(("--format", name) for name in written)]
+    for option, column in named:
         if column is not None and column not in rows:
             raise ProjectError(f"{option} {column}: the table has no such column, it has {', '.join(map(str, rows))}")
-    inferred = infer(rows, target, time, name_of_id)
+    inferred = infer(rows, target, time, name_of_id, written)
     if "files" in data:  # as `ingest` will: what is text keeps every sign of it
-        texts = [name for name, rule in inferred.rules.items() if rule.type == "string"]
+        texts = texts_of(Contract(columns=inferred.rules))
         rows = pd.concat(read_files(Files(**data["files"]), texts), ignore_index=True)
     if not inferred.roles:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in inferred.left_out.items())
@@ -107,10 +117,18 @@ def adopt(table: str, target: str, time: str | None = None, id_column: str | Non
     return Adopted(len(accepted), inferred, warnings)
 
 
-def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFrame]:
+def format_of(text: str) -> tuple[str, str]:
+    """(column, format) of what `--format` says. Raises ProjectError where it says something else."""
+    column, sign, written = text.rpartition("=")
+    if not sign:
+        raise ProjectError(f"--format {text}: write COLUMN=FORMAT, as in --format day=%d.%m.%Y")
+    return column, written
+
+
+def read(table: str, as_text: list[str]) -> tuple[dict[str, Any], pd.DataFrame]:
     """(the section `data` that names the table as the source from now on, its rows).
 
-    In a CSV file what looks like a number is one, unless a zero in front says that it is a code.
+    In a CSV file what looks like a number is one, but for the columns in `as_text` and for codes.
     """
     if "::" in table and not table.startswith(("zip::", "simplecache::", "filecache::")):
         url, _, name = table.rpartition("::")
@@ -121,18 +139,26 @@ def read(table: str, id_column: str | None) -> tuple[dict[str, Any], pd.DataFram
     here = Path(table).is_absolute() and "://" not in table
     path = Path(os.path.relpath(table)).as_posix() if here else table
     files = {"paths": [path]}
-    texts = [*codes(Files(**files)), *([id_column] if id_column else [])]
+    texts = [*codes(Files(**files)), *as_text]
     return {"source": "files", "files": files}, pd.concat(read_files(Files(**files), texts), ignore_index=True)
 
 
 def codes(files: Files) -> list[str]:
-    """The columns of CSV files whose whole numbers have zeros in front: zip codes, accounts, telephones."""
+    """The columns of CSV files whose numbers are none.
+
+    Whole ones with zeros in front: zip codes, accounts, telephones. Where a decimal comma is in use, those with a
+    point before three digits: 1.234 then is a thousand.
+    """
     found: set[str] = set()
     for path in expand(files.paths):
         if not is_parquet(path):
-            numbers = read_file(path, []).select_dtypes("integer").columns.tolist()
+            rows = read_file(path, [])
+            numbers = rows.select_dtypes("number").columns.tolist()
             texts = read_file(path, numbers)[numbers]
-            found |= {name for name in numbers if texts[name].str.match(r"[+-]?0\d").any()}
+            kept: list[str] = rows.select_dtypes("str").columns.tolist()
+            comma = any((number_format(rows[name].dropna()) or "").endswith(",5") for name in kept)
+            code = rf"[+-]?(?:0\d+{'|' + THOUSANDS if comma else ''})"
+            found |= {name for name in numbers if texts[name].str.fullmatch(code).any()}
     return sorted(found)
 
 
@@ -308,11 +334,17 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
         )
     for name, rule in inferred.rules.items():
         written = rule.format or ""
-        if "%d" in written and "%m" in written and rows[name].dt.day.max() <= 12:
-            first = "month" if written.index("%m") < written.index("%d") else "day"
+        if "%d" in written and "%m" in written and written[:2] != "%Y" and rows[name].dt.day.max() <= 12:
+            first, other = ("month", "day") if written.index("%m") < written.index("%d") else ("day", "month")
+            turned = re.sub("%[md]", lambda directive: "%d" if directive[0] == "%m" else "%m", written)
             warnings.append(
-                f"{name} was read as {written}, the {first} first; if it is the other way round, write dates as "
-                "2024-01-31 in the table and adopt it again"
+                f"{name} was read as {written}, the {first} first; if the {other} is first, adopt it again with "
+                f"--format '{name}={turned}'"
+            )
+        if rule.type in ("number", "integer") and written:
+            warnings.append(
+                f"{name} was read as numbers written as {written}; if that is wrong, adopt it again with --format "
+                f"'{name}=…', which knows {', '.join((*NUMBERS, PERCENT))}"
             )
     if inferred.classes:
         counts = rows[target].value_counts()

@@ -1,18 +1,18 @@
 """What a table never seen before is about: the task, the type and role of each column, what cannot be used."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.api import guess_datetime_format
+from pydantic import ValidationError
 from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from ..data.contract import TRUTHS, Contract, Rule, conform, to_datetime, with_gaps
+from ..data.contract import Contract, Rule, conform, convert
 from ..errors import ProjectError
-from ..settings.params import Task
+from ..settings.params import Task, describe
+from .column_type import ColumnType, type_of
 
 MAX_CLASSES = 20
 """A whole-number target with more values than this is a quantity."""
@@ -22,9 +22,6 @@ MAX_TEXTS = 0.5
 """A text column with more distinct values than this share of the rows names the rows."""
 
 PROSE_WORDS = 3
-
-EXACT = 2**53
-"""Beyond it not every whole number is one of floating point."""
 
 LEAK = 0.995
 """One column alone predicts the target this well: it probably is the target, or known only after it."""
@@ -44,21 +41,33 @@ class Inferred:
     left_out: dict[str, str]
 
 
-def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> Inferred:
-    """Look at every column. Raises ProjectError when the target cannot be predicted at all."""
-    kinds = {str(name): kind_of(rows[name]) for name in rows}
+def infer(
+    rows: pd.DataFrame, target: str, time: str | None, id_column: str, formats: dict[str, str] | None = None
+) -> Inferred:
+    """Look at every column. Raises ProjectError when the target cannot be predicted at all.
+
+    `formats`: how the texts of some columns are written, where the user says it.
+    """
+    types = {str(name): type_of(rows[name], str(name) == time) for name in rows}
+    types |= {name: stated(rows[name], written) for name, written in (formats or {}).items()}
+    kinds = {name: kind.name for name, kind in types.items()}
     refuse_infinite(rows, kinds)
-    rows = rows.assign(**{name: with_gaps(rows[name]) for name, kind in kinds.items() if kind != "string"})
+    rules = {name: Rule.model_validate({"type": kind.name, "format": kind.format}) for name, kind in types.items()}
+    rows = rows.assign(**{name: convert(rows[name], rule)[0] for name, rule in rules.items() if rule.type != "string"})
     task, classes = task_of(rows[target], kinds[target])
-    rules = {name: rule_of(rows[name], kind) for name, kind in kinds.items()}
+    rules = {name: rule_of(rows[name], kind) for name, kind in types.items()}
     rules[id_column] = Rule(type="string", unique=True)
     if task == "classification":
-        rules[target] = Rule.model_validate({"type": kinds[target], "allowed": classes})
+        settings = {"type": kinds[target], "allowed": classes, "format": types[target].format}
+        rules[target] = Rule.model_validate(settings)
     else:
         rules[target] = rules[target].model_copy(update={"type": "number", "nullable": False})
     if time:
         if kinds[time] != "datetime":
-            raise ProjectError(f"--time {time}: {rows[time].iloc[0]} is no date or moment such as 2013-01-31 05:15")
+            raise ProjectError(
+                f"--time {time}: {rows[time].iloc[0]} is no date or moment such as 2013-01-31 05:15; "
+                f"if it is one, say how it is written, as in --format {time}=%d.%m.%Y"
+            )
         rules[time] = rules[time].model_copy(update={"nullable": False})
     roles: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -78,46 +87,10 @@ def infer(rows: pd.DataFrame, target: str, time: str | None, id_column: str) -> 
 def refuse_infinite(rows: pd.DataFrame, kinds: dict[str, str]) -> None:
     """Raise ProjectError that names the first column with infinite values: no model takes them."""
     for name, kind in kinds.items():
-        infinite = int((rows[name].abs() == float("inf")).sum()) if kind in ("number", "integer") else 0
+        is_number = kind in ("number", "integer") and pd.api.types.is_numeric_dtype(rows[name])
+        infinite = int((rows[name].abs() == float("inf")).sum()) if is_number else 0
         if infinite:
             raise ProjectError(f"{name} is infinite in {infinite:,} of {len(rows):,} rows: leave these values empty")
-
-
-def kind_of(column: pd.Series) -> str:
-    """The contract's type of a column, by its values."""
-    present = column.dropna()
-    if pd.api.types.is_bool_dtype(column):
-        return "boolean"
-    if pd.api.types.is_integer_dtype(column) and len(present) and max(-int(present.min()), int(present.max())) > EXACT:
-        return "string"  # a code: as a number it would be another one in JSON, and in every model
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return "datetime"
-    if pd.api.types.is_integer_dtype(column) or (pd.api.types.is_float_dtype(column) and (present % 1 == 0).all()):
-        return "integer" if len(present) else "number"
-    if pd.api.types.is_numeric_dtype(column):
-        return "number"
-    texts = with_gaps(present).dropna().astype("str")
-    if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
-        return "boolean"
-    return "string" if date_format(texts) is None else "datetime"
-
-
-def date_format(texts: pd.Series) -> str | None:
-    """How dates are written: "" for ISO 8601, else as for strptime; None where they are not dates.
-
-    Where day and month cannot be told apart in any row, the month comes first.
-    """
-    if texts.empty:
-        return None
-    if texts.head(100).str.match(r"\d{4}-\d\d-\d\d").all() and to_datetime(texts).notna().all():
-        return ""
-    for dayfirst in (False, True):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            written = guess_datetime_format(str(texts.iloc[0]), dayfirst=dayfirst)
-        if written and "%d" in written and "%Y" in written and to_datetime(texts, written).notna().all():
-            return written
-    return None
 
 
 def task_of(target: pd.Series, kind: str) -> tuple[Task, list[Any]]:
@@ -140,25 +113,35 @@ def task_of(target: pd.Series, kind: str) -> tuple[Task, list[Any]]:
     return "classification", sorted(value.item() if isinstance(value, np.generic) else value for value in values)
 
 
-def rule_of(column: pd.Series, kind: str) -> Rule:
+def stated(column: pd.Series, written: str) -> ColumnType:
+    """The type of a column whose format the user gives. Raises ProjectError where a value is not written so."""
+    name = "datetime" if "%" in written.rstrip("%") else "number"
+    try:
+        rule = Rule.model_validate({"type": name, "format": written})
+    except ValidationError as error:
+        raise ProjectError(f"--format {column.name}={written}: {describe(error, Rule)}") from None
+    values, wrong = convert(column, rule)
+    if wrong.any():
+        raise ProjectError(f"--format {column.name}={written}: {column[wrong].iloc[0]!s:.60} is not written so")
+    whole = name == "number" and bool((values.dropna() % 1 == 0).all())
+    return ColumnType("integer" if whole else name, written)
+
+
+def rule_of(column: pd.Series, kind: ColumnType) -> Rule:
     """The rule: its type, whether values may be missing and, for numbers, the range seen, widened.
 
     A range is widened by its own length to both sides, but not below 0 where nothing negative was seen.
     """
     nullable = bool(column.isna().any())
     present = column.dropna()
-    if kind == "integer" and pd.api.types.is_float_dtype(column):
-        kind = "number"
-    if kind == "datetime" and not pd.api.types.is_datetime64_any_dtype(column):
-        return Rule(type="datetime", nullable=nullable, format=date_format(present.astype("str")) or None)
-    if kind not in ("number", "integer") or present.empty:
-        return Rule.model_validate({"type": kind, "nullable": nullable})
+    name = "number" if kind.name == "integer" and pd.api.types.is_float_dtype(column) else kind.name
+    settings = {"type": name, "nullable": nullable, "format": kind.format}
+    if name not in ("number", "integer") or present.empty:
+        return Rule.model_validate(settings)
     low, high = float(present.min()), float(present.max())
     length = (high - low) or abs(high) or 1.0
     least = max(0.0, low - length) if low >= 0 else low - length
-    return Rule.model_validate(
-        {"type": kind, "min": rounded(least), "max": rounded(high + length), "nullable": nullable}
-    )
+    return Rule.model_validate({**settings, "min": rounded(least), "max": rounded(high + length)})
 
 
 def rounded(value: float) -> float:

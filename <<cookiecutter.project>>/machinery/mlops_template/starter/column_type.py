@@ -1,0 +1,106 @@
+"""The contract's type of a column never seen before, and how its texts are written, by its values."""
+
+import re
+import warnings
+from itertools import product
+from typing import NamedTuple
+
+import pandas as pd
+from pandas.tseries.api import guess_datetime_format
+
+from ..data.contract import DIGITS, NUMBERS, PERCENT, TRUTHS, Rule, convert, to_datetime, with_gaps
+
+EXACT = 2**53
+"""Beyond it not every whole number is one of floating point."""
+
+DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d", "%d-%b-%y", "%d/%b/%Y")
+HOURS = ("", " %I:%M %p", " %I:%M:%S %p", " %H:%M", " %H:%M:%S", " %H:%M:%S,%f", ":%H:%M:%S %z")
+USUAL = [day + hour for day, hour in product(DAYS, HOURS)] + ["%a %b %d %H:%M:%S %z %Y", "%b %Y", "%m/%Y"]
+"""How dates are written that pandas does not guess."""
+
+FIRST_DATE, LAST_DATE = 19000101, 21001231
+MANY = 20
+"""So many different numbers that all are dates such as 20240131 are dates."""
+
+NUMBER = re.compile(r"[+-]?\d[\d.,' %]*")
+
+
+class ColumnType(NamedTuple):
+    """The contract's type of a column, and the format of its texts where that is not the type's own."""
+
+    name: str
+    format: str | None = None
+
+
+def type_of(column: pd.Series, is_time: bool = False) -> ColumnType:
+    """By the values alone. `is_time`: whether few whole numbers such as 20240131 are taken for dates as well."""
+    present = column.dropna()
+    if pd.api.types.is_bool_dtype(column):
+        return ColumnType("boolean")
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return ColumnType("datetime")
+    if pd.api.types.is_numeric_dtype(column):
+        return type_of_numbers(present, is_time)
+    texts = with_gaps(present).dropna().astype("str")
+    if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
+        return ColumnType("boolean")
+    number = number_format(texts)
+    if number:
+        values = convert(texts, Rule(type="number", format=number))[0]
+        return ColumnType("integer" if (values % 1 == 0).all() else "number", number)
+    date = date_format(texts)
+    return ColumnType("string") if date is None else ColumnType("datetime", date or None)
+
+
+def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
+    """Of numbers, none missing: dates without a sign between year, month and day, codes, integers or others."""
+    if present.empty:
+        return ColumnType("number")
+    if not pd.api.types.is_integer_dtype(present) and not (present % 1 == 0).all():
+        return ColumnType("number")
+    low, high = present.min(), present.max()
+    as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY)
+    if as_dates and to_datetime(present, DIGITS).notna().all():
+        return ColumnType("datetime", DIGITS)
+    if pd.api.types.is_integer_dtype(present) and max(-int(low), int(high)) > EXACT:
+        return ColumnType("string")  # a code: as a number it would be another one in JSON, and in every model
+    return ColumnType("integer")
+
+
+def number_format(texts: pd.Series) -> str | None:
+    """How numbers are written that a reader took for text; None where they are none.
+
+    Where one sign in each number may part thousands or decimals, as in 1,234, it parts thousands.
+    """
+    if texts.empty or not texts.head(100).map(lambda text: NUMBER.fullmatch(text.strip()) is not None).all():
+        return None
+    if texts.str.fullmatch(r"[+-]?\d+").all() or texts.str.match(r"[+-]?0\d").any():
+        return None  # whole numbers that were kept as text are codes
+    for written in (PERCENT, *sorted(NUMBERS, key=lambda name: not NUMBERS[name][0])):
+        if written != PERCENT and not texts.str.contains(NUMBERS[written][0] or NUMBERS[written][1], regex=False).any():
+            continue
+        if convert(texts, Rule(type="number", format=written))[0].notna().all():
+            return written
+    return None
+
+
+def date_format(texts: pd.Series) -> str | None:
+    """How dates are written: "" for ISO 8601, else as for strptime; None where they are not dates.
+
+    Where day and month cannot be told apart in any row, the month comes first.
+    """
+    if texts.empty:
+        return None
+    if texts.head(100).str.match(r"\d{4}-\d\d-\d\d").all() and to_datetime(texts).notna().all():
+        return ""
+    first = texts.iloc[:1]
+    for dayfirst in (False, True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            written = guess_datetime_format(str(texts.iloc[0]), dayfirst=dayfirst)
+        if written and "%d" in written and "%Y" in written and to_datetime(texts, written).notna().all():
+            return written
+    for written in USUAL:
+        if to_datetime(first, written).notna().all() and to_datetime(texts, written).notna().all():
+            return written
+    return None
