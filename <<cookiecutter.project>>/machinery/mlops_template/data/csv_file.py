@@ -22,7 +22,7 @@ DELIMITERS = ",;\t|"
 SPREADSHEETS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods": "odfpy"}
 """Ending → the library that reads such a file."""
 
-START = 1 << 20
+START = 1_000_000
 
 
 def plain(file: IO[bytes], path: str) -> IO[bytes]:
