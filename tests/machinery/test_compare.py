@@ -56,6 +56,22 @@ def test_a_model_that_knows_nothing_fails(tmp_path: Path, monkeypatch: pytest.Mo
     assert not gate(comparison, "baseline")
 
 
+def test_too_few_of_a_class_decide_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the model makes of one row."""
+    rows = table()
+    last = rows.index >= 450
+    rows["bought"] = rows["bought"].where(~last, 0)
+    rows.loc[rows.index[last][rows["price"][last].fillna(0).argmax()], "bought"] = 1
+    params = a_model(tmp_path, monkeypatch, rows=rows)
+    alone = compare(params, "challenger.dir", None, None)
+    assert alone.verdict == "keep"
+    assert alone.reasons == [
+        "too few of the class 1 to judge roc_auc: 1 of the held-out rows, in 1 of 7 blocks of time, and 3 are needed: "
+        "hold out more (`split.holdout`), or wait for more"
+    ]
+    assert against(tmp_path, params).verdict == "keep"
+
+
 def test_a_worse_model_is_kept_back_and_a_better_one_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table()
     worse = mistaught(rows, pd.Series(np.arange(len(rows)) % 5 > 2))

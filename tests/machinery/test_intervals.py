@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from mlops_template.evaluation.intervals import CHANCE, interval, interval_of_difference, standard_error
+from mlops_template.evaluation.intervals import CHANCE, interval, interval_of_difference, standard_error, support
+from mlops_template.training.metrics import CLASSIFICATION, REGRESSION
+from mlops_template.training.scored import Scored
 from scipy import stats
 
 DRAWS = np.random.default_rng(0).gamma(2.0, size=1000)
@@ -29,3 +31,24 @@ def test_half_of_the_draws_must_be_defined(undefined: int, known: bool) -> None:
     draws = DRAWS.copy()
     draws[:undefined] = np.nan
     assert np.isfinite([*interval(draws, 4), standard_error(draws, 4)]).all() == known
+
+
+def test_the_blocks_that_hold_the_rarest_class_decide() -> None:
+    """Of 60 blocks a resample lacks 3 with a chance of 4.6 %, 4 with one of 1.6 %: four are needed."""
+    block = np.repeat(np.arange(60), 5)
+    for held, deciding in ((1, 0), (3, 0), (4, 4), (30, 30)):
+        truth = np.isin(np.arange(300), np.arange(held) * 5).astype("int64")
+        binary = Scored("binary", truth, np.full(300, 0.5))
+        found = support(CLASSIFICATION["log_loss"], binary, block)
+        assert (found.blocks, found.rarest, found.rows, found.needed, found.deciding) == (held, 1, held, 4, deciding)
+        several = Scored("multiclass", truth, np.full((300, 3), 1 / 3))
+        assert support(CLASSIFICATION["f1"], several, block).deciding == deciding
+        assert support(CLASSIFICATION["log_loss"], several, block).deciding == 60
+    assert support(REGRESSION["mae"], Scored("regression", truth, truth), block).deciding == 60
+
+
+def test_a_class_in_each_of_few_blocks_is_enough() -> None:
+    """No resample lacks it."""
+    block, truth = np.repeat(np.arange(3), 10), np.tile([0, 1], 15)
+    assert support(CLASSIFICATION["roc_auc"], Scored("binary", truth, np.full(30, 0.5)), block).deciding == 3
+    assert support(CLASSIFICATION["roc_auc"], Scored("binary", truth * 0, np.full(30, 0.5)), block).deciding == 0

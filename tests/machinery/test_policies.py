@@ -1,5 +1,6 @@
 """The policies let through what they are to stop no more often than they say, though the rows of a day are alike."""
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -85,6 +86,29 @@ def test_a_challenger_that_is_better_by_enough_is_let_through() -> None:
     """A policy that stops all would never let a wrong one through either."""
     assert promoted("regression", Gates(primary="mae", policy="better"), -0.6) > 0.9 * SEEDS
     assert promoted("regression", Gates(primary="mae", policy="not_worse", margin=0.6), 0.0) > 0.9 * SEEDS
+
+
+def of_noise(positives: int, rival: Literal["guess", "noise"], days: int = 60) -> int:
+    """How many models of noise pass `better` against a constant guess or another one, with few rows of a class."""
+    gates, rows, passed = Gates(primary="roc_auc", policy="better"), days * 5, 0
+    block = np.repeat(np.arange(days), 5)
+    with threadpool_limits(1):
+        for seed in range(SEEDS):
+            random = np.random.default_rng(seed)
+            truth = np.zeros(rows, dtype="int64")
+            truth[random.choice(rows, positives, replace=False)] = 1
+            ours = Scored("binary", truth, random.random(rows))
+            theirs = replace(ours, prediction=random.random(rows) if rival == "noise" else np.full(rows, 0.5))
+            metric = metric_named("roc_auc", ours)
+            delta = difference(metric, ours, theirs, block, resamples(block, 100, seed))
+            passed += champion_gate(delta, metric, gates).passed
+    return passed
+
+
+@pytest.mark.parametrize("rival", ["guess", "noise"])
+@pytest.mark.parametrize("positives", [1, 2, 3, 4, 5, 10])
+def test_noise_is_not_let_through_where_a_class_is_rare(positives: int, rival: Literal["guess", "noise"]) -> None:
+    assert of_noise(positives, rival) <= at_most(CHANCE)
 
 
 def settings(margin: float, primary: str = "mae") -> Params:

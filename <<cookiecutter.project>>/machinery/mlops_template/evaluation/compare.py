@@ -43,8 +43,9 @@ from .gates import (
     size_of,
     slice_differences,
     slices_gate,
+    support_gate,
 )
-from .intervals import blocks, resamples
+from .intervals import blocks, resamples, support
 from .matchup import MIN_ROWS, Matchup, prepare_matchup
 
 
@@ -112,8 +113,12 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
     block, weights = resampling(matchup.own, params)
     limits = {name: metric_named(name, ours) for name in asked.limits}
     gates = [limit_gate(name, number(limits[name].value(ours)), asked.limits[name], limits[name]) for name in limits]
-    against_trivial = difference(primary, ours, matchup.trivial, block, weights)
-    gates.append(baseline_gate(against_trivial, primary, asked.primary))
+    found = support(primary, ours, block)
+    if found.deciding:
+        against_trivial = difference(primary, ours, matchup.trivial, block, weights)
+        gates.append(baseline_gate(against_trivial, primary, asked.primary))
+    else:
+        gates.append(support_gate(found, asked.primary, matchup.class_named(found.rarest)))
     if matchup.champion_source == "metrics only":
         return beside_metrics(matchup), [], [*gates, metrics_gate(matchup.metrics, asked)]
     pair = matchup.predictions()
@@ -130,7 +135,10 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
         for name, metric in metrics_for(pair[0]).items()
     }
     slices: list[SliceDifference] = []
-    if matchup.directory:
+    found_together = support(primary, pair[0], block)
+    if matchup.directory and found.deciding and not found_together.deciding:
+        gates.append(support_gate(found_together, asked.primary, matchup.class_named(found_together.rarest)))
+    elif matchup.directory:
         gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
         slices = slice_differences(sliceable(rows, params), params, *pair, primary, block, weights)
         if slices:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -31,6 +32,10 @@ class Gate:
     detail: str
 
 
+POWER = 1 + NormalDist().inv_cdf(0.8) / NormalDist().inv_cdf(0.975)
+"""Times half an interval is what is found in 80 % of cases: the interval reaches 1.96 standard errors."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """Challenger minus champion, with its 95 % interval; None where the rows do not define it."""
@@ -44,6 +49,13 @@ class Difference:
         value, end = (self.value, self.low) if higher_is_better else (self.value, self.high)
         sign = 1 if higher_is_better else -1
         return tuple(float("-inf") if part is None else sign * part for part in (value, end))  # type: ignore[return-value]
+
+    @property
+    def findable(self) -> float | None:
+        """A true difference of this size is found beyond noise four times out of five; None where undefined."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / 2 * POWER
 
     def __str__(self) -> str:
         if self.value is None:

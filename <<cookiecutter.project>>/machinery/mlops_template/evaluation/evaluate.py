@@ -21,7 +21,7 @@ from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import Metric
 from .export import export, refuse_other_service
-from .intervals import blocks, interval, resamples
+from .intervals import blocks, interval, resamples, support
 
 CURVE_POINTS = 200
 BINS = 10
@@ -77,7 +77,7 @@ def baseline(rows: pd.DataFrame, classes: list[Any] | None, params: Params) -> p
 
 def with_interval(metric: Metric, scored: Scored, block: Array, weights: Array) -> dict[str, float | None]:
     """A metric with its 95 % bootstrap interval."""
-    low, high = interval(metric.resampled(scored, block, weights), weights.shape[1])
+    low, high = interval(metric.resampled(scored, block, weights), support(metric, scored, block).deciding)
     return {"value": number(metric.value(scored)), "low": number(low), "high": number(high)}
 
 

@@ -22,7 +22,7 @@ from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from .comparison import Difference, Gate, SliceDifference
 from .evaluate import each_slice
-from .intervals import interval_of_difference, standard_error
+from .intervals import Support, interval_of_difference, standard_error, support
 
 LEVEL = 0.05
 """Chance, over all slices together, that one is called worse though none is."""
@@ -47,14 +47,23 @@ def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weigh
         With the 95 % interval of `intervals.interval_of_difference`.
     """
     draws = metric.resampled(ours, block, weights) - metric.resampled(theirs, block, weights)
-    value = metric.value(ours) - metric.value(theirs)
-    return Difference(number(value), *map(number, interval_of_difference(value, draws, weights.shape[1])))
+    value, deciding = metric.value(ours) - metric.value(theirs), support(metric, ours, block).deciding
+    return Difference(number(value), *map(number, interval_of_difference(value, draws, deciding)))
 
 
 def enough_gate(rows: int, least: int) -> Gate:
     """A handful of rows decides nothing."""
     detail = f"{rows:,} held-out rows that neither has seen, {least} are needed"
     return Gate("enough rows", rows >= least, False, detail)
+
+
+def support_gate(found: Support, primary: str, name: str) -> Gate:
+    """A class of a handful of rows decides nothing either; `name` is that of the rarest."""
+    detail = (
+        f"too few of the class {name} to judge {primary}: {found.rows:,} of the held-out rows, in {found.blocks} of "
+        f"{found.of} blocks of time, and {found.needed} are needed: hold out more (`split.holdout`), or wait for more"
+    )
+    return Gate("enough of each class", False, False, detail)
 
 
 def seen_gate(who: str, seen: int, rows: int, passed: bool) -> Gate:
@@ -124,7 +133,7 @@ def slice_differences(
         draws = metric.resampled(ours[chosen], block[chosen], weights)
         draws -= metric.resampled(theirs[chosen], block[chosen], weights)
         champion, challenger = metric.value(theirs[chosen]), metric.value(ours[chosen])
-        value, count = challenger - champion, len(np.unique(block[chosen]))
+        value, count = challenger - champion, support(metric, ours[chosen], block[chosen]).deciding
         delta = Difference(number(value), *map(number, interval_of_difference(value, draws, count)))
         distance = delta.gain(metric.higher_is_better)[0] + params.gates.slice_margin
         p = worse_by_chance(distance, standard_error(draws, count), count)

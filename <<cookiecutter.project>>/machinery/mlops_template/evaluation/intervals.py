@@ -1,9 +1,14 @@
 """Bootstrap intervals that resample whole blocks of time, since rows of one day are not independent."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
+
+from ..training.scored import Scored
+from ..training.statistics import Metric
 
 Array = NDArray[np.float64]
 
@@ -62,6 +67,66 @@ def resamples(block: NDArray[np.int64], count: int, seed: int = 0) -> Array:
     """
     number = int(block.max()) + 1
     return np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=count).astype("float64")
+
+
+class Support(NamedTuple):
+    """What an interval stands on: the blocks that hold a row of the rarest class, or all."""
+
+    blocks: int
+    of: int
+    """All blocks."""
+    rarest: int | None = None
+    """The class, as `Scored.truth` has it; None where each row counts alike."""
+    rows: int = 0
+    """Its rows."""
+
+    @property
+    def needed(self) -> int:
+        """So many blocks must hold the class.
+
+        A resample lacks it with probability (1 - blocks / of) ** of. That may be no more often than the truth is to
+        lie beyond an end of the interval: such resamples define no metric, and the others vary too little without them.
+        """
+        if self.rarest is None:
+            return 2
+        chance = (1 - np.arange(self.of + 1) / max(self.of, 1)) ** self.of
+        return max(2, int(np.argmax(chance <= CHANCE)))
+
+    @property
+    def deciding(self) -> int:
+        """The number of blocks that intervals reckon with; 0, too few to judge, leaves them undefined."""
+        return self.blocks if self.blocks >= self.needed else 0
+
+
+def support(metric: Metric, scored: Scored, block: NDArray[np.int64]) -> Support:
+    """How many blocks decide how far a metric varies.
+
+    Parameters
+    ----------
+    metric : Metric
+    scored : Scored
+        n_rows rows.
+    block : array of shape (n_rows,)
+
+    Returns
+    -------
+    Support
+        Of two classes the rarer one decides, though all rows are there; of several, the rarest of those that occur,
+        for a metric that is a mean over classes.
+
+    Notes
+    -----
+    That the number of blocks which carry the variation takes the place of their number is the effective number of
+    clusters of Carter, Schnepel and Steigerwald (2017), "Asymptotic Behavior of a t-Test Robust to Cluster
+    Heterogeneity". docs/gates.md has the levels measured with it and without.
+    """
+    everything = len(np.unique(block))
+    if scored.kind == "regression" or (scored.kind == "multiclass" and not metric.by_class):
+        return Support(everything, everything)
+    classes = [0, 1] if scored.kind == "binary" else np.unique(scored.truth[scored.truth >= 0]).tolist()
+    holding = [(len(np.unique(block[scored.truth == one])), int((scored.truth == one).sum()), one) for one in classes]
+    blocks_of_it, rows, rarest = min(holding, default=(0, 0, 0))
+    return Support(blocks_of_it, everything, rarest, rows)
 
 
 def interval(draws: Array, number_of_blocks: int) -> tuple[float, float]:

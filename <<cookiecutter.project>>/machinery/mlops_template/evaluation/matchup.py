@@ -74,6 +74,13 @@ class Matchup:
         truth, threshold = self.own[self.params.columns.target], self.challenger.threshold
         return as_scored(truth, guess, self.challenger.classes, card["positive"], threshold, self.own)
 
+    def class_named(self, index: int | None) -> str:
+        """The name of a class of `Scored.truth`."""
+        classes, positive = self.challenger.classes or [], self.challenger.card["positive"]
+        if self.ours.kind == "binary":
+            return str(next(name for name in classes if (name == positive) == bool(index)))
+        return str(classes[index or 0])
+
     def predictions(self) -> tuple[Scored, Scored] | None:
         """What the challenger and its opponent predict for the rows that are compared.
 

@@ -52,7 +52,8 @@ def metrics(facts: Facts) -> Sequence[str]:
         "Each drawing has a scale of its own, with zero in the middle."
     )
     return section(
-        "Metrics", [paragraph(tables.rows_met(comparison)), rendered(content, drawn, 4), paragraph(legend, "small")]
+        "Metrics",
+        [paragraph(tables.rows_met(comparison, facts.params)), rendered(content, drawn, 4), paragraph(legend, "small")],
     )
 
 

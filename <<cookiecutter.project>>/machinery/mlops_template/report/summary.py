@@ -37,7 +37,7 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
         head.append(f"- … and {len(comparison.reasons) - MAX_REASONS} more")
     if facts.decision:
         head += ["", "**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in facts.decision.why)]
-    head += ["", tables.rows_met(comparison), ""]
+    head += ["", tables.rows_met(comparison, facts.params), ""]
     if comparison.metrics:
         head += [*table(tables.metric_table(comparison, facts.params)), ""]
         head.append("▲ better, ▼ worse beyond noise: the whole interval says so. ↑ more is better, ↓ less is better.")

@@ -16,12 +16,16 @@ def side(comparison: Comparison) -> str:
     return opponent(comparison) + ("" if comparison.champion_source == "model" else f" ({comparison.champion_source})")
 
 
-def rows_met(comparison: Comparison) -> str:
-    """On which rows they met."""
+def rows_met(comparison: Comparison, params: Params) -> str:
+    """On which rows they met, and how small a difference these could have shown."""
     rows = f"{comparison.rows:,} held-out rows{format_period(comparison.window)}"
     if comparison.champion_source == "metrics only":
         return f"{rows}, which this change has not seen; the champion's metrics are of its own holdout."
-    return f"{rows}, which neither has seen."
+    met, primary = f"{rows}, which neither has seen.", params.gates.primary
+    pair = comparison.metrics.get(primary)
+    if pair is None or pair.difference.findable is None:
+        return met
+    return f"{met} They show a difference of {pair.difference.findable:.2g} in {primary} four times out of five."
 
 
 def sign(delta: Difference, higher_is_better: bool) -> str:

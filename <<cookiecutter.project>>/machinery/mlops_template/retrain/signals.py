@@ -15,7 +15,7 @@ from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
 from ..evaluation.comparison import Difference
-from ..evaluation.intervals import blocks, interval_of_difference, resamples
+from ..evaluation.intervals import blocks, interval_of_difference, resamples, support
 from ..owner.package import own_code
 from ..settings.params import Params
 from ..training.artifact import Model, load_model, row_hashes, training_rows
@@ -251,9 +251,8 @@ def loss(metric: Metric, then: Predicted, now: Predicted, count: int) -> Differe
         for seed, (scored, block) in enumerate((then, now))
     ]
     value = metric.value(now[0]) - metric.value(then[0])
-    low, high = interval_of_difference(
-        value, draws[1] - draws[0], min(int(block.max()) + 1 for _, block in (then, now))
-    )
+    deciding = min(support(metric, scored, block).deciding for scored, block in (then, now))
+    low, high = interval_of_difference(value, draws[1] - draws[0], deciding)
     return Difference(number(value), number(low), number(high))
 
 

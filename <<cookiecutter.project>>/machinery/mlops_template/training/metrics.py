@@ -48,12 +48,12 @@ __all__ = [
 """`Scored` among them, for the owner's metrics.py."""
 
 CLASSIFICATION = {
-    "roc_auc": Metric(ranks, area_under_roc, True, exact=roc_auc_score),
-    "average_precision": Metric(ranks, area_under_precision_recall, True, exact=average_precision_score),
+    "roc_auc": Metric(ranks, area_under_roc, True, exact=roc_auc_score, by_class=True),
+    "average_precision": Metric(ranks, area_under_precision_recall, True, exact=average_precision_score, by_class=True),
     "log_loss": Metric(*mean_of(log_loss), False),
     "brier": Metric(*mean_of(squared_distance), False),
     "accuracy": Metric(*mean_of(lambda scored: (scored.decision == scored.truth).astype("float64")), True),
-    "f1": Metric(confusion, f1, True),
+    "f1": Metric(confusion, f1, True, by_class=True),
     "calibration_error": Metric(calibration, expected_calibration_error, False),
 }
 

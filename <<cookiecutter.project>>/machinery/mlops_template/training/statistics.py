@@ -28,6 +28,8 @@ class Metric:
     higher_is_better: bool
     exact: Callable[[Array, Array], float] | None = None
     """Where blocks hold an approximation: the exact value of one class against the rest."""
+    by_class: bool = False
+    """Whether a rare class weighs as much in it as a frequent one."""
     whole: Callable[[Scored], float] | None = None
     """Where it is no function of sums: the value of some rows, which is computed again for each resample."""
 
