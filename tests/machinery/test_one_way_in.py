@@ -249,3 +249,23 @@ def test_no_row_of_a_database_is_lost_where_times_are_texts(zone: str) -> None:
     again = ingest(load_params(), load_contract())
     assert (again.rows, again.late) == (20, 0)
     assert ingest(load_params(), load_contract()).rows == 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "form"),
+    [
+        (lambda a, b, c: a + b + c, "a, b and c give y away almost exactly, as a sum (R² 1.0000): a leak?"),
+        (lambda a, b, c: 3 * a - b, "a and b give y away almost exactly, as a sum (R² 1.0000): a leak?"),
+        (lambda a, b, c: a * b, "a and b give y away almost exactly, as a product or ratio (R² 1.0000): a leak?"),
+        (lambda a, b, c: b / c, "b and c give y away almost exactly, as a product or ratio (R² 1.0000): a leak?"),
+        (lambda a, b, c: np.where(a + b > 4, "high", "low"), "a and b give y away almost exactly, as a sum (accuracy 1.0000): a leak?"),
+        (lambda a, b, c: a + b + c * np.random.default_rng(1).normal(size=len(a)), None),
+    ],
+)
+def test_columns_that_give_the_target_away_together_are_named(parts: Any, form: str | None) -> None:
+    random = np.random.default_rng(0)
+    a, b, c = random.uniform(1, 3, (3, 2000))
+    days = pd.date_range("2015-01-20", periods=2000).strftime("%Y-%m-%d")
+    csv(pd.DataFrame({"day": days, "other": random.normal(size=2000), "a": a, "b": b, "c": c, "y": parts(a, b, c)}))
+    said = str(taken())
+    assert (form in said) if form else ("give" not in said)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from ..evaluation.carried import Carried, load_carried, suspicion
 from ..evaluation.comparison import load_comparison
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
@@ -12,6 +13,8 @@ from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import Project
 from ..training.card import load_card
+
+MAX_COLUMNS = 10
 
 
 def write_model_card(params: Params, project: Project) -> None:
@@ -52,11 +55,28 @@ def write_model_card(params: Params, project: Project) -> None:
         lines += ["## Why it was promoted", "", *(f"- {words(reason)}" for reason in comparison.reasons)]
         if comparison.forced:
             lines += [f"- against the verdict `{comparison.verdict}`: {words(comparison.forced['why'])}"]
+    carried = load_carried()
+    doubt = suspicion(measured["model"], carried)
+    if doubt:
+        lines += ["", f"**Warning:** {words(doubt)}"]
+    if carried:
+        lines += [
+            "",
+            "## What carries it",
+            "",
+            *table(importance_table(carried, params.gates.primary).cut(MAX_COLUMNS)),
+        ]
     lines += ["", "## What it looks at", ""]
     lines += [f"- {kind}: {', '.join(map(code, names))}" for kind, names in features.items() if names]
     if card.get("derived"):
         lines += [f"- of these derived by features.py: {', '.join(map(code, card['derived']))}"]
     paths.MODEL_CARD.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def importance_table(carried: Carried, primary: str) -> Table:
+    """The columns in order of their importance."""
+    rows = [[Code(name), format_number(loss["value"]), format_interval(loss)] for name, loss in carried.items()]
+    return Table(["column", f"{primary} lost without it", "95 % interval"], rows, (1, 2))
 
 
 def decision(card: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from ..champion.decision import Decision, decided
 from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
 from ..champion.stages import differs
 from ..errors import ProjectError
+from ..evaluation.carried import Carried, load_carried, suspicion
 from ..evaluation.comparison import Comparison, digest_of, load_comparison
 from ..evaluation.matchup import prepare_matchup
 from ..integrations import git
@@ -43,6 +44,10 @@ class Facts:
     decision: Decision | None = None
     """To retrain, where this change follows from one."""
     serving: dict[str, Any] | None = None
+    carried: Carried = field(default_factory=dict)
+    """What the primary metric loses without each column."""
+    doubt: str | None = None
+    """Why the challenger is too good to be true."""
     """What is to serve the challenger, where `evaluate` told."""
 
     @property
@@ -72,6 +77,8 @@ def gather(params: Params, base: str) -> Facts:
                 )
             matchup = prepare_matchup(params, directory, partial(evaluation, champion, base))
             scored = matchup.predictions() if matchup.champion_source == comparison.champion_source else None
+    carried = load_carried()
+    metrics = json.loads(paths.METRICS.read_text(encoding="utf-8")) if paths.METRICS.is_file() else {}
     return Facts(
         project=project,
         params=params,
@@ -87,4 +94,6 @@ def gather(params: Params, base: str) -> Facts:
         code=changes.code(base),
         decision=decided(base),
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
+        carried=carried,
+        doubt=suspicion(metrics.get("model", {}), carried),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from ..champion.model_card import importance_table
 from ..evaluation.comparison import Difference
 from ..evaluation.export import described
 from ..render.markup import document, grid, paragraph, rendered, section
@@ -26,11 +27,16 @@ def page(facts: Facts, accept: str | None = None) -> str:
         notes.insert(0, paragraph(f"Accepted in spite of the verdict: {accept}", "accepted"))
     if comparison.forced:
         notes.insert(0, paragraph(f"Promoted against the verdict: {comparison.forced['why']}", "accepted"))
+    if facts.doubt:
+        notes.append(paragraph(facts.doubt, "reason"))
     if facts.decision:
         notes += [paragraph(f"Retrained because of {reason}", "reason") for reason in facts.decision.why]
     parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]
     serving = [paragraph(f"Serving: {described(facts.serving)}")] if facts.serving else []
     parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params)), *serving])
+    if facts.carried:
+        listed = importance_table(facts.carried, facts.params.gates.primary).cut(summary.MAX_ROWS)
+        parts += section("What carries the challenger", [rendered(listed)])
     parts += section("Gates", [rendered(tables.gate_table(comparison))])
     return document(facts.project, comparison.verdict, summary.VERDICTS[comparison.verdict], parts)
 

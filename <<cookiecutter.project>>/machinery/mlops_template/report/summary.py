@@ -1,5 +1,6 @@
 """The report in Markdown, for a reviewer with one minute: the verdict first, the rest folded."""
 
+from ..champion.model_card import importance_table
 from ..evaluation.export import described
 from ..integrations import actions
 from ..render.markdown import code, folded, one_line, table, words
@@ -35,6 +36,8 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
     head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MAX_REASONS]]
     if len(comparison.reasons) > MAX_REASONS:
         head.append(f"- … and {len(comparison.reasons) - MAX_REASONS} more")
+    if facts.doubt:
+        head += ["", f"⚠️ {words(facts.doubt, 600)}"]
     if facts.decision:
         head += ["", "**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in facts.decision.why)]
     head += ["", tables.rows_met(comparison, facts.params), ""]
@@ -148,6 +151,9 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
         drawn = mermaid.slice_chart(comparison.slices, primary, opponent(comparison))
         listed = table(tables.slice_table(ordered, comparison, facts.params).cut(MAX_ROWS))
         folds.append((f"{primary} on {len(ordered)} slices", [*drawn, "", *listed]))
+    if facts.carried:
+        listed = table(importance_table(facts.carried, facts.params.gates.primary).cut(MAX_ROWS))
+        folds.append((f"What carries the challenger: importance of {len(facts.carried)} columns", listed))
     settings = facts.parameters + facts.libraries
     if len(settings) > MAX_AT_A_GLANCE:
         folds.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MAX_ROWS))))

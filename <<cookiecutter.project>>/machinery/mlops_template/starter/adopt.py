@@ -346,6 +346,8 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
                 f"{name} was read as numbers written as {written}; if that is wrong, adopt it again with --format "
                 f"'{name}=…', which knows {', '.join((*NUMBERS, PERCENT))}"
             )
+    if inferred.doubt:
+        warnings.append(f"{inferred.doubt} Take out of `columns` what is not known when a prediction is made")
     if inferred.classes:
         counts = rows[target].value_counts()
         rare = [f"{name} ({count})" for name, count in counts.items() if count < 10]

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from sklearn.model_selection import cross_val_score
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ..data.contract import Contract, Rule, conform, convert
 from ..errors import ProjectError
 from ..settings.params import Task, describe
 from .column_type import ColumnType, type_of
+from .leaks import leak, leak_of_several
 
 MAX_CLASSES = 20
 """A whole-number target with more values than this is a quantity."""
@@ -22,11 +21,6 @@ MAX_TEXTS = 0.5
 """A text column with more distinct values than this share of the rows names the rows."""
 
 PROSE_WORDS = 3
-
-LEAK = 0.995
-"""One column alone predicts the target this well: it probably is the target, or known only after it."""
-
-ROWS_TO_LOOK_FOR_LEAKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,8 @@ class Inferred:
     roles: dict[str, str]
     """Feature → numeric, categorical, dates or text."""
     left_out: dict[str, str]
+    doubt: str | None = None
+    """What several columns together give away."""
 
 
 def infer(
@@ -81,7 +77,8 @@ def infer(
             rules[name] = Rule(type=rules[name].type, format=rules[name].format, nullable=True)
         else:
             roles[name] = role_of(typed[name], kinds[name])
-    return Inferred(task, classes, rules, roles, left_out)
+    numeric = [name for name, role in roles.items() if role == "numeric"]
+    return Inferred(task, classes, rules, roles, left_out, leak_of_several(typed[numeric], typed[target], task))
 
 
 def refuse_infinite(rows: pd.DataFrame, kinds: dict[str, str]) -> None:
@@ -178,32 +175,3 @@ def role_of(column: pd.Series, kind: str) -> str:
     if kind == "string":
         return "text" if names_rows(column) and is_prose(column) else "categorical"
     return "dates" if kind == "datetime" else "numeric"
-
-
-def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | None:
-    """Why a column is suspected to give the target away, None where it is not.
-
-    A small tree on this column alone is cross-validated: balanced accuracy for classes, R² for quantities.
-    """
-    chosen = np.linspace(0, len(column) - 1, min(len(column), ROWS_TO_LOOK_FOR_LEAKS)).astype(int)
-    column, target = column.iloc[chosen], target.iloc[chosen]
-    if len(column) < 50:
-        return None
-    if kind == "string":
-        values = pd.factorize(column)[0].astype("float64")
-        if len(np.unique(values)) > MAX_CLASSES:
-            return None
-    elif kind == "datetime":
-        values = column.astype("int64").where(column.notna()).to_numpy("float64")
-    else:
-        values = column.astype("float64").to_numpy()
-    if task == "classification":
-        model, score, name = DecisionTreeClassifier(max_leaf_nodes=32, random_state=0), "balanced_accuracy", "accuracy"
-        truth = target.astype("str")
-        if truth.value_counts().min() < 5:
-            return None
-    else:
-        model, score, name, truth = DecisionTreeRegressor(max_leaf_nodes=256, random_state=0), "r2", "R²", target
-    order = np.random.default_rng(0).permutation(len(values))
-    quality = cross_val_score(model, values[order, None], truth.iloc[order], cv=5, scoring=score).mean()
-    return f"alone it predicts the target almost perfectly ({name} {quality:.3f}): a leak?" if quality > LEAK else None
