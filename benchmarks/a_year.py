@@ -1,4 +1,4 @@
-"""Lives the sample's year at level automatic, as the test does, and writes its figures between the marks of a page.
+"""Lives the sample's year at level automatic, month by month, and writes its figures between the marks of a page.
 
 uv run python benchmarks/a_year.py PAGE
 """
@@ -53,7 +53,7 @@ def main(page: Path) -> None:
         sys.exit(f"{page} lacks {FROM} … {TO}")
     with tempfile.TemporaryDirectory() as folder:
         project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
-        months = live_automatic(project, Path(folder) / "year")
+        months = live_automatic(project, Path(folder) / "year", every_month=True)
     print(json.dumps([asdict(month) for month in months], indent=1))
     page.write_text(f"{before}{FROM}\n{figures(months)}\n{TO}{after}", encoding="utf-8")
 

@@ -37,7 +37,7 @@ def years(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
 
 
 def test_a_year_at_level_automatic(years: dict[str, Future[object]]) -> None:
-    """Every month is taken in and merged without anybody; what goes wrong leaves `main` as it was, and is made up for.
+    """What arrives is taken in and merged without anybody; what goes wrong leaves `main` as it was, and is made up for.
 
     A corrupted month is refused and told of once, dying runs are completed by the next, a branch rule is kept, and
     failing tests leave a pull request that the next run brings up to date and merges. After December there is
@@ -47,7 +47,7 @@ def test_a_year_at_level_automatic(years: dict[str, Future[object]]) -> None:
 
 
 def test_a_year_at_level_pull_request(years: dict[str, Future[object]]) -> None:
-    """Every month is proposed in the one pull request that is open, and merged by a person.
+    """What arrives is proposed in the one pull request that is open, and merged by a person.
 
     Where the repository forbids Actions to open it, an issue says which setting and gives the link. A person's pull
     request that changes the same files leaves a conflict for git to judge, which the next run resolves. With a GitHub
@@ -56,14 +56,20 @@ def test_a_year_at_level_pull_request(years: dict[str, Future[object]]) -> None:
     years["pull-request"].result()
 
 
-def live_automatic(project: Path, folder: Path) -> list[Scored]:
-    """The year without anybody; gives how well the models did that served it."""
+def live_automatic(project: Path, folder: Path, every_month: bool = False) -> list[Scored]:
+    """The year without anybody; gives how well the models did that served it.
+
+    A month in which nothing else happens is retrained on by itself only where that is asked for, else with the next.
+    """
     with lived(project, folder, "automatic") as (hub, feed):
         months: list[Month] = []
         first = champion(hub)
         assert first == champion(hub, "main~1")
 
-        live(hub, feed, 4, months)
+        def arrives(month: int) -> None:
+            live(hub, feed, month, months) if every_month else feed.deliver(month)
+
+        arrives(4)
 
         before = hub.references()
         feed.deliver(5, broken=True)
@@ -89,13 +95,13 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
             assert died.results[job] == "failure", died.log
             assert died.conclusion == "failure"
             assert hub.head() == before
-            live(hub, feed, month, months)
-            assert hub.issues() == [], "what the run that died has told of is over"
+            arrives(month) if job == "decide" else live(hub, feed, month, months)
+        assert hub.issues() == [], "what the runs that died have told of is over"
 
-        live(hub, feed, 8, months, hub.repository_dispatch, "data-arrived")
+        arrives(8)
 
         hub.set(required_contexts=["tests", "model"])
-        live(hub, feed, 9, months)
+        live(hub, feed, 9, months, hub.repository_dispatch, "data-arrived")
         [pull] = hub.pulls("all")
         assert pull["merged"], "the rule lets nothing else in"
 
@@ -109,20 +115,19 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
         assert "the tests failed" in pull["body"]
         months.append(Month(10, serving, str(decisions(hub)[-1]["outcome"])))
         commit(hub, FAULT, None)
-        live(hub, feed, 11, months)
+        arrives(11)
+        live(hub, feed, 12, months)
         assert hub.pull(pull["number"])["merged"]
         assert hub.pulls() == []
-
-        live(hub, feed, 12, months)
         nothing_fresh(hub)
 
         assert hub.references().keys() == STAYS
-        assert [month.number for month in months] == list(MONTHS)
+        assert [month.number for month in months] == (list(MONTHS) if every_month else [5, 7, 9, 10, 12])
         assert hub.state["would_start"] == []
         for revision in git(hub.origin, "rev-list", "main").split():
             assert missing_in_storage(hub, revision) == []
         merges = git(hub.origin, "log", "--first-parent", "--merges", "--format=%x00%B", "main").split("\0")[1:]
-        assert len(merges) == len(MONTHS) - 1, "October came with November"
+        assert len(merges) == len(months) - 1, "October came with the next"
         assert all("Retrain on data to 2013-" in message for message in merges), merges
         outcomes = [str(entry["outcome"]) for entry in decisions(hub) if "outcome" in entry]
         assert set(outcomes) <= {"promoted", "kept", "proposed"}
@@ -133,7 +138,7 @@ def live_automatic(project: Path, folder: Path) -> list[Scored]:
         assert months[0].serving == first
         assert scored[0].frozen == scored[0].serving
         gains = [month.serving - month.frozen for month in scored]
-        assert sum(gains) / len(gains) > 0.02, scored
+        assert sum(gains) / len(gains) > 0.01, scored
         assert min(gains) > -0.005, scored
         return scored
 
@@ -144,12 +149,16 @@ def live_with_pull_requests(project: Path, folder: Path) -> None:
         hub.set(required_contexts=["tests", "model"])
         before = hub.head()
 
+        hub.set(actions_open_pull_requests=False)
         propose(hub, feed, 4)
+        assert hub.pulls() == []
+        [issue] = hub.issues()
+        [branch] = hub.references().keys() - STAYS
+        assert "Allow GitHub Actions to create and approve pull requests" in issue["body"]
+        assert f"/compare/main...{branch}" in issue["body"]
+        hub.open_pull_request(branch)
+        hub.set(actions_open_pull_requests=True)
         [pull] = hub.pulls()
-        assert pull["head"]["ref"].startswith("retrain/")
-        assert {label["name"] for label in pull["labels"]} >= {"retrain"}
-        assert "Retrained because" in pull["body"]
-        assert "roc_auc" in pull["body"]
         propose(hub, feed, 5)
         assert [again["number"] for again in hub.pulls("all")] == [pull["number"]]
         [again] = hub.pulls()
@@ -158,17 +167,6 @@ def live_with_pull_requests(project: Path, folder: Path) -> None:
         assert hub.head() == before
         merge(hub, 5)
 
-        hub.set(actions_open_pull_requests=False)
-        propose(hub, feed, 6)
-        assert hub.pulls() == []
-        [issue] = hub.issues()
-        [branch] = hub.references().keys() - STAYS
-        assert "Allow GitHub Actions to create and approve pull requests" in issue["body"]
-        assert f"/compare/main...{branch}" in issue["body"]
-        hub.open_pull_request(branch)
-        hub.set(actions_open_pull_requests=True)
-        merge(hub, 6)
-
         number = persons_change(hub)
         hub.meanwhile["evaluate"] = lambda: hub.merge_pull_request(number)
         propose(hub, feed, 7)
@@ -176,6 +174,10 @@ def live_with_pull_requests(project: Path, folder: Path) -> None:
         git(hub.origin, "branch", "--quiet", "-D", "idea")
         assert hub.issues() == [], "a pull request could be opened"
         [pull] = hub.pulls()
+        assert pull["head"]["ref"].startswith("retrain/")
+        assert {label["name"] for label in pull["labels"]} >= {"retrain"}
+        assert "Retrained because" in pull["body"]
+        assert "roc_auc" in pull["body"]
         with pytest.raises(Refused, match="not mergeable"):
             hub.merge_pull_request(pull["number"])
         propose(hub, feed, 7)

@@ -27,7 +27,7 @@ broken = rows[month == {BROKEN}].copy()
 broken.loc[broken["departure"].dt.day <= 7, "distance"] *= 1609
 broken.to_parquet(f"{{sys.argv[1]}}/broken.parquet", index=False)
 """
-SCORE = f"""
+SCORE = """
 import json, sys
 from pathlib import Path
 from sklearn.metrics import roc_auc_score
@@ -39,7 +39,8 @@ def auc(model, number):
     chosen = rows[month == number]
     return roc_auc_score(chosen["late"], load_model(Path(model)).predict(chosen)["probability_1"])
 frozen, serving = sys.argv[1], sys.argv[2:]
-print(json.dumps([[auc(frozen, number), auc(model, number)] for number, model in enumerate(serving, {MONTHS.start})]))
+pairs = zip(map(int, serving[::2]), serving[1::2])
+print(json.dumps([[auc(frozen, number), auc(model, number)] for number, model in pairs]))
 """
 SMALL_TEST = '''\
 """The project's own tests are run elsewhere; this one fails when somebody asks for it."""
@@ -130,5 +131,6 @@ class Scored:
 def scores(hub: GitHub, project: Path, months: list[Month]) -> list[Scored]:
     """Score the first model and those that served, each on the flights of its month."""
     models = [take_out(hub, month.serving) for month in months]
-    found = json.loads(uv_run(project, "python", "-c", SCORE, str(models[0]), *map(str, models)).splitlines()[-1])
+    served = [part for month, model in zip(months, models, strict=True) for part in (str(month.number), str(model))]
+    found = json.loads(uv_run(project, "python", "-c", SCORE, str(models[0]), *served).splitlines()[-1])
     return [Scored(month.number, *pair, month.outcome) for month, pair in zip(months, found, strict=True)]
