@@ -69,7 +69,7 @@ def test_every_link_leads_somewhere(project: Path, docs: dict[str, str]) -> None
 
 
 def test_every_command_is_one_of_the_project(project: Path, docs: dict[str, str]) -> None:
-    text = source(project, "cli.py")
+    text = source(project, "commands/app.py")
     listed = re.findall(r"^ +(?:ready|data|model|serving|update|versions)\.(\w+),$", text, re.MULTILINE)
     commands = {*listed, *re.findall(r'add_typer\(.*name="(\w+)"', text)}
     for name, text in docs.items():

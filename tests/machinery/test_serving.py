@@ -382,6 +382,7 @@ def test_the_documents_show_each_column(app: ASGIApp) -> None:
 
 
 def test_there_are_no_other_ways_in(app: ASGIApp) -> None:
+    assert ask(app, "/").headers["location"] == "/docs"
     assert ask(app, "/admin").status == 404
     assert ask(app, "/admin").json["detail"]
 

@@ -35,7 +35,9 @@ def releases() -> None:
 
 
 def lineage(
-    version: Annotated[str, typer.Argument(help="A number, `champion`, `previous`, a commit or a digest.")],
+    version: Annotated[
+        str, typer.Argument(help="A number, `champion`, `previous`, a commit or a digest.")
+    ] = "champion",
 ) -> None:
     """Where a champion came from: data, code, parameters, metrics, comparison."""
     from ..champion.lineage import lineage

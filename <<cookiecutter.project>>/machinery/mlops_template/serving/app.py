@@ -4,7 +4,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -61,6 +61,7 @@ def application(service: Service, predict: Predict) -> Starlette:
             Route("/metrics", metrics),
             Route("/openapi.json", openapi),
             Route("/docs", docs),
+            Route("/", lambda request: RedirectResponse("/docs")),
         ],
         exception_handlers={HTTPException: otherwise, RequestRejected: refusal},
     )
