@@ -41,6 +41,7 @@ from .column_type import number_format
 from .infer import Inferred, infer
 
 CONTRACT_HEADER = """\
+# yaml-language-server: $schema=machinery/schemas/contract.json
 # What every row must satisfy. `ingest` refuses a batch that breaks a rule, whole, and says which rows.
 # Column: { type: number | integer | string | boolean | datetime, min, max, allowed: [...], nullable, unique, format }
 # Ranges are those seen when the table was adopted, widened by their own length to both sides.
