@@ -255,3 +255,19 @@ def test_a_password_never_gets_into_the_settings() -> None:
 def test_the_settings_are_plain_yaml() -> None:
     project_of(shop(), "class", "kauf zeit")
     assert YAML(typ="safe").load(paths.PARAMS)["columns"]["time"] == "kauf zeit"
+
+
+@pytest.mark.parametrize(
+    ("rows", "target", "tried"),
+    [
+        (1000, "class", ["LogisticRegression", "HistGradientBoostingClassifier"]),
+        (1000, "score", ["Ridge", "HistGradientBoostingRegressor"]),
+        (20_000, "class", ["HistGradientBoostingClassifier"]),
+    ],
+)
+def test_on_few_rows_a_linear_model_is_tried_too(rows: int, target: str, tried: list[str]) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=rows)
+    table = pd.DataFrame({"x": x, "score": x + random.normal(size=rows)}).assign(**{"class": x + random.random(rows) > 0})
+    params = project_of(table[["x", target]], target)
+    assert [candidate.estimator.rpartition(".")[2] for candidate in params.model.candidates] == tried

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..evaluation.carried import Carried, load_carried, suspicion
+from ..evaluation.carried import Carried, doubts, load_carried
 from ..evaluation.comparison import load_comparison
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
@@ -56,8 +56,7 @@ def write_model_card(params: Params, project: Project) -> None:
         if comparison.forced:
             lines += [f"- against the verdict `{comparison.verdict}`: {words(comparison.forced['why'])}"]
     carried = load_carried()
-    doubt = suspicion(measured["model"], carried)
-    if doubt:
+    for doubt in doubts(measured, carried):
         lines += ["", f"**Warning:** {words(doubt)}"]
     if carried:
         lines += [

@@ -20,7 +20,7 @@ from ..training.features import with_features
 from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import Metric
-from .carried import suspicion
+from .carried import doubts
 from .export import export, refuse_other_service
 from .importance import importance
 from .intervals import blocks, interval, resamples, support
@@ -68,8 +68,7 @@ def main() -> None:
         points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")
     print(f"to be served by {exported}")
-    doubt = suspicion(metrics["model"], carried)
-    if doubt:
+    for doubt in doubts(metrics, carried):
         print(f"warning: {doubt}")
 
 

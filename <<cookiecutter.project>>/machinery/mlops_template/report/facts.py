@@ -10,7 +10,7 @@ from ..champion.decision import Decision, decided
 from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
 from ..champion.stages import differs
 from ..errors import ProjectError
-from ..evaluation.carried import Carried, load_carried, suspicion
+from ..evaluation.carried import Carried, doubts, load_carried
 from ..evaluation.comparison import Comparison, digest_of, load_comparison
 from ..evaluation.matchup import prepare_matchup
 from ..integrations import git
@@ -46,8 +46,8 @@ class Facts:
     serving: dict[str, Any] | None = None
     carried: Carried = field(default_factory=dict)
     """What the primary metric loses without each column."""
-    doubt: str | None = None
-    """Why the challenger is too good to be true."""
+    doubts: list[str] = field(default_factory=list)
+    """What speaks against the challenger whatever the gates say."""
     """What is to serve the challenger, where `evaluate` told."""
 
     @property
@@ -95,5 +95,5 @@ def gather(params: Params, base: str) -> Facts:
         decision=decided(base),
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
         carried=carried,
-        doubt=suspicion(metrics.get("model", {}), carried),
+        doubts=doubts(metrics, carried),
     )

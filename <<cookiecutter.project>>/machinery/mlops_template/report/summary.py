@@ -36,8 +36,8 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
     head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MAX_REASONS]]
     if len(comparison.reasons) > MAX_REASONS:
         head.append(f"- … and {len(comparison.reasons) - MAX_REASONS} more")
-    if facts.doubt:
-        head += ["", f"⚠️ {words(facts.doubt, 600)}"]
+    for doubt in facts.doubts:
+        head += ["", f"⚠️ {words(doubt, 600)}"]
     if facts.decision:
         head += ["", "**Retrained because**", "", *(f"- {words(reason, 400)}" for reason in facts.decision.why)]
     head += ["", tables.rows_met(comparison, facts.params), ""]

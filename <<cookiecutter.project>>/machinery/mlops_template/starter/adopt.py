@@ -49,6 +49,9 @@ CONTRACT_HEADER = """\
 """
 
 FEW_ROWS = 2000
+MANY_ROWS = 20_000
+"""From here on one model is trained, for several take long, and it has enough to learn from."""
+
 FEW_HELD_OUT = 60
 MAX_SLICES = 3
 
@@ -210,12 +213,7 @@ def change_settings(
         document["model"].pop("threshold", None)
 
     document["split"]["holdout"] = round(min(0.5, max(0.2, FEW_HELD_OUT / len(rows))), 2)
-    kind = "Regressor" if regression else "Classifier"
-    params: dict[str, Any] = {"max_iter": 150, "learning_rate": 0.1}
-    if len(rows) < FEW_ROWS:
-        params["min_samples_leaf"] = 5
-    candidate = CommentedMap(estimator=f"sklearn.ensemble.HistGradientBoosting{kind}", params=flow(params))
-    document["model"]["candidates"] = CommentedSeq([candidate])
+    document["model"]["candidates"] = CommentedSeq(candidates_for(len(rows), regression))
 
     slices = CommentedSeq(slices_of(rows, inferred))
     slices.fa.set_flow_style()
@@ -227,6 +225,23 @@ def change_settings(
     gates.update({"primary": primary, "margin": margin, "slice_margin": slice_margin, "limits": flow({})})
     for key in ("margin", "limits"):
         gates.ca.items.pop(key, None)
+
+
+def candidates_for(rows: int, regression: bool) -> list[CommentedMap]:
+    """What is tried on a table: on one of few rows also linear models, and boosting that stops sooner.
+
+    150 rounds learn such tables by heart, and then are surer of themselves than they may be.
+    """
+    boosting = f"sklearn.ensemble.HistGradientBoosting{'Regressor' if regression else 'Classifier'}"
+    if rows >= MANY_ROWS:
+        return [CommentedMap(estimator=boosting, params=flow({"max_iter": 150, "learning_rate": 0.1}))]
+    linear = CommentedMap(estimator="sklearn.linear_model.Ridge", ranges=flow({"alpha": [1, 10, 100]}))
+    if not regression:
+        logistic = {"estimator": "sklearn.linear_model.LogisticRegression", "params": flow({"max_iter": 1000})}
+        linear = CommentedMap(logistic, ranges=flow({"C": [0.01, 0.1, 1]}))
+    params = {"learning_rate": 0.05, "min_samples_leaf": 5 if rows < FEW_ROWS else 20}
+    rounds = CommentedMap(estimator=boosting, params=flow(params), ranges=flow({"max_iter": [50, 150]}))
+    return [linear, rounds]
 
 
 def positive_of(target: pd.Series, classes: list[Any]) -> Any:
