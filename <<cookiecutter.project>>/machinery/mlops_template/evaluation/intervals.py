@@ -118,7 +118,7 @@ def support(metric: Metric, scored: Scored, block: NDArray[np.int64]) -> Support
     -----
     That the number of blocks which carry the variation takes the place of their number is the effective number of
     clusters of Carter, Schnepel and Steigerwald (2017), "Asymptotic Behavior of a t-Test Robust to Cluster
-    Heterogeneity". docs/gates.md has the levels measured with it and without.
+    Heterogeneity". docs/gates.md of a project has the levels measured with it.
     """
     everything = len(np.unique(block))
     if scored.kind == "regression" or (scored.kind == "multiclass" and not metric.by_class):
