@@ -63,6 +63,7 @@ README.md
 contract.yaml
 data/.gitignore
 docs/deployment.md
+docs/gates.md
 docs/github.md
 docs/retraining.md
 docs/storage.md
