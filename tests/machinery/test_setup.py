@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlops_template import cli
+from mlops_template.commands import app
 from mlops_template.champion import status
 from mlops_template.integrations.git import git
 from mlops_template.starter import setup
@@ -119,7 +120,8 @@ def test_an_interrupted_command_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(status, "status", interrupt)
-    monkeypatch.setattr(cli, "project_root", lambda start: Path())
+    monkeypatch.setattr(app, "project_root", lambda start: Path())
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)  # pytest is to be interrupted as before
     monkeypatch.setattr(sys, "argv", ["project", "status"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
