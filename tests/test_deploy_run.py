@@ -32,6 +32,7 @@ SERVICE = "machinery/mlops_template/serving/service.py"
 FAULTS = {
     "crashes": "raise SystemExit('out of luck')",
     "is wrong": """return honest(self, body).replace(b'"probability_1":0.', b'"probability_1":0.9')""",
+    "is slow": "time.sleep(3)\n        return honest(self, body)",
     "tires": "time.sleep(0.1 * (next(asked) >= 5))\n        return honest(self, body)",
 }
 """What is done in place of answering; the first one already when the service starts."""
@@ -167,7 +168,7 @@ def test_the_next_champion_takes_over_and_no_request_fails(place: Place) -> None
         assert client.answers[0] != client.answers[-1]
 
 
-@pytest.mark.parametrize("what", ["crashes", "is wrong"])
+@pytest.mark.parametrize("what", ["crashes", "is wrong", "is slow"])
 def test_what_the_engine_takes_back_answers_nobody(place: Place, what: str) -> None:
     """Nobody notices a champion that does not become healthy; production is not touched, and an issue tells of it."""
     number = promote_faulty(place.hub, what)

@@ -138,7 +138,7 @@ def live_automatic(project: Path, folder: Path, every_month: bool = False) -> li
         assert months[0].serving == first
         assert scored[0].frozen == scored[0].serving
         gains = [month.serving - month.frozen for month in scored]
-        assert sum(gains) / len(gains) > 0.01, scored
+        assert sum(gains) / len(gains) > 0.02, scored
         assert min(gains) > -0.005, scored
         return scored
 

@@ -21,13 +21,16 @@ from ..settings.paths import CONTRACT, PARAMS
 EXAMPLES = 5
 
 NUMBERS = {
-    "1234,5": ("", ","),
     "1,234.5": (",", "."),
     "1.234,5": (".", ","),
     "1 234,5": (" ", ","),
     "1'234.5": ("'", "."),
+    "1234,5": ("", ","),
 }
 """How numbers are written as text, other than 1234.5: (what stands between thousands, the decimal sign)."""
+
+PERCENT = "5 %"
+"""The format of a number with a sign of per cent, which is left out: 5 % is 5."""
 
 TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
 TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
@@ -35,10 +38,6 @@ TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0
 ABSENT = ["", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "null", "NULL", "nan", "NaN", "-nan", "-NaN"]
 ABSENT += ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
 """How programs write that a number, date or truth is missing. As a text only the first is: `NA` is also Namibia."""
-
-
-PERCENT = "5 %"
-"""The format of a number with a sign of per cent, which is left out: 5 % is 5."""
 
 
 class Rule(BaseModel):

@@ -41,9 +41,7 @@ def plain(file: IO[bytes], path: str) -> IO[bytes]:
     skipped, delimiter = preamble(start)
     if not start[skipped:].strip():
         return file
-    found, names = header_of(start[skipped:])
-    delimiter = delimiter or found
-    names = names if delimiter == found else next(csv.reader([",".join(names)], delimiter=delimiter))
+    delimiter, names = header_of(start[skipped:], delimiter)
     spaced = any(name.startswith(" ") for name in names)
     trailing = len(names) > 1 and not names[-1].strip()
     if not (skipped or spaced or trailing):
@@ -63,6 +61,8 @@ def from_spreadsheet(file: IO[bytes], path: str, library: str) -> IO[bytes]:
         raise ProjectError(
             f"{path} is a spreadsheet: add what reads it with `uv add {library}`, or save it as CSV"
         ) from None
+    except Exception as error:  # each library has its own for a damaged file
+        raise ProjectError(f"{path} cannot be read as a spreadsheet: {error}") from None
     return io.BytesIO(rows.to_csv(index=False).encode())
 
 
@@ -130,8 +130,10 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
     return empty_is_missing(table)
 
 
-def header_of(start: bytes) -> tuple[str, list[str]]:
+def header_of(start: bytes, said: str | None = None) -> tuple[str, list[str]]:
     """What parts the columns of a CSV file, and their names, by how it starts; what stands in quotes parts nothing.
+
+    `said`: the delimiter, where the file tells it.
 
     Raises UnicodeDecodeError when it is not UTF-8, ValueError where there are no columns.
     """
@@ -140,7 +142,7 @@ def header_of(start: bytes) -> tuple[str, list[str]]:
     line = start[: end or None].decode("utf-8-sig")
     if not line.strip():
         raise ValueError("it is empty, without even a line of column names")
-    delimiter = max(DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)
+    delimiter = said or max(DELIMITERS, key=re.sub(r'"[^"]*"', "", line).count)
     return delimiter, next(csv.reader(io.StringIO(line.rstrip("\r\n")), delimiter=delimiter))
 
 

@@ -254,8 +254,9 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
         engine = sa.create_engine(url, connect_args=IN_UTC.get(url.get_backend_name(), {}))
         with engine.connect().execution_options(stream_results=True) as connection:
             if time_column and newest is not None:
-                a_moment = connection.execute(sa.select(source.c[time_column]).limit(1)).scalar()
-                statement = statement.where(source.c[time_column] > moment_or_day(a_moment, newest))
+                times = source.c[time_column]
+                a_time = connection.execute(sa.select(times).where(times.is_not(None)).limit(1)).scalar()
+                statement = statement.where(times > moment_or_day(a_time, newest))
             yield from pd.read_sql(statement, connection, chunksize=CHUNK)
         engine.dispose()
     except (sa.exc.NoSuchModuleError, ImportError) as error:

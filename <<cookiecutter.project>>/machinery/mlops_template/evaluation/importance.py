@@ -6,7 +6,7 @@ import pandas as pd
 from ..settings.params import Params
 from ..training.artifact import Model
 from ..training.metrics import number
-from ..training.scored import Array, as_scored
+from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import Metric
 from .carried import Carried
 from .intervals import interval_of_difference, resamples, support
@@ -50,17 +50,19 @@ def importance(model: Model, rows: pd.DataFrame, metric: Metric, params: Params,
     truth, positive, random = rows[params.columns.target], model.card["positive"], np.random.default_rng(0)
     weights, sign = resamples(block, DRAWS), 1 if metric.higher_is_better else -1
 
-    def measured(table: pd.DataFrame) -> tuple[float, Array]:
-        scored = as_scored(truth, model.predict(table), model.classes, positive, model.threshold, table)
+    def scored(table: pd.DataFrame) -> Scored:
+        return as_scored(truth, model.predict(table), model.classes, positive, model.threshold, table)
+
+    def measured(scored: Scored) -> tuple[float, Array]:
         return sign * metric.value(scored), sign * metric.resampled(scored, block, weights)
 
-    scored = as_scored(truth, model.predict(rows), model.classes, positive, model.threshold, rows)
-    deciding = support(metric, scored, block).deciding
-    value, draws = measured(rows)
+    original = scored(rows)
+    deciding = support(metric, original, block).deciding
+    value, draws = measured(original)
     found = {}
     for name in model.request:
         shuffled = rows[name].iloc[random.permutation(len(rows))].set_axis(rows.index)
-        without, drawn = measured(rows.assign(**{name: shuffled}))
+        without, drawn = measured(scored(rows.assign(**{name: shuffled})))
         low, high = interval_of_difference(value - without, draws - drawn, deciding)
         found[str(name)] = {"value": number(value - without), "low": number(low), "high": number(high)}
     return dict(sorted(found.items(), key=lambda item: -(item[1]["value"] or 0.0)))

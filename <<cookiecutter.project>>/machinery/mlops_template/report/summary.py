@@ -74,7 +74,7 @@ def costs(facts: Facts) -> str:
     others = [
         f"{mark} {name}"
         for name, mark in marks.items()
-        if name in ("slices", "latency", "size", "enough rows") or name.endswith("unseen")
+        if name in ("slices", "latency", "size", "enough rows", "enough of each class") or name.endswith("unseen")
     ]
     return f"- {', '.join(parts)}\n- other gates: {', '.join(others)}"
 

@@ -25,7 +25,8 @@ def rows_met(comparison: Comparison, params: Params) -> str:
     pair = comparison.metrics.get(primary)
     if pair is None or pair.difference.findable is None:
         return met
-    return f"{met} They show a difference of {pair.difference.findable:.2g} in {primary} four times out of five."
+    size = f"{pair.difference.findable:.2g} in {primary}"
+    return f"{met} A true difference of {size} would be found on them in four cases of five."
 
 
 def sign(delta: Difference, higher_is_better: bool) -> str:

@@ -103,8 +103,8 @@ def csv_batches(file: Any, part: Part, features: list[str], others: list[str], c
     file = plain(file, part.path)
     start = file.read(BLOCK)
     file.seek(0)
-    numbers = [name for name in features if contract.columns[name].type in ("number", "integer")]
-    numbers = [name for name in numbers if contract.columns[name].format is None]
+    rules = {name: contract.columns[name] for name in features}
+    numbers = [name for name, rule in rules.items() if rule.type in ("number", "integer") and rule.format is None]
     types = dict.fromkeys([*others, *features], pa.string()) | dict.fromkeys(numbers, pa.float64())
     reader = arrow.open_csv(
         pa.PythonFile(file, mode="r"),

@@ -1,6 +1,5 @@
 """The contract's type of a column never seen before, and how its texts are written, by its values."""
 
-import re
 import warnings
 from itertools import product
 from typing import NamedTuple
@@ -19,10 +18,11 @@ USUAL = [day + hour for day, hour in product(DAYS, HOURS)] + ["%a %b %d %H:%M:%S
 """How dates are written that pandas does not guess."""
 
 FIRST_DATE, LAST_DATE = 19000101, 21001231
-MANY = 20
+MANY_DATES = 20
 """So many different numbers that all are dates such as 20240131 are dates."""
 
-NUMBER = re.compile(r"[+-]?\d[\d.,' %]*")
+NUMBER = r"\s*[+-]?\d[\d.,' %]*\s*"
+"""What may be a number in one of the formats."""
 
 
 class ColumnType(NamedTuple):
@@ -59,7 +59,7 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     if not pd.api.types.is_integer_dtype(present) and not (present % 1 == 0).all():
         return ColumnType("number")
     low, high = present.min(), present.max()
-    as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY)
+    as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY_DATES)
     if as_dates and to_datetime(present, DIGITS).notna().all():
         return ColumnType("datetime", DIGITS)
     if pd.api.types.is_integer_dtype(present) and max(-int(low), int(high)) > EXACT:
@@ -72,14 +72,14 @@ def number_format(texts: pd.Series) -> str | None:
 
     Where one sign in each number may part thousands or decimals, as in 1,234, it parts thousands.
     """
-    if texts.empty or not texts.head(100).map(lambda text: NUMBER.fullmatch(text.strip()) is not None).all():
+    if texts.empty or not texts.head(100).str.fullmatch(NUMBER).all():
         return None
     if texts.str.fullmatch(r"[+-]?\d+").all() or texts.str.match(r"[+-]?0\d").any():
         return None  # whole numbers that were kept as text are codes
-    for written in (PERCENT, *sorted(NUMBERS, key=lambda name: not NUMBERS[name][0])):
-        if written != PERCENT and not texts.str.contains(NUMBERS[written][0] or NUMBERS[written][1], regex=False).any():
-            continue
-        if convert(texts, Rule(type="number", format=written))[0].notna().all():
+    signs = {PERCENT: "%"} | {written: thousands or decimal for written, (thousands, decimal) in NUMBERS.items()}
+    for written, sign in signs.items():
+        found = texts.str.contains(sign, regex=False).any()
+        if found and convert(texts, Rule(type="number", format=written))[0].notna().all():
             return written
     return None
 

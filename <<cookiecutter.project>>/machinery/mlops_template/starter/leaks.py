@@ -31,7 +31,7 @@ def leak(column: pd.Series, kind: str, target: pd.Series, task: Task) -> str | N
     """
     chosen = sample(len(column))
     column, target = column.iloc[chosen], target.iloc[chosen]
-    if len(column) < 50:
+    if len(column) < MIN_ROWS:
         return None
     if kind == "string":
         values = pd.factorize(column)[0].astype("float64")
@@ -65,17 +65,15 @@ def leak_of_several(columns: pd.DataFrame, target: pd.Series, task: Task) -> str
     values = values.loc[:, values.notna().all() & (values.nunique() > 1)]
     if len(chosen) < MIN_ROWS or values.shape[1] < 2:
         return None
-    forms = {"a sum": values.to_numpy()}
-    quantity = truth.to_numpy("float64") if task == "regression" else pd.factorize(truth)[0].astype("float64")
-    positive = values.columns[(values > 0).all()]
-    if task == "regression" and (quantity > 0).all() and len(positive) > 1:
-        forms["a product or ratio"] = np.log(values[positive].to_numpy())
-    for form, table in forms.items():
-        names = list(positive if form != "a sum" else values.columns)
-        outcome = np.log(quantity) if form != "a sum" else quantity
-        parts, quality = few_that_explain(table, outcome, task)
+    outcome = truth.to_numpy("float64") if task == "regression" else pd.factorize(truth)[0].astype("float64")
+    forms = [("a sum", values, outcome)]
+    positive = values.loc[:, (values > 0).all()]
+    if task == "regression" and (outcome > 0).all() and positive.shape[1] > 1:
+        forms.append(("a product or ratio", positive.apply(np.log), np.log(outcome)))
+    for form, table, wanted in forms:
+        parts, quality = few_that_explain(table.to_numpy(), wanted, task)
         if quality > LEAK:
-            *first, last = (str(names[part]) for part in sorted(parts))
+            *first, last = (str(table.columns[part]) for part in sorted(parts))
             named = f"{', '.join(first)} and {last} give" if first else f"{last} gives"
             score = "accuracy" if task == "classification" else "R²"
             return f"{named} {target.name} away almost exactly, as {form} ({score} {quality:.4f}): a leak?"
