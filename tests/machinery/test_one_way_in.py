@@ -14,6 +14,7 @@ from mlops_template.data import partitions
 from mlops_template.data.contract import load_contract
 from mlops_template.data.ingest import ingest
 from mlops_template.errors import ProjectError
+from mlops_template.scoring.stream import batches, parts_of
 from mlops_template.settings.params import load_params
 from mlops_template.starter.adopt import Adopted, adopt
 
@@ -269,3 +270,18 @@ def test_columns_that_give_the_target_away_together_are_named(parts: Any, form: 
     csv(pd.DataFrame({"day": days, "other": random.normal(size=2000), "a": a, "b": b, "c": c, "y": parts(a, b, c)}))
     said = str(taken())
     assert (form in said) if form else ("give" not in said)
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.xlsx"])
+def test_score_reads_a_file_as_adopt_did(file: str) -> None:
+    rows = frame(price=["1.234,5", "12", "1.234.567,25"] * 20, share=["12 %", "7.5%", "100 %"] * 20)
+    if file == "t.csv":
+        spaced = rows.to_csv(sep=";", index=False).replace(";", "; ")
+        Path(file).write_text(f"sep=;\n# export\n{spaced}", encoding="utf-8")
+    else:
+        rows.to_excel(file, index=False)
+    taken(file)
+    contract, features = load_contract(), ["price", "share", "x"]
+    read = pd.concat(batch for part in parts_of(file, features) for batch in batches(part, features, [], contract))
+    for name in features:
+        assert list(read[name]) == held(name)

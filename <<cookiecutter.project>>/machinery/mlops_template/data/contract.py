@@ -65,8 +65,7 @@ class Rule(BaseModel):
         if self.format is not None and self.type not in ("datetime", "number", "integer"):
             raise ValueError(f"format is for a datetime or a number, not for a {self.type}")
         if self.format is not None and self.type != "datetime" and self.format not in (*NUMBERS, PERCENT):
-            known = ", ".join(f"`{written}`" for written in (*NUMBERS, PERCENT))
-            raise ValueError(f"a number is not written as {self.format}, but as one of {known}")
+            raise ValueError(f"a number is not written as {self.format}, but as {' | '.join((*NUMBERS, PERCENT))}")
         return self
 
 

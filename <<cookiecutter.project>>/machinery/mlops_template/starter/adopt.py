@@ -360,7 +360,7 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
         if rule.type in ("number", "integer") and written:
             warnings.append(
                 f"{name} was read as numbers written as {written}; if that is wrong, adopt it again with --format "
-                f"'{name}=…', which knows {', '.join((*NUMBERS, PERCENT))}"
+                f"'{name}=…', which knows: {' | '.join((*NUMBERS, PERCENT))}"
             )
     if inferred.doubt:
         warnings.append(f"{inferred.doubt} Take out of `columns` what is not known when a prediction is made")
