@@ -1,4 +1,4 @@
-"""What carries a model is told, and that it is too good to be true."""
+"""The importance of the columns is told, and what speaks against a model."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.evaluation import evaluate, importance
-from mlops_template.evaluation.carried import doubts, load_carried
+from mlops_template.evaluation.doubts import doubts, load_importance
 from mlops_template.settings import paths
 from mlops_template.training import train
 
@@ -29,13 +29,13 @@ def evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame,
 def test_a_column_that_matters_loses_much_and_one_of_noise_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured, carried = evaluated(tmp_path, monkeypatch, table()), load_carried()
-    assert set(carried) == {"price", "stück zahl", "shop", "member", "birthday"}
-    assert list(carried)[0] == "price"
-    assert carried["price"]["low"] > 0.1
-    assert carried["member"]["low"] <= 0 <= carried["member"]["high"]
-    assert list(carried) == sorted(carried, key=lambda name: -carried[name]["value"])
-    assert doubts(measured, carried) == []
+    measured, losses = evaluated(tmp_path, monkeypatch, table()), load_importance()
+    assert set(losses) == {"price", "stück zahl", "shop", "member", "birthday"}
+    assert list(losses)[0] == "price"
+    assert losses["price"]["low"] > 0.1
+    assert losses["member"]["low"] <= 0 <= losses["member"]["high"]
+    assert list(losses) == sorted(losses, key=lambda name: -losses[name]["value"])
+    assert doubts(measured, losses) == []
 
 
 def test_a_column_made_of_the_target_is_named(
@@ -53,7 +53,7 @@ def test_a_column_made_of_the_target_is_named(
 def test_a_very_wide_table_is_not_shuffled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importance, "COLUMNS", 4)
     evaluated(tmp_path, monkeypatch, table())
-    assert load_carried() == {}
+    assert load_importance() == {}
 
 
 def test_a_model_that_is_surer_of_itself_than_it_may_be_is_named(

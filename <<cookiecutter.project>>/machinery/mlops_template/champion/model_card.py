@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from ..evaluation.carried import Carried, doubts, load_carried
 from ..evaluation.comparison import load_comparison
+from ..evaluation.doubts import Importance, doubts, load_importance
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
 from ..render.markdown import code, table, words
@@ -55,15 +55,15 @@ def write_model_card(params: Params, project: Project) -> None:
         lines += ["## Why it was promoted", "", *(f"- {words(reason)}" for reason in comparison.reasons)]
         if comparison.forced:
             lines += [f"- against the verdict `{comparison.verdict}`: {words(comparison.forced['why'])}"]
-    carried = load_carried()
-    for doubt in doubts(measured, carried):
+    importance = load_importance()
+    for doubt in doubts(measured, importance):
         lines += ["", f"**Warning:** {words(doubt)}"]
-    if carried:
+    if importance:
         lines += [
             "",
-            "## What carries it",
+            "## Permutation importance",
             "",
-            *table(importance_table(carried, params.gates.primary).cut(MAX_COLUMNS)),
+            *table(importance_table(importance, params.gates.primary).cut(MAX_COLUMNS)),
         ]
     lines += ["", "## What it looks at", ""]
     lines += [f"- {kind}: {', '.join(map(code, names))}" for kind, names in features.items() if names]
@@ -72,9 +72,9 @@ def write_model_card(params: Params, project: Project) -> None:
     paths.MODEL_CARD.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def importance_table(carried: Carried, primary: str) -> Table:
+def importance_table(importance: Importance, primary: str) -> Table:
     """The columns in order of their importance."""
-    rows = [[Code(name), format_number(loss["value"]), format_interval(loss)] for name, loss in carried.items()]
+    rows = [[Code(name), format_number(loss["value"]), format_interval(loss)] for name, loss in importance.items()]
     return Table(["column", f"{primary} lost without it", "95 % interval"], rows, (1, 2))
 
 

@@ -20,7 +20,7 @@ from ..training.features import with_features
 from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import Metric
-from .carried import doubts
+from .doubts import doubts
 from .export import export, refuse_other_service
 from .importance import importance
 from .intervals import blocks, interval, resamples, support
@@ -54,7 +54,7 @@ def main() -> None:
     exported = export(model, holdout, params.serving.parity, predictions)
     refuse_other_service(model, exported, holdout, params.serving.parity)
     primary = metric_named(params.gates.primary, challenger)
-    carried = importance(model, holdout, primary, params, block)
+    losses = importance(model, holdout, primary, params, block)
     by_slice = slices(sliceable(holdout, params), params, challenger, primary, block, weights)
 
     paths.PLOTS.mkdir(parents=True, exist_ok=True)
@@ -63,12 +63,12 @@ def main() -> None:
     write_json(paths.METRICS, metrics)
     write_json(paths.SERVING, exported.facts())
     write_json(paths.SLICES, by_slice)
-    write_json(paths.IMPORTANCE, carried)
+    write_json(paths.IMPORTANCE, losses)
     for name, points in curves(challenger).items():
         points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")
     print(f"to be served by {exported}")
-    for doubt in doubts(metrics, carried):
+    for doubt in doubts(metrics, losses):
         print(f"warning: {doubt}")
 
 

@@ -1,4 +1,4 @@
-"""Which columns carry the challenger: what it loses where the values of one are shuffled."""
+"""Permutation importance: what the challenger loses where the values of one column are shuffled."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from ..training.artifact import Model
 from ..training.metrics import number
 from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import Metric
-from .carried import Carried
+from .doubts import Importance
 from .intervals import interval_of_difference, resamples, support
 
 ROWS = 5_000
@@ -18,7 +18,7 @@ COLUMNS = 200
 DRAWS = 200
 
 
-def importance(model: Model, rows: pd.DataFrame, metric: Metric, params: Params, block: Array) -> Carried:
+def importance(model: Model, rows: pd.DataFrame, metric: Metric, params: Params, block: Array) -> Importance:
     """What the metric loses on the rows where the values of one column are shuffled.
 
     Parameters

@@ -10,8 +10,8 @@ from ..champion.decision import Decision, decided
 from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
 from ..champion.stages import differs
 from ..errors import ProjectError
-from ..evaluation.carried import Carried, doubts, load_carried
 from ..evaluation.comparison import Comparison, digest_of, load_comparison
+from ..evaluation.doubts import Importance, doubts, load_importance
 from ..evaluation.matchup import prepare_matchup
 from ..integrations import git
 from ..settings import paths
@@ -44,7 +44,7 @@ class Facts:
     decision: Decision | None = None
     """To retrain, where this change follows from one."""
     serving: dict[str, Any] | None = None
-    carried: Carried = field(default_factory=dict)
+    importance: Importance = field(default_factory=dict)
     """What the primary metric loses without each column."""
     doubts: list[str] = field(default_factory=list)
     """What speaks against the challenger whatever the gates say."""
@@ -77,7 +77,7 @@ def gather(params: Params, base: str) -> Facts:
                 )
             matchup = prepare_matchup(params, directory, partial(evaluation, champion, base))
             scored = matchup.predictions() if matchup.champion_source == comparison.champion_source else None
-    carried = load_carried()
+    importance = load_importance()
     metrics = json.loads(paths.METRICS.read_text(encoding="utf-8")) if paths.METRICS.is_file() else {}
     return Facts(
         project=project,
@@ -94,6 +94,6 @@ def gather(params: Params, base: str) -> Facts:
         code=changes.code(base),
         decision=decided(base),
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
-        carried=carried,
-        doubts=doubts(metrics, carried),
+        importance=importance,
+        doubts=doubts(metrics, importance),
     )

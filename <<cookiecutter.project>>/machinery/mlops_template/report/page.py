@@ -33,9 +33,9 @@ def page(facts: Facts, accept: str | None = None) -> str:
     parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]
     serving = [paragraph(f"Serving: {described(facts.serving)}")] if facts.serving else []
     parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params)), *serving])
-    if facts.carried:
-        listed = importance_table(facts.carried, facts.params.gates.primary).cut(summary.MAX_ROWS)
-        parts += section("What carries the challenger", [rendered(listed)])
+    if facts.importance:
+        listed = importance_table(facts.importance, facts.params.gates.primary).cut(summary.MAX_ROWS)
+        parts += section("Permutation importance", [rendered(listed)])
     parts += section("Gates", [rendered(tables.gate_table(comparison))])
     return document(facts.project, comparison.verdict, summary.VERDICTS[comparison.verdict], parts)
 

@@ -151,9 +151,9 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
         drawn = mermaid.slice_chart(comparison.slices, primary, opponent(comparison))
         listed = table(tables.slice_table(ordered, comparison, facts.params).cut(MAX_ROWS))
         folds.append((f"{primary} on {len(ordered)} slices", [*drawn, "", *listed]))
-    if facts.carried:
-        listed = table(importance_table(facts.carried, facts.params.gates.primary).cut(MAX_ROWS))
-        folds.append((f"What carries the challenger: importance of {len(facts.carried)} columns", listed))
+    if facts.importance:
+        listed = table(importance_table(facts.importance, facts.params.gates.primary).cut(MAX_ROWS))
+        folds.append((f"Permutation importance of {len(facts.importance)} columns", listed))
     settings = facts.parameters + facts.libraries
     if len(settings) > MAX_AT_A_GLANCE:
         folds.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MAX_ROWS))))

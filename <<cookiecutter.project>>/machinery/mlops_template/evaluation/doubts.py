@@ -1,29 +1,31 @@
-"""The columns that carry a model, as the stage `evaluate` found them, and whether it is too good to be true."""
+"""What speaks against a model whatever the gates say: it is too good to be true, or surer of itself than it may be."""
 
 import json
 from typing import Any
 
 from ..settings import paths
 
-Carried = dict[str, dict[str, float | None]]
+Importance = dict[str, dict[str, float | None]]
 """Column → what the primary metric loses without it: value, low, high."""
 
 TOO_GOOD = 0.995
 """Of R² or of the area under the ROC curve, of which 1 is perfect."""
 
 
-def load_carried() -> Carried:
+def load_importance() -> Importance:
     """What the last `evaluate` wrote, empty where there is none."""
-    carried: Carried = json.loads(paths.IMPORTANCE.read_text(encoding="utf-8")) if paths.IMPORTANCE.is_file() else {}
-    return carried
+    if not paths.IMPORTANCE.is_file():
+        return {}
+    importance: Importance = json.loads(paths.IMPORTANCE.read_text(encoding="utf-8"))
+    return importance
 
 
-def suspicion(measured: dict[str, dict[str, float | None]], carried: Carried) -> str | None:
-    """One line where metrics are too good to be true, with the columns that carry the model."""
+def suspicion(measured: dict[str, Any], importance: Importance) -> str | None:
+    """One line where metrics are too good to be true, with the most important columns."""
     for name in ("r2", "roc_auc"):
         value = measured.get(name, {}).get("value")
         if value is not None and value > TOO_GOOD:
-            beyond_noise = [column for column, loss in carried.items() if (loss["low"] or 0.0) > 0][:3]
+            beyond_noise = [column for column, loss in importance.items() if (loss["low"] or 0.0) > 0][:3]
             named = f" It rests on {', '.join(beyond_noise)}." if beyond_noise else ""
             return (
                 f"{name} {value:.4f} on the holdout is too good to be true.{named} "
@@ -32,9 +34,7 @@ def suspicion(measured: dict[str, dict[str, float | None]], carried: Carried) ->
     return None
 
 
-def overconfidence(
-    measured: dict[str, dict[str, float | None]], guess: dict[str, dict[str, float | None]]
-) -> str | None:
+def overconfidence(measured: dict[str, Any], guess: dict[str, Any]) -> str | None:
     """One line where the probabilities of a model are worse, beyond noise, than the shares of the classes."""
     own, known = measured.get("log_loss", {}), guess.get("log_loss", {}).get("value")
     if known is None or (own.get("low") or 0.0) <= known:
@@ -45,8 +45,8 @@ def overconfidence(
     )
 
 
-def doubts(metrics: dict[str, Any], carried: Carried) -> list[str]:
+def doubts(metrics: dict[str, Any], importance: Importance) -> list[str]:
     """What speaks against a model whatever the gates say, a line each. `metrics` as `evaluate` writes them."""
     measured = metrics.get("model", {})
-    found = suspicion(measured, carried), overconfidence(measured, metrics.get("baseline", {}))
+    found = suspicion(measured, importance), overconfidence(measured, metrics.get("baseline", {}))
     return [doubt for doubt in found if doubt]
