@@ -2,6 +2,7 @@
 
 import ast
 import json
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -533,19 +534,45 @@ def test_a_new_module_becomes_a_dependency_of_the_stages_that_import_it(
     assert stages.name_dependencies() == []
 
 
-def test_a_module_that_git_does_not_know_is_named_until_it_is_added(shop: Path) -> None:
-    """`git commit -am` would leave it out, and the pipeline of that commit would run nowhere else."""
+def test_what_a_commit_would_lack_is_named(shop: Path) -> None:
+    """`git commit --all` leaves new modules out, and the pipeline of that commit would run nowhere else."""
     (shop / "dvc.yaml").write_text(
         "stages: { train: { cmd: x, deps: [src/shop/calendar.py, src/shop/features.py, params.yaml] } }"
     )
     write_package(shop, features=FEATURES)
     git("init", "--quiet", cwd=shop)
     git("add", "--all", cwd=shop)
-    assert stages.untracked_sources() == []
-    write_package(shop, features=FEATURES, calendar=CALENDAR, unused="x = 1\n")
-    assert stages.untracked_sources() == ["src/shop/calendar.py"]
-    git("add", "--all", cwd=shop)
-    assert stages.untracked_sources() == []
+    git("-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "--message=x", cwd=shop)
+    assert stages.uncommitted_inputs() == {}
+    write_package(shop, features=f"{FEATURES}\n", calendar=CALENDAR, unused="x = 1\n")
+    (shop / "params.yaml").write_text("a: 1\n")
+    git("add", "params.yaml", cwd=shop)
+    assert stages.uncommitted_inputs() == {
+        "params.yaml": "not committed",
+        "src/shop/calendar.py": "not in git yet",
+        "src/shop/features.py": "not committed",
+    }
+
+
+def test_what_changed_since_the_model_was_trained_is_named(shop: Path) -> None:
+    """A promoted model without the last edit would have no commit that makes it."""
+    package = write_package(shop, features=FEATURES)
+    (shop / "params.yaml").write_text("model: { seed: 1, scale: true }\nsplit: { days: 7 }\n")
+    digest = hashlib.md5((package / "features.py").read_bytes(), usedforsecurity=False).hexdigest()
+    (shop / "dvc.lock").write_text(
+        "stages: { train: { deps: [{ path: src/shop/features.py, md5: %s }, { path: data/train.parquet, md5: abc }],"
+        " params: { params.yaml: { model: { seed: 1, scale: true }, split.days: 7 } } } }" % digest
+    )
+    assert stages.changed_since_training() == []
+    (package / "features.py").write_text(f"{FEATURES}\n")
+    (shop / "params.yaml").write_text("model: { seed: 1, scale: false }\nsplit: {}\n")
+    assert stages.changed_since_training() == [
+        "src/shop/features.py",
+        "model in params.yaml",
+        "split.days in params.yaml",
+    ]
+    (package / "features.py").unlink()
+    assert "src/shop/features.py" in stages.changed_since_training()
 
 
 def test_what_cannot_be_parsed_leaves_the_dependencies_as_they_are(shop: Path) -> None:

@@ -30,6 +30,19 @@ def test_a_clone_gets_everything(
     assert Path(".git/hooks/pre-push").exists()
 
 
+def test_after_a_change_of_branch_the_files_of_the_other_are_told_from_stages_to_run(first: Path) -> None:
+    """`status` names `pull` then: nothing has to be trained."""
+    save("a", "other rows")
+    git("checkout", "--quiet", "HEAD~1")
+    assert dvc.out_of_date() == ["data/raw.dvc"]
+    assert dvc.is_another_commits()
+    storage.pull()
+    assert not dvc.is_another_commits()
+    assert rows("a") == "rows of a\n"
+    Path("dvc.yaml").write_text("stages: { train: { cmd: x, deps: [data/raw], outs: [model] } }")
+    assert not dvc.is_another_commits()
+
+
 def test_two_who_push_at_once_lose_nothing(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one's push is refused, because the first was faster; theirs come together."""
     second = clone("second")

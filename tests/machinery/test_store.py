@@ -52,7 +52,7 @@ def test_what_was_tracked_last_is_known_until_anything_of_it_changes(
     paths.LOCK.write_text("stages: {}\n")
     paths.TRACKING_DATABASE.write_text("a database")
     assert last_tracked() is None
-    remember(Tracked("a1b2c3d4e5", new=True, store="mlflow.db", version=2))
+    remember(Tracked("a1b2c3d4e5", new=True, store="mlflow.db", champion=2))
     assert str(last_tracked()) == "MLflow run a1b2c3d4 was there already (mlflow.db), champion is version 2"
 
     paths.LOCK.write_text("stages: { train: {} }\n")

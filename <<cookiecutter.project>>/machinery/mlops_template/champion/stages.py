@@ -1,12 +1,16 @@
 """Run the pipeline and say what came of it: the same on a laptop and in a job that starts with an empty disk."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from ..integrations import actions, dvc, git
+from ..integrations.dvc import load_yaml
 from ..owner.dependencies import MACHINERY, SOURCE, stage_dependencies
 from ..owner.package import own_package
 from ..settings import paths
@@ -21,15 +25,22 @@ RESULT = (paths.LOCK, paths.CHAMPION_POINTER, paths.COMPARISON)
 
 @dataclass(frozen=True)
 class Trained:
-    """What `train` found: the stages that ran, and whether the result differs from that of the revision `base`."""
+    """What `train` found: the stages that ran, and whether model and result differ from those of a revision.
+
+    The result is all that git keeps of it: `dvc.lock`, the champion's pointer and the comparison.
+    """
 
     ran: list[str]
     base: str
+    model_changed: bool
     changed: bool
 
     def __str__(self) -> str:
         stages = f"ran {', '.join(self.ran)}" if self.ran else "no stage had to run"
-        return f"{stages}; model {'differs from that' if self.changed else 'unchanged since that'} of {self.base}"
+        if self.model_changed:
+            return f"{stages}; the model differs from that of {self.base}"
+        also = ", not all results are" if self.changed else ""
+        return f"{stages}; the model is the same as in {self.base}{also}"
 
 
 def train(base: str = "HEAD") -> Trained:
@@ -47,7 +58,8 @@ def train(base: str = "HEAD") -> Trained:
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)
     record = {"lock": dvc.lock_digest(), "stages": [asdict(stage) for stage in stages]}
     paths.STAGES.write_text(json.dumps(record, indent=2), encoding="utf-8")
-    trained = Trained([stage.stage for stage in stages if stage.ran], base, differs(base))
+    model_changed = dvc.output_digest(paths.CHALLENGER) != dvc.output_digest(paths.CHALLENGER, base)
+    trained = Trained([stage.stage for stage in stages if stage.ran], base, model_changed, differs(base))
     actions.output("changed", str(trained.changed).lower())
     return trained
 
@@ -85,15 +97,43 @@ def name_dependencies() -> list[str]:
     return lines
 
 
-def untracked_sources() -> list[str]:
-    """The source files that the stages of `dvc.yaml` depend on and that git does not know yet.
+def uncommitted_inputs() -> dict[str, str]:
+    """Sources and settings of the pipeline that the last commit lacks: each `not in git yet` or `not committed`.
 
-    `git commit --all` leaves them out: nobody else could run the pipeline of such a commit.
+    `git commit --all` leaves new files out: nobody else could run the pipeline of such a commit.
     """
     pipeline = YAML(typ="safe").load(paths.PIPELINE.read_text(encoding="utf-8"))
-    named = {str(dep) for stage in pipeline["stages"].values() for dep in stage["deps"] if is_source(dep)}
-    untracked = git.run("ls-files", "-z", "--others", "--", SOURCE.as_posix(), MACHINERY.as_posix())
-    return sorted(named & set(untracked.split("\0")))
+    sources = {str(dep) for stage in pipeline["stages"].values() for dep in stage["deps"] if is_source(dep)}
+    settings = [path.as_posix() for path in (paths.PARAMS, paths.CONTRACT, paths.PIPELINE)]
+    where = ["--", SOURCE.as_posix(), MACHINERY.as_posix(), *settings]
+    lines = git.run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", *where).split("\0")
+    state = {line[3:]: "not in git yet" if line[0] == "?" else "not committed" for line in lines if line}
+    return {path: state[path] for path in sorted(state) if path in sources or path in settings}
+
+
+def changed_since_training() -> list[str]:
+    """The source files and parameters that are no longer those by which `dvc.lock` says the model was made."""
+    stages = load_yaml(paths.LOCK, None).get("stages", {}).values()
+    sources = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", ()) if is_source(dep["path"])}
+    changed = [path for path, digest in sorted(sources.items()) if file_digest(Path(path)) != digest]
+    for file in sorted({file for stage in stages for file in stage.get("params", {})}):
+        now = load_yaml(Path(file), None)
+        keys = {key: value for stage in stages for key, value in stage.get("params", {}).get(file, {}).items()}
+        changed += [f"{key} in {file}" for key, value in sorted(keys.items()) if value_of(now, key) != value]
+    return changed
+
+
+def file_digest(path: Path) -> str | None:
+    """MD5 of a file as DVC has it, None where there is none."""
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else None
+
+
+def value_of(settings: dict[str, Any], key: str) -> object:
+    """The value of a dotted key, None where there is none."""
+    value: Any = settings
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def is_source(dependency: object) -> bool:

@@ -65,5 +65,8 @@ def challenger() -> str:
 
 
 def out_of_date() -> str:
-    """The stages and data that `run` or `ingest` would touch."""
-    return ", ".join(dvc.out_of_date()) or "nothing"
+    """The stages and data that `run` or `ingest` would touch, or that `pull` would bring."""
+    stages = ", ".join(dvc.out_of_date())
+    if stages and dvc.is_another_commits():
+        return f"nothing, but files of another commit lie here ({stages}): `pull` brings those of this one"
+    return stages or "nothing"

@@ -18,6 +18,15 @@ def run() -> None:
     say(track_if_possible())
 
 
+NEXT = {
+    "promote": "next: `promote` makes it the champion",
+    "keep": "next: `report --html report.html` shows where the two differ; try another change, "
+    'or `promote --force --why "…"` against the verdict',
+    "fail": "next: mend what the reasons name and `run` again; `report --html report.html` shows where the two differ",
+}
+"""What one does after each verdict."""
+
+
 def train(
     base: Annotated[str, typer.Option(help="The revision that the result is held against.")] = "HEAD",
 ) -> None:
@@ -25,7 +34,7 @@ def train(
     from ..champion.stages import train
 
     say(train(base))
-    name_untracked_sources()
+    name_uncommitted()
 
 
 def compare(
@@ -50,8 +59,7 @@ def compare(
     say(f"verdict: {comparison.verdict}")
     for reason in comparison.reasons:
         say(f"  {reason}")
-    if comparison.verdict == "promote":
-        say("next: `promote` makes it the champion")
+    say(NEXT[comparison.verdict])
 
 
 def promote(
@@ -60,21 +68,25 @@ def promote(
 ) -> None:
     """Make the challenger the champion, if the verdict allows it. Commit to make it real."""
     from ..champion.promote import promote
+    from ..champion.stages import changed_since_training
     from ..settings.params import load_params
     from ..storage import storage
     from ..tracking.track import track_if_possible
 
     storage.carry_with_push()
+    stale = changed_since_training()
     say(promote(load_params(), force=force, why=why))
     say(track_if_possible())
-    name_untracked_sources()
+    if stale:
+        say(f"changed since this model was trained, so not in it: {', '.join(stale)}; `run` trains with it")
+    name_uncommitted()
 
 
-def name_untracked_sources() -> None:
-    """Say which files of the pipeline would be missing in a commit that adds no file."""
-    from ..champion.stages import untracked_sources
+def name_uncommitted() -> None:
+    """Say which new files of the pipeline would be missing in a commit that adds no file."""
+    from ..champion.stages import uncommitted_inputs
 
-    files = untracked_sources()
+    files = [path for path, state in uncommitted_inputs().items() if state == "not in git yet"]
     if files:
         say(f"not in git yet, though the pipeline imports it: {', '.join(files)}: `git add` before you commit")
 

@@ -59,9 +59,15 @@ def push(
     first: Annotated[bool, typer.Option(help="Push `main` and its data to an origin that has no branch yet.")] = False,
 ) -> None:
     """Send data and models to the project's storage. `git push` does it by itself."""
+    from ..champion.stages import uncommitted_inputs
+    from ..integrations import git
     from ..storage import storage
 
     say(storage.push_first() if first else storage.push(*commits or ()))
+    inputs = uncommitted_inputs()
+    if inputs and (first or git.head() in (commits or ())):
+        listed = ", ".join(f"{path} ({state})" for path, state in inputs.items())
+        say(f"not in the commit that is pushed, though the pipeline reads it: {listed}")
 
 
 def resolve() -> None:

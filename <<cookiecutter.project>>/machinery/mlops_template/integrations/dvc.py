@@ -155,6 +155,21 @@ def out_of_date() -> list[str]:
         return list(repo.status())
 
 
+def is_another_commits() -> bool:
+    """Whether all that is out of date is files that are not the ones which the checked-out commit names.
+
+    So it is after a branch was switched or merged: nothing has to run, `pull` brings the right files.
+    """
+    with repository() as repo:
+        entries = [entry for changes in repo.status().values() for entry in changes]
+        cached = {os.path.relpath(out.fs_path) for out in repo.index.outs if out.use_cache}
+    if not all(isinstance(entry, dict) for entry in entries):
+        return False
+    outs = {path for entry in entries for path in entry.get("changed outs", ())}
+    deps = {path for entry in entries for path in entry.get("changed deps", ())}
+    return bool(outs) and deps <= outs <= cached
+
+
 def is_up_to_date() -> bool:
     """Whether `repro` would run nothing."""
     return not out_of_date()

@@ -11,16 +11,19 @@ from .store import server_uri
 
 @dataclass(frozen=True)
 class Tracked:
-    """What `track` did. `version` is the champion's in the registry, None where there is none."""
+    """What `track` did. `champion` is its number in git's history, None where the store has none.
+
+    The registry counts what it was told of: one that began later, as in a clone, has other numbers.
+    """
 
     run: str
     new: bool
     store: str
-    version: int | None
+    champion: int | None
 
     def __str__(self) -> str:
         line = f"MLflow run {self.run[:8]} {'written' if self.new else 'was there already'} ({self.store})"
-        return line if self.version is None else f"{line}, champion is version {self.version}"
+        return line if self.champion is None else f"{line}, champion is version {self.champion}"
 
 
 def last_tracked() -> Tracked | None:

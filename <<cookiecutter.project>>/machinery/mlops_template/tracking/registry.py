@@ -97,8 +97,9 @@ def create_version(store: Store, champion: Champion, run: "Run") -> int:
 
 
 def origin(champion: Champion) -> dict[str, str]:
-    """Tags that name the commit that promoted; dirty as long as there is none."""
-    return {"git.commit": champion.commit or "none", "git.dirty": str(champion.commit is None).lower()}
+    """Tags that name the commit that promoted, dirty as long as there is none, and the champion's number in git."""
+    commit = {"git.commit": champion.commit or "none", "git.dirty": str(champion.commit is None).lower()}
+    return commit | {"champion.number": str(champion.number)}
 
 
 def run_of_model(store: Store, digest: str) -> "Run | None":

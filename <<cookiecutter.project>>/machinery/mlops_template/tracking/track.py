@@ -41,7 +41,9 @@ def track(history: bool = False) -> "Tracked | History":
         if champion and champion.new and champion.champion.digest == result.challenger:
             log_promotion(store, run.info.run_id)
         shown = paths.TRACKING_DATABASE.name if store.embedded else "the server of MLFLOW_TRACKING_URI"
-        tracked = Tracked(run.info.run_id, new, shown, champion.version if champion else None)
+        tracked = Tracked(
+            run.info.run_id, new, shown, champion.champion.number if champion and champion.version else None
+        )
     remember(tracked)
     return tracked
 
