@@ -13,6 +13,7 @@ from mlops_template.errors import ProjectError
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.starter.adopt import adopt
+from mlops_template.starter.column_type import is_code
 from ruamel.yaml import YAML
 from sklearn import datasets
 
@@ -91,6 +92,31 @@ def test_columns_get_the_role_that_their_values_suggest() -> None:
     assert rules["city"].allowed is None
     assert rules["class"].allowed == ["gold", "none", "silver"]
     assert partitions.read()["kauf zeit"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "code"),
+    [
+        ("station_id", range(1, 41), True),
+        ("PULocationID", range(1, 41), True),
+        ("paid", range(1, 41), False),
+        ("zip", range(10_001, 10_041), True),
+        ("zip", range(990, 1_030), False),
+        ("distance", range(10_001, 10_041), False),
+        ("card", [4539578763621486 + step for step in (0, 8, 16, 24, 42, 50, 58, 65, 83, 91, 99)], True),
+        ("card", [4539578763621486 + step for step in range(11)], False),
+        ("article", [4006381333931 + step for step in (0, 17, 24, 31, 48, 55, 62, 75, 82, 89, 106)], True),
+    ],
+)
+def test_whole_numbers_that_nobody_adds_up_are_codes(name: str, values: Any, code: bool) -> None:
+    """By the words of their name, or by check digits that are all right."""
+    assert is_code(name, pd.Series([*values, None])) == code
+
+
+def test_a_code_is_a_category() -> None:
+    params = project_of(shop().assign(station_id=shop()["code"]).drop(columns="score"), "class", "kauf zeit")
+    assert "station_id" in params.columns.categorical
+    assert load_contract().columns["station_id"].type == "string"
 
 
 def test_columns_that_cannot_be_used_are_left_out_with_the_reason_but_stay_in_the_contract() -> None:

@@ -1,9 +1,11 @@
 """The contract's type of a column never seen before, and how its texts are written, by its values."""
 
+import re
 import warnings
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
@@ -23,6 +25,39 @@ MANY_DATES = 20
 
 NUMBER = r"\s*[+-]?\d[\d.,' %]*\s*"
 """What may be a number in one of the formats."""
+
+
+CODE_WORDS = frozenset(
+    [
+        "zip",
+        "zipcode",
+        "postcode",
+        "postal",
+        "plz",
+        "phone",
+        "telephone",
+        "tel",
+        "mobile",
+        "fax",
+        "account",
+        "acct",
+        "iban",
+        "ean",
+        "upc",
+        "gtin",
+        "isbn",
+        "issn",
+        "imei",
+        "ssn",
+        "sku",
+        "barcode",
+        "vat",
+    ]
+)
+"""Words of a column's name by which whole numbers of one width are codes, which nobody adds up."""
+CODE_WIDTH = 4
+CHECKED_WIDTH, CHECKED_VALUES = 8, 10
+"""So many digits, in so many different numbers, that no chance makes all their check digits right."""
 
 
 class ColumnType(NamedTuple):
@@ -65,6 +100,36 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     if pd.api.types.is_integer_dtype(present) and max(-int(low), int(high)) > EXACT:
         return ColumnType("string")  # a code: as a number it would be another one in JSON, and in every model
     return ColumnType("integer")
+
+
+def is_code(name: str, column: pd.Series) -> bool:
+    """Whether whole numbers are codes: by a name such as `station_id` or `zip`, or by right check digits."""
+    present = column.dropna()
+    if present.empty or present.min() < 0:
+        return False
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    if words and words[-1].lower() in ("id", "ids"):
+        return True
+    digits = pd.Series(present.unique()).astype("Int64").astype("str")
+    widths = digits.str.len()
+    if widths.nunique() > 1:
+        return False
+    if not CODE_WORDS.isdisjoint(word.lower() for word in words):
+        return bool(widths.iloc[0] >= CODE_WIDTH)
+    return bool(widths.iloc[0] >= CHECKED_WIDTH and len(digits) >= CHECKED_VALUES and has_check_digits(digits))
+
+
+def has_check_digits(digits: pd.Series) -> bool:
+    """Whether the last digit of each text follows from the others: by Luhn (ISO/IEC 7812-1) or as in a GTIN.
+
+    Luhn's are of payment cards, IMEI and many customer numbers; the GTIN's (GS1 General Specifications) of EAN, UPC
+    and ISBN-13, whose width is 8, 12, 13 or 14.
+    """
+    values = np.array([[int(digit) for digit in reversed(text)] for text in digits])
+    odd, even = values[:, 0::2], values[:, 1::2]
+    luhn = odd.sum(axis=1) + (even * 2 // 10 + even * 2 % 10).sum(axis=1)
+    gtin = odd.sum(axis=1) + 3 * even.sum(axis=1)
+    return bool((luhn % 10 == 0).all() or (values.shape[1] in (8, 12, 13, 14) and (gtin % 10 == 0).all()))
 
 
 def number_format(texts: pd.Series) -> str | None:

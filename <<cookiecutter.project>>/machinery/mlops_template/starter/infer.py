@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ..data.contract import Contract, Rule, conform, convert
 from ..errors import ProjectError
 from ..settings.params import Task, describe
-from .column_type import ColumnType, type_of
+from .column_type import ColumnType, is_code, type_of
 from .leaks import leak, leak_of_several
 
 MAX_CLASSES = 20
@@ -45,6 +45,11 @@ def infer(
     `formats`: how the texts of some columns are written, where the user says it.
     """
     types = {str(name): type_of(rows[name], str(name) == time) for name in rows}
+    types |= {
+        name: ColumnType("string")
+        for name, kind in types.items()
+        if kind == ColumnType("integer") and name not in (target, time, id_column) and is_code(name, rows[name])
+    }
     types |= {name: stated(rows[name], written) for name, written in (formats or {}).items()}
     kinds = {name: kind.name for name, kind in types.items()}
     refuse_infinite(rows, kinds)
