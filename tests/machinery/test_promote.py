@@ -42,6 +42,10 @@ def train(content: str) -> str:
         "training": {"rows": 5, "first": None, "last": None},
         "estimator": "sklearn.dummy.DummyClassifier",
         "params": {},
+        "search": [
+            {"estimator": "a.Tree", "params": {"max_iter": 5}, "scores": [-0.7], "mean": -0.7, "chosen": False},
+            {"estimator": "a.Linear", "params": {}, "scores": [-0.6], "mean": -0.6, "chosen": True},
+        ],
         "versions": {"python": "3"},
         "positive": 1,
         "threshold": 0.25,
@@ -97,6 +101,7 @@ def test_the_champion_is_the_challenger_and_the_pointer_says_so_as_dvc_would() -
     card = Path("reports/model_card.md").read_text()
     assert digest in card
     assert "`1 above a probability of 0.25`" in card and "derived by features.py: `hour`" in card
+    assert "`Linear` |  | -0.6000 | chosen |" in card and "`Tree` | max_iter = 5 | -0.7000 |" in card
 
 
 def test_the_next_challenger_replaces_the_champion() -> None:

@@ -1,5 +1,6 @@
 """The report says the verdict first and fits on a screen, whatever the model is about and whatever names it meets."""
 
+import json
 import re
 from contextlib import chdir
 from dataclasses import replace
@@ -20,7 +21,8 @@ from mlops_template.evaluation.comparison import ChampionSource
 from mlops_template.render import markdown
 from mlops_template.report import failure, summary
 from mlops_template.report.changes import Change, DataChange, DataSummary, Stage
-from mlops_template.report.facts import Facts
+from mlops_template.integrations.git import git
+from mlops_template.report.facts import Facts, earlier_commit
 from mlops_template.report.mermaid import chart
 from mlops_template.report.page import page
 from mlops_template.report.tables import Code, Table
@@ -102,6 +104,59 @@ def sound(text: str) -> list[Token]:
             assert len(cells) >= 2
     assert len(text.encode()) <= 65_000
     return tokens
+
+
+def test_the_candidates_are_listed_the_best_first_in_the_metrics_own_direction(facts: Facts) -> None:
+    """The scores of a search count more as better; whoever reads them knows the metric."""
+    search = [
+        {"estimator": "a.Tree", "params": {"max_iter": 5}, "scores": [-0.7], "mean": -0.7, "chosen": False},
+        {"estimator": "a.Linear", "params": {}, "scores": [-0.6], "mean": -0.6, "chosen": True},
+        {"estimator": "a.Broken", "params": {}, "scores": [None], "mean": None, "chosen": False},
+    ]
+    gates = facts.params.gates.model_copy(update={"primary": "log_loss"})
+    searched = replace(facts, search=search, params=facts.params.model_copy(update={"gates": gates}))
+    assert [row[:3] for row in searched.candidates().rows] == [
+        ["Linear", "", "0.6000"],
+        ["Tree", "max_iter = 5", "0.7000"],
+        ["Broken", "", "–"],
+    ]
+    assert "3 candidates, by cross-validation" in summary.markdown(searched)
+    assert "Candidates, by cross-validation" in page(searched)
+    assert "candidates, by cross-validation" not in summary.markdown(facts)
+
+
+def test_a_champion_from_before_the_base_is_named(facts: Facts) -> None:
+    """Else the metrics seem to be those of the change that is told."""
+    text = summary.markdown(replace(facts, earlier="0123456789abcdef"))
+    assert "held against the champion of `0123456`, trained before that" in text
+    assert "trained before that" not in summary.markdown(facts)
+
+
+def test_the_commit_of_the_champion_is_known_where_the_base_went_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "--quiet", "--initial-branch=main")
+    commits = []
+    for model in ("first.dir", "second.dir"):
+        out = {"path": paths.CHALLENGER.as_posix(), "md5": model}
+        paths.LOCK.write_text(json.dumps({"stages": {"train": {"outs": [out]}}}))
+        git("add", "--all")
+        git("-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "--quiet", "--message=x")
+        commits.append(git("rev-parse", "HEAD"))
+    assert earlier_commit("first.dir", "main") == commits[0]
+    assert earlier_commit("second.dir", "main") is None
+    assert earlier_commit("first.dir", commits[0]) is None
+    assert earlier_commit(None, "main") is None
+
+
+def test_the_terminal_marks_what_is_beyond_noise(facts: Facts) -> None:
+    assert facts.comparison
+    pair = next(iter(facts.comparison.metrics.values()))
+    for low, high, higher, sign in ((0.1, 0.2, True, "▲"), (0.1, 0.2, False, "▼"), (-0.1, 0.2, True, "")):
+        told = replace(pair, difference=Difference(0.1, low, high), higher_is_better=higher)
+        shown = metric_table(replace(facts.comparison, metrics={"cost": told}), facts.params)
+        assert list(shown.columns[-1].cells) == [sign]
 
 
 def closing(tokens: list[Token], number: int) -> int:

@@ -65,11 +65,27 @@ def write_model_card(params: Params, project: Project) -> None:
             "",
             *table(importance_table(importance, params.gates.primary).cut(MAX_COLUMNS)),
         ]
+    if len(card["search"]) > 1:
+        primary = params.gates.primary
+        pair = comparison.metrics.get(primary) if comparison else None
+        listed = search_table(card["search"], primary, pair.higher_is_better if pair else True).cut(MAX_COLUMNS)
+        lines += ["", "## Candidates, by cross-validation", "", *table(listed)]
     lines += ["", "## What it looks at", ""]
     lines += [f"- {kind}: {', '.join(map(code, names))}" for kind, names in features.items() if names]
     if card.get("derived"):
         lines += [f"- of these derived by features.py: {', '.join(map(code, card['derived']))}"]
     paths.MODEL_CARD.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def search_table(search: list[dict[str, Any]], primary: str, higher_is_better: bool) -> Table:
+    """The candidates of a search with their mean score over the folds, the best first."""
+    best_first = sorted(search, key=lambda one: float("-inf") if one["mean"] is None else one["mean"], reverse=True)
+    rows: list[list[str]] = []
+    for one in best_first:
+        mean = one["mean"] if one["mean"] is None or higher_is_better else -one["mean"]
+        name = one["estimator"].rpartition(".")[2]
+        rows.append([Code(name), parameters(one["params"]), format_number(mean), "chosen" if one["chosen"] else ""])
+    return Table(["candidate", "parameters", f"mean {primary}", ""], rows, (2,))
 
 
 def importance_table(importance: Importance, primary: str) -> Table:

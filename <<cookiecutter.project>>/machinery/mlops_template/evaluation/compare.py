@@ -131,6 +131,7 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
             number(metric.value(pair[1])),
             number(metric.value(pair[0])),
             difference(metric, *pair, block, weights),
+            metric.higher_is_better,
         )
         for name, metric in metrics_for(pair[0]).items()
     }
@@ -158,7 +159,9 @@ def beside_metrics(matchup: Matchup) -> dict[str, MetricPair]:
     stored = (matchup.metrics or {}).get("model", {})
     unknown = Difference(None, None, None)
     return {
-        name: MetricPair(stored.get(name, {}).get("value"), number(metric.value(matchup.ours)), unknown)
+        name: MetricPair(
+            stored.get(name, {}).get("value"), number(metric.value(matchup.ours)), unknown, metric.higher_is_better
+        )
         for name, metric in metrics_for(matchup.ours).items()
     }
 

@@ -57,6 +57,12 @@ class Difference:
             return None
         return (self.high - self.low) / 2 * POWER
 
+    def sign(self, higher_is_better: bool) -> str:
+        """▲ where the whole interval says better, ▼ where it says worse, else nothing."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return ""
+        return "▲" if (self.low > 0) == higher_is_better else "▼"
+
     def __str__(self) -> str:
         if self.value is None:
             return "undefined"
@@ -93,6 +99,7 @@ class MetricPair:
     champion: float | None
     challenger: float | None
     difference: Difference
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,21 @@ from functools import partial
 from typing import Any
 
 from ..champion.decision import Decision, decided
+from ..champion.model_card import search_table
 from ..champion.opponent import challenger_digest, champion_digest, evaluation, opponent
 from ..champion.stages import differs
 from ..errors import ProjectError
 from ..evaluation.comparison import Comparison, digest_of, load_comparison
 from ..evaluation.doubts import Importance, doubts, load_importance
 from ..evaluation.matchup import prepare_matchup
-from ..integrations import git
+from ..integrations import dvc, git
+from ..integrations.revisions import commit_of_result
+from ..render.cells import Table
 from ..settings import paths
 from ..settings.params import Params
 from ..settings.project import load_project
+from ..training.card import load_card
+from ..training.metrics import higher_is_better
 from ..training.scored import Scored
 from . import changes
 from .changes import Change, DataChange, Stage
@@ -44,11 +49,15 @@ class Facts:
     decision: Decision | None = None
     """To retrain, where this change follows from one."""
     serving: dict[str, Any] | None = None
+    """What is to serve the challenger, where `evaluate` told."""
     importance: Importance = field(default_factory=dict)
     """What the primary metric loses without each column."""
     doubts: list[str] = field(default_factory=list)
     """What speaks against the challenger whatever the gates say."""
-    """What is to serve the challenger, where `evaluate` told."""
+    search: list[dict[str, Any]] = field(default_factory=list)
+    """The candidates that the challenger was chosen from, as its card has them."""
+    earlier: str | None = None
+    """The commit whose pipeline made the champion, where the base holds the result of a later one."""
 
     @property
     def base_name(self) -> str:
@@ -59,6 +68,11 @@ class Facts:
     def changed(self) -> bool:
         """Whether anything differs from the base."""
         return bool(self.parameters or self.libraries or self.data or self.code)
+
+    def candidates(self) -> Table:
+        """The candidates with their scores, the best first."""
+        primary = self.params.gates.primary
+        return search_table(self.search, primary, higher_is_better(primary))
 
 
 def gather(params: Params, base: str) -> Facts:
@@ -96,4 +110,13 @@ def gather(params: Params, base: str) -> Facts:
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
         importance=importance,
         doubts=doubts(metrics, importance),
+        search=load_card(paths.CHALLENGER)["search"] if paths.CHALLENGER.is_dir() else [],
+        earlier=earlier_commit(champion, base),
     )
+
+
+def earlier_commit(champion: str | None, base: str) -> str | None:
+    """The commit that made the champion, where that is not the result that the base holds."""
+    if champion is None or git.head() is None or dvc.output_digest(paths.CHALLENGER, base) == champion:
+        return None
+    return commit_of_result(champion, base)

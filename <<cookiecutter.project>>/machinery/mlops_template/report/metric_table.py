@@ -18,7 +18,7 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
     table = Table(
         title=f"{comparison.rows:,} held-out rows{format_period(comparison.window)}{by}", title_justify="left"
     )
-    for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval"):
+    for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval", ""):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, pair in comparison.metrics.items():
         style = "bold" if name == params.gates.primary else None
@@ -36,4 +36,5 @@ def row(name: str, pair: MetricPair) -> list[str]:
         format_number(pair.challenger),
         format_number(delta.value, "+"),
         interval,
+        delta.sign(pair.higher_is_better),
     ]

@@ -36,6 +36,8 @@ def page(facts: Facts, accept: str | None = None) -> str:
     if facts.importance:
         listed = importance_table(facts.importance, facts.params.gates.primary).cut(summary.MAX_ROWS)
         parts += section("Permutation importance", [rendered(listed)])
+    if len(facts.search) > 1:
+        parts += section("Candidates, by cross-validation", [rendered(facts.candidates().cut(summary.MAX_ROWS))])
     parts += section("Gates", [rendered(tables.gate_table(comparison))])
     return document(facts.project, comparison.verdict, summary.VERDICTS[comparison.verdict], parts)
 
@@ -134,5 +136,5 @@ def drawing(delta: Difference, metric: str, reach: float, marks: dict[str, float
     """A difference with its interval, in the colour of what it means; empty where it is undefined."""
     if delta.value is None or delta.low is None or delta.high is None:
         return ""
-    kind = {"▲": "better", "▼": "worse", "": "noise"}[tables.sign(delta, higher_is_better(metric))]
+    kind = {"▲": "better", "▼": "worse", "": "noise"}[delta.sign(higher_is_better(metric))]
     return interval((delta.low, delta.high), delta.value, (-reach, reach), marks, kind, f"{name}: {delta}")

@@ -111,6 +111,8 @@ def what_changed(facts: Facts) -> list[str]:
         bullets.append(f"distributions: {distributions(facts)}")
     if facts.code:
         bullets.append(f"code: {words(facts.code)}")
+    if facts.earlier:
+        bullets.append(f"the metrics are held against the champion of {code(facts.earlier[:7])}, trained before that")
     if not facts.changed:
         bullets.append("no parameter, library, data or code")
     bullets += [f"stages: {stages(facts)}"] if any(stage.ran is not None for stage in facts.stages) else []
@@ -154,6 +156,9 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
     if facts.importance:
         listed = table(importance_table(facts.importance, facts.params.gates.primary).cut(MAX_ROWS))
         folds.append((f"Permutation importance of {len(facts.importance)} columns", listed))
+    if len(facts.search) > 1:
+        listed = table(facts.candidates().cut(MAX_ROWS))
+        folds.append((f"{len(facts.search)} candidates, by cross-validation", listed))
     settings = facts.parameters + facts.libraries
     if len(settings) > MAX_AT_A_GLANCE:
         folds.append((f"{len(settings)} settings and libraries", table(tables.change_table(settings).cut(MAX_ROWS))))

@@ -29,16 +29,9 @@ def rows_met(comparison: Comparison, params: Params) -> str:
     return f"{met} A true difference of {size} would be found on them in four cases of five."
 
 
-def sign(delta: Difference, higher_is_better: bool) -> str:
-    """▲ where the whole interval says better, ▼ where it says worse, else nothing."""
-    if delta.low is None or delta.high is None or delta.low <= 0 <= delta.high:
-        return ""
-    return "▲" if (delta.low > 0) == higher_is_better else "▼"
-
-
 def with_sign(delta: Difference, metric: str) -> str:
     """The difference with its interval and what it means."""
-    return f"{delta} {sign(delta, higher_is_better(metric))}".strip() if delta.value is not None else "–"
+    return f"{delta} {delta.sign(higher_is_better(metric))}".strip() if delta.value is not None else "–"
 
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
@@ -84,7 +77,7 @@ def gate_table(comparison: Comparison) -> Table:
 def moved(comparison: Comparison, params: Params) -> list[SliceDifference]:
     """The slices whose interval leaves out 0 or that broke the gate, the worst first."""
     more = higher_is_better(params.gates.primary)
-    changed = [one for one in comparison.slices if one.worse or sign(one.difference, True)]
+    changed = [one for one in comparison.slices if one.worse or one.difference.sign(True)]
     return sorted(changed, key=lambda one: (not one.worse, one.difference.gain(more)[0]))
 
 

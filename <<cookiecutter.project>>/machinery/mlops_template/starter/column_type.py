@@ -27,32 +27,9 @@ NUMBER = r"\s*[+-]?\d[\d.,' %]*\s*"
 """What may be a number in one of the formats."""
 
 
-CODE_WORDS = frozenset(
-    [
-        "zip",
-        "zipcode",
-        "postcode",
-        "postal",
-        "plz",
-        "phone",
-        "telephone",
-        "tel",
-        "mobile",
-        "fax",
-        "account",
-        "acct",
-        "iban",
-        "ean",
-        "upc",
-        "gtin",
-        "isbn",
-        "issn",
-        "imei",
-        "ssn",
-        "sku",
-        "barcode",
-        "vat",
-    ]
+CODE_NAME = re.compile(
+    "zip|zipcode|postcode|postal|plz|phone|telephone|tel|mobile|fax|account|acct|iban|ean|upc|gtin|isbn|issn|imei|ssn|"
+    "sku|barcode|vat"
 )
 """Words of a column's name by which whole numbers of one width are codes, which nobody adds up."""
 CODE_WIDTH = 4
@@ -114,7 +91,7 @@ def is_code(name: str, column: pd.Series) -> bool:
     widths = digits.str.len()
     if widths.nunique() > 1:
         return False
-    if not CODE_WORDS.isdisjoint(word.lower() for word in words):
+    if any(CODE_NAME.fullmatch(word.lower()) for word in words):
         return bool(widths.iloc[0] >= CODE_WIDTH)
     return bool(widths.iloc[0] >= CHECKED_WIDTH and len(digits) >= CHECKED_VALUES and has_check_digits(digits))
 

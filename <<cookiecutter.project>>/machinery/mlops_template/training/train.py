@@ -17,13 +17,14 @@ from ..settings import paths
 from ..settings.params import Columns, Params, load_params
 from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
 from .features import describe_inputs, evenly, with_features
-from .metrics import metrics_code
+from .metrics import higher_is_better, metrics_code
 from .pipeline import build, labels, training_code
 from .search import SearchResult, Setting, search
 from .threshold import threshold_of
 
 QUANTILES = np.linspace(0, 1, 21)
 MAX_CATEGORIES = 50
+MAX_PRINTED = 5
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
     judge = metrics_code()
     results = search(train, params, code, judge)
     chosen = next(result for result in results if result.chosen).setting
+    print_best(results, params.gates.primary)
     threshold = threshold_of(chosen, train, params, code, judge)
     description = describe(train, results, params) | inputs | {"threshold": threshold}
     ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
@@ -48,6 +50,20 @@ def main() -> None:
     card = {**description, **describe_classes(pipeline, params)}
     save_model(paths.CHALLENGER, Model(pipeline, card, code), golden, trained_on)
     print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
+
+
+def print_best(results: list[SearchResult], primary: str) -> None:
+    """The best of the candidates with their mean scores, where there was a choice."""
+    if len(results) == 1:
+        return
+    sign = 1 if higher_is_better(primary) else -1
+    defined = sorted((result for result in results if result.mean is not None), key=lambda one: -(one.mean or 0.0))
+    print(f"{primary} of {len(results)} candidates, the mean of {len(results[0].scores)} folds:")
+    for result in defined[:MAX_PRINTED]:
+        name = result.setting.estimator.rpartition(".")[2]
+        values = ", ".join(f"{key} = {value}" for key, value in result.setting.params.items())
+        mark = "  chosen" if result.chosen else ""
+        print(f"  {sign * (result.mean or 0.0):.4f}  {name} {values}".rstrip() + mark)
 
 
 def refuse_empty(train: pd.DataFrame, columns: Columns) -> None:
