@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.evaluation import convert, export
+from mlops_template.evaluation import convert, converters, export
 from mlops_template.evaluation.export import Export
 from mlops_template.settings.params import Parity
 from mlops_template.training.artifact import Model
 from mlops_template.serving.inputs import inputs
 from mlops_template.training.pipeline import build
+from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer
@@ -161,6 +163,46 @@ def test_a_flipped_label_counts_by_itself() -> None:
     assert (found.differing, found.flipped) == (0, 1)  # a tie is no label that could flip
     assert not found.within(Parity(flipped=0.3))
     assert found.within(Parity(flipped=0.4))
+
+
+@pytest.mark.parametrize("handle_unknown", ["ignore", "infrequent_if_exist"])
+def test_infrequent_categories_of_a_single_column_convert(handle_unknown: str) -> None:
+    """skl2onnx converts them where there are more columns."""
+    one_hot = OneHotEncoder(handle_unknown=handle_unknown, min_frequency=10)
+    columns = ColumnTransformer([("numbers", SimpleImputer(), ["stück zahl"]), ("categories", one_hot, ["shop"])])
+    rows = table()
+    rows.loc[rows.index[:3], "shop"] = ["east", "west", "centre"]
+    kinds = {**KINDS, "numeric": ["stück zahl"], "dates": [], "categorical": ["shop"]}
+    card = {"features": kinds, "classes": [0, 1], "derived": [], "threshold": None}
+    model = Model(make_pipeline(columns, LogisticRegression()), card, model_code())
+    model.pipeline.fit(inputs(rows.head(450), kinds), rows["bought"].head(450))
+    found = export.export(model, rows, Parity())
+    assert (found.runtime, found.parity and found.parity.differing) == ("onnx", 0)
+
+
+BOOSTED = ["lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", "xgboost.XGBClassifier", "xgboost.XGBRegressor"]
+
+
+@pytest.mark.parametrize("estimator", BOOSTED)
+def test_boosting_of_other_packages_converts_with_onnxmltools(estimator: str) -> None:
+    classifies = estimator.endswith("Classifier")
+    params = {"n_estimators": 10, "n_jobs": 1, **({"verbose": -1} if estimator.startswith("lightgbm") else {})}
+    pipeline = build(model_code(), estimator, params, KINDS, 0)
+    target = table()["bought"].to_numpy() if classifies else table()["stück zahl"].fillna(0).to_numpy() * 1.5
+    model = fitted(pipeline, KINDS, target, classifies)
+    found = exported(model)
+    assert (found.runtime, found.parity and found.parity.differing) == ("onnx", 0)
+    assert exported(model).onnx == found.onnx
+
+
+def test_what_is_missing_for_a_conversion_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """skl2onnx's own words would not say it."""
+    monkeypatch.setattr(converters, "find_spec", lambda name: None)
+    pipeline = build(model_code(), "lightgbm.LGBMClassifier", {"n_estimators": 5, "verbose": -1}, KINDS, 0)
+    part = type("Booster", (BaseEstimator,), {"__module__": "lightgbm.sklearn"})()
+    assert converters.boosting_package([pipeline, part]) == "lightgbm"
+    assert converters.advice("lightgbm") == "; `uv add onnxmltools` makes lightgbm convert"
+    assert converters.register("lightgbm") is None
 
 
 def test_values_never_seen_are_compared_though_none_is_held_out() -> None:

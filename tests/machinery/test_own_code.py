@@ -305,6 +305,41 @@ def test_an_estimator_of_the_owners_own_is_carried(shop: Path) -> None:
     serve()
 
 
+STRANGE = """
+from sklearn.linear_model import LogisticRegression
+
+
+class Plain:
+    def fit(self, rows, target):
+        return self
+
+
+class Sparse(LogisticRegression):
+    def fit(self, rows, target):
+        raise TypeError("Sparse data was passed, but dense data is required.")
+"""
+
+
+@pytest.mark.parametrize(
+    ("estimator", "said"),
+    [
+        ("shop.models.Plain", r"Plain is no scikit-learn estimator: derive its class from .*BaseEstimator"),
+        ("shop.models.Sparse", r"dense data is required\.; sparse_threshold=0 in pipeline\.py gives it dense inputs"),
+        ("sklearn.svm.LinearSVC", r"LinearSVC gives no probabilities: wrap it in .*CalibratedClassifierCV"),
+    ],
+)
+@pytest.mark.parametrize("searched", [False, True])
+def test_an_estimator_that_does_not_fit_in_is_told_in_a_line(
+    estimator: str, said: str, searched: bool, shop: Path
+) -> None:
+    write_package(shop, models=STRANGE)
+    candidates = [{"estimator": estimator}, {"estimator": "sklearn.linear_model.LogisticRegression"}]
+    settle(model={"candidates": candidates if searched else candidates[:1]})
+    with pytest.raises(ProjectError, match=said) as raised:
+        train.main()
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -16,8 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from ..serving.runtime import CATEGORIES, NUMBERS, PREDICTIONS, session_of
+from . import converters
 
 MAX_NODES = 2_000_000
 """Nodes of all trees up to which a model is converted: so many take 1.6 GB and 16 seconds."""
@@ -40,6 +42,7 @@ def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -
     nodes = sum(tree_nodes(part) for part in parts_of(pipeline))
     if nodes > MAX_NODES:
         raise Unfit(f"its trees have {nodes:,} nodes, too many to convert in a reasonable time")
+    package = converters.boosting_package(parts_of(pipeline))
     numeric, categorical = kinds["numeric"] + kinds["dates"], kinds["categorical"] + kinds["text"]
     single = [f"category_{number}" for number in range(len(categorical))]
     # A column each, since encoders of categories are converted only from such.
@@ -60,12 +63,14 @@ def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -
                 initial_types=types,
                 final_types=[*([("label", None)] if classifies else []), (PREDICTIONS, None)],
                 options={id(pipeline): {"zipmap": False}} if classifies else None,
+                target_opset=converters.register(package),
+                custom_conversion_functions={OneHotEncoder: converters.convert_one_hot},
             )
         model = select_model_inputs_outputs(whole, PREDICTIONS)
         send_missing_values(model, pipeline)
         return join_categories(model, single)
     except Exception as error:  # a converter may stumble over anything that it does not know
-        raise Unfit(f"it cannot be converted to ONNX ({one_line(error)})") from None
+        raise Unfit(f"it cannot be converted to ONNX ({one_line(error)}){converters.advice(package)}") from None
 
 
 def join_categories(model: Any, single: list[str]) -> bytes:
@@ -78,8 +83,10 @@ def join_categories(model: Any, single: list[str]) -> bytes:
         del graph.input[:]
         together = helper.make_tensor_value_info(CATEGORIES, TensorProto.STRING, [None, len(single)])
         graph.input.extend([*kept, together])
-        split = helper.make_node("Split", [CATEGORIES], single, "categories", axis=1, num_outputs=len(single))
-        graph.node.insert(0, split)
+        graph.initializer.append(
+            helper.make_tensor("category_widths", TensorProto.INT64, [len(single)], [1] * len(single))
+        )
+        graph.node.insert(0, helper.make_node("Split", [CATEGORIES, "category_widths"], single, "categories", axis=1))
     versions = sorted(model.opset_import, key=lambda one: one.domain)  # skl2onnx has them in another order each time
     del model.opset_import[:]
     model.opset_import.extend(versions)

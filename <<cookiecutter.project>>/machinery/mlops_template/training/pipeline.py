@@ -47,6 +47,27 @@ def build(code: ModelCode, estimator: str, params: dict[str, Any], kinds: dict[s
     return pipeline
 
 
+def fit_pipeline(
+    pipeline: Pipeline, name: str, params: dict[str, Any], ready: pd.DataFrame, target: NDArray[Any], task: Task
+) -> None:
+    """Fit what `build` made of the estimator of that name and its parameters.
+
+    Raises ProjectError when it does not take these inputs, or gives no probabilities of classes.
+    """
+    try:
+        pipeline.fit(ready, target)
+    except (TypeError, ValueError) as error:  # scikit-learn raises the first for sparse inputs
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "sparse" in reason.lower():
+            reason += "; sparse_threshold=0 in pipeline.py gives it dense inputs"
+        raise ProjectError(f"model.candidates: {name} with {params}: {reason}") from None
+    if task == "classification" and not hasattr(pipeline, "predict_proba"):
+        raise ProjectError(
+            f"model.candidates: {name} gives no probabilities: wrap it in sklearn.calibration's "
+            "CalibratedClassifierCV in make_pipeline of pipeline.py"
+        )
+
+
 def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int) -> BaseEstimator:
     """The estimator of that dotted path, seeded where it takes a seed. One of the owner's own comes from the code."""
     module, _, name = path.rpartition(".")
@@ -63,6 +84,11 @@ def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int
         model: BaseEstimator = kind(**params)
     except TypeError as error:
         raise ProjectError(f"model.candidates: {path}: {error}") from None
+    if not isinstance(model, BaseEstimator):
+        raise ProjectError(
+            f"model.candidates: {path} is no scikit-learn estimator: derive its class from sklearn.base's "
+            "ClassifierMixin or RegressorMixin, and after that from BaseEstimator"
+        )
     if "random_state" in model.get_params() and "random_state" not in params:
         model.set_params(random_state=seed)
     return model

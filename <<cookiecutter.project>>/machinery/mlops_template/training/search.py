@@ -19,7 +19,7 @@ from ..errors import ProjectError
 from ..serving.model_code import ModelCode
 from ..settings.params import Candidate, Params, Range
 from .metrics import metric_named, number
-from .pipeline import build, labels
+from .pipeline import build, fit_pipeline, labels
 from .scored import Scored, as_scored
 from .statistics import mean_of_defined
 
@@ -96,17 +96,13 @@ def folds_of(train: pd.DataFrame, params: Params) -> list[Fold]:
 
 def predict_fold(setting: Setting, fold: Fold, train: pd.DataFrame, params: Params, code: ModelCode) -> Scored:
     """A setting, fitted on one side of a fold and scored on the other. One thread, so that every machine agrees."""
-    fit, held = (train.iloc[rows] for rows in fold)
+    trained_on, held = (train.iloc[rows] for rows in fold)
     kinds = params.columns.kinds
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another one.
     with threadpool_limits(1), joblib.parallel_config("threading", n_jobs=1):
         pipeline = build(code, setting.estimator, setting.params, kinds, params.model.seed)
-        try:
-            pipeline.fit(code.inputs(fit, kinds), labels(fit, params.columns, params.task))
-        except ValueError as error:
-            raise ProjectError(
-                f"model.candidates: {setting.estimator} with {setting.params}: {str(error).splitlines()[0]}"
-            ) from None
+        target = labels(trained_on, params.columns, params.task)
+        fit_pipeline(pipeline, setting.estimator, setting.params, code.inputs(trained_on, kinds), target, params.task)
         ready = code.inputs(held, kinds)
         if params.task == "regression":
             classes, predictions = None, pd.DataFrame({"prediction": pipeline.predict(ready)})

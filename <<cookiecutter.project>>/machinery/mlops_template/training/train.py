@@ -18,7 +18,7 @@ from ..settings.params import Columns, Params, load_params
 from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
 from .features import describe_inputs, evenly, with_features
 from .metrics import higher_is_better, metrics_code
-from .pipeline import build, labels, training_code
+from .pipeline import build, fit_pipeline, labels, training_code
 from .search import SearchResult, Setting, search
 from .threshold import threshold_of
 
@@ -78,11 +78,8 @@ def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Par
     pipeline = build(code, setting.estimator, setting.params, params.columns.kinds, params.model.seed)
     os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
     with threadpool_limits(params.model.threads):
-        try:
-            return pipeline.fit(ready, target)
-        except ValueError as error:
-            reason = str(error).splitlines()[0]
-            raise ProjectError(f"model.candidates: {setting.estimator} with {setting.params}: {reason}") from None
+        fit_pipeline(pipeline, setting.estimator, setting.params, ready, target, params.task)
+    return pipeline
 
 
 def describe(train: pd.DataFrame, results: list[SearchResult], params: Params) -> dict[str, Any]:
