@@ -1,7 +1,9 @@
 """Bad answers are refused before anything is written; any text where text is asked for stays that text."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -9,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cookiecutter.exceptions import FailedHookException
 from markdown_it import MarkdownIt
 
 from conftest import Bake
-from local_extensions import markdown, one_line, quoted
+from local_extensions import AnswerRefused, markdown, one_line, quoted
 from support import ROOT, TEMPLATE, environment, files, git, run
 
 REFUSED = [
@@ -119,43 +120,64 @@ HOSTILE = [
 ]
 
 
-def refusal(bake: Bake, capfd: pytest.CaptureFixture[str], **answers: str) -> str:
-    with pytest.raises(FailedHookException):
+def refusal(bake: Bake, **answers: str) -> list[str]:
+    """The lines on the answers, without the one on how to answer again."""
+    with pytest.raises(AnswerRefused) as raised:
         bake(**answers)
-    return capfd.readouterr().err
+    *lines, again = str(raised.value).splitlines()
+    assert again.startswith("Again, with the other answers as they are: cookiecutter ")
+    return lines
 
 
 @pytest.mark.parametrize(("answer", "text"), REFUSED, ids=ascii)
-def test_a_bad_answer_is_refused(bake: Bake, capfd: pytest.CaptureFixture[str], answer: str, text: str) -> None:
+def test_a_bad_answer_is_refused(bake: Bake, answer: str, text: str) -> None:
     """One line that names the answer and shows a good one."""
-    lines = refusal(bake, capfd, **{answer: text}).splitlines()
+    lines = refusal(bake, **{answer: text})
     assert lines[0].startswith(f"{answer}: ")
     assert "such as " in lines[0] or "retype" in lines[0]
     assert [line for line in lines if not line.startswith(f"{answer}: ")] == []
 
 
 @pytest.mark.parametrize(("storage", "url"), REFUSED_URLS)
-def test_a_url_that_does_not_fit_the_storage_is_refused(
-    bake: Bake, capfd: pytest.CaptureFixture[str], storage: str, url: str
-) -> None:
-    (line,) = refusal(bake, capfd, storage=storage, storage_url=url).splitlines()
+def test_a_url_that_does_not_fit_the_storage_is_refused(bake: Bake, storage: str, url: str) -> None:
+    (line,) = refusal(bake, storage=storage, storage_url=url)
     assert line.startswith("storage_url: ")
     assert "such as " in line
     assert "secret" not in line
 
 
 def test_every_bad_answer_is_named_and_nothing_is_left(tmp_path: Path, cookiecutter_config: Path) -> None:
-    """All faults at once, not one for each attempt."""
-    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "setup=no"]
+    """All faults at once, without a traceback of cookiecutter's, and a command that keeps the other answers."""
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--no-input", "--config-file", str(cookiecutter_config)]
+    answers = ["project=test", "email=ada", "storage=s3", "author=Ada L.", "setup=no"]
     done = subprocess.run(
-        [*command, "--config-file", str(cookiecutter_config), "project=test", "email=ada", "storage=s3"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
+        [*command, *answers], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8"
     )
     assert done.returncode == 1
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["project", "email", "storage_url"]
+    *lines, again = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["project", "email", "storage_url"]
     assert list(tmp_path.iterdir()) == []
+    given = shlex.split(again.partition("cookiecutter ")[2])
+    assert [given[0], "author=Ada L." in given, "--no-input" in given] == [str(ROOT), True, True]
+    good = ["project=x", "email=a@b.co", "storage_url=s3://bucket/x"]
+    again_done = subprocess.run([sys.executable, "-m", "cookiecutter", *given, *good], cwd=tmp_path, env=environment())
+    assert again_done.returncode == 0
+    assert "Ada L." in (tmp_path / "x" / "pyproject.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of one's own needs Unix")
+def test_on_a_terminal_a_bad_answer_is_told_before_the_next_question(tmp_path: Path, cookiecutter_config: Path) -> None:
+    import pty
+
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--config-file", str(cookiecutter_config)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=subprocess.PIPE, encoding="utf-8")
+    os.write(terminal, b"flights\n2\n\nnot good\n")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "owner: 'not good' is no GitHub user" in said
+    assert "Your name" not in said
+    assert "project=flights task=regression 'description=How many minutes late" in said.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("answer", "text"), ACCEPTED)
@@ -168,7 +190,7 @@ def test_a_url_that_fits_the_storage_is_accepted(bake: Bake, storage: str, url: 
     bake(storage=storage, storage_url=url)
 
 
-def test_what_the_project_depends_on_cannot_be_its_name(bake: Bake, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_the_project_depends_on_cannot_be_its_name(bake: Bake) -> None:
     """Every direct dependency, also one that was added yesterday."""
     pyproject = tomllib.loads((bake() / "pyproject.toml").read_text(encoding="utf-8"))
     groups = pyproject["dependency-groups"].values()
@@ -181,7 +203,7 @@ def test_what_the_project_depends_on_cannot_be_its_name(bake: Bake, capfd: pytes
     ]
     for requirement in required:
         name = re.match(r"[\w.-]+", requirement)[0]
-        assert refusal(bake, capfd, project=name).startswith("project: "), name
+        assert refusal(bake, project=name)[0].startswith("project: "), name
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
@@ -219,7 +241,7 @@ def test_markdown_shows_the_text(text: str) -> None:
 
 def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None:
     """Each question is asked once, in order, and an empty line takes the default."""
-    typed = ["my-model", "<< x >> {{ y }} \\", "", "", "", "2", "", "2", "1", "", "3", "4", "2", "n"]
+    typed = ["my-model", "2", "<< x >> {{ y }} \\", "", "", "", "2", "", "1", "", "3", "4", "2", "n"]
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--config-file", str(cookiecutter_config)]
     done = subprocess.run(
         command,

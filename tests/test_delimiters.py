@@ -10,7 +10,7 @@ import local_extensions
 from support import ROOT, TEMPLATE, files
 
 WELL_FORMED = re.compile(r"<<(?= cookiecutter\.(?!_[a-z]|__started_in)|% |# )")
-IN_HOOKS = re.compile(r"<<(?= (cookiecutter|supported_pythons) \| tojson >>)")
+IN_HOOKS = re.compile(r"<<(?= cookiecutter \| tojson >>)")
 STATEMENT = re.compile(r"#\? (if|elif|else|endif|for|endfor)\b")
 COPIED = TEMPLATE / "machinery"
 RENDERED = [

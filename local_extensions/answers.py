@@ -1,12 +1,11 @@
-"""Refuses answers that cannot become a project: one line each, before anything is written."""
+"""Checks of the answers: a line for each that cannot become a project."""
 
-import json
 import keyword
 import re
 import sys
 
-ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
-PYTHONS = json.loads(r"""<< supported_pythons | tojson >>""")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
+"""The Pythons a generated project runs on."""
 
 # Modules and packages of the project's environment: one of the same name would hide them from Python or uv.
 DEPENDENCIES = frozenset(
@@ -65,10 +64,16 @@ def faults(answers):
     for answer, text in answers.items():
         if not answer.startswith("_") and isinstance(text, str) and not is_text(text):
             yield f"{answer}: {text!a} holds a character that no file can; retype it"
-    for check in (project, owner, author, email, python_version, storage_url):
-        fault = check(answers)
+    for question in CHECKS:
+        fault = fault_of(question, answers)
         if fault:
-            yield f"{check.__name__}: {fault}"
+            yield fault
+
+
+def fault_of(question, answers):
+    """A line on the answer to one question, None where it can be used. `answers` has those up to it."""
+    fault = CHECKS[question](answers) if question in CHECKS else None
+    return fault and f"{question}: {fault}"
 
 
 def is_text(text):
@@ -87,7 +92,7 @@ def project(answers):
             f"{name!a} is no name for a package, a repository and a command: "
             "letters and digits, joined by single hyphens, such as flight-delays"
         )
-    package = answers["__package"]
+    package = re.sub("[-.]", "_", name.lower())
     for taken, what in (
         (keyword.kwlist, "a word of the language"),
         (STANDARD_LIBRARY, "a module of the standard library"),
@@ -118,9 +123,9 @@ def email(answers):
 
 
 def python_version(answers):
-    if answers["python_version"] in PYTHONS:
+    if answers["python_version"] in SUPPORTED:
         return None
-    return f"{answers['python_version']!a} is none of {', '.join(PYTHONS)}: take one, such as {PYTHONS[-2]}"
+    return f"{answers['python_version']!a} is none of {', '.join(SUPPORTED)}: take one, such as {SUPPORTED[-2]}"
 
 
 def storage_url(answers):
@@ -137,8 +142,4 @@ def storage_url(answers):
     return None
 
 
-if __name__ == "__main__":
-    found = list(faults(ANSWERS))
-    for line in found:
-        print(line, file=sys.stderr, flush=True)
-    sys.exit(1 if found else 0)
+CHECKS = {check.__name__: check for check in (project, owner, author, email, python_version, storage_url)}

@@ -2,16 +2,19 @@
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
-from jinja2 import Environment
+from cookiecutter.exceptions import ContextDecodingException
+from jinja2 import Environment, pass_context
 from jinja2.ext import Extension
+from jinja2.runtime import Context
 
-HERE = Path(__file__).parent
+from .answers import SUPPORTED, fault_of, faults, is_text
+
+HERE = Path(__file__).parents[1]
 PROJECT = "<<cookiecutter.project>>"
-SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
-"""The Pythons a generated project runs on."""
 
 
 def running_python() -> str:
@@ -68,6 +71,37 @@ def own_strings() -> frozenset[str]:
     return frozenset([PROJECT, *hooks, *choices, *(text for text in defaults if isinstance(text, str))])
 
 
+class AnswerRefused(ContextDecodingException):
+    """An answer cannot be used. Of the errors whose message cookiecutter prints without a traceback."""
+
+
+@pass_context
+def checked(context: Context, question: str = "") -> str:
+    """Nothing, if the answer to a question can be used, or where none is named all of them. Raises AnswerRefused.
+
+    Who is asked on a terminal is told after each question, who gives the answers at once of all that are wrong.
+    """
+    answers = context["cookiecutter"]
+    if not question:
+        lines = list(faults(answers))
+    elif sys.stdin.isatty() and "--no-input" not in sys.argv:
+        lines = [line for line in [fault_of(question, answers)] if line]
+    else:
+        lines = []
+    if lines:
+        raise AnswerRefused("\n".join([*lines, f"Again, with the other answers as they are: {command(answers)}"]))
+    return ""
+
+
+def command(answers: dict[str, str]) -> str:
+    """What starts cookiecutter again with the answers that can be used."""
+    started = Path(sys.argv[0]).name == "cookiecutter" or Path(sys.argv[0]).parent.name == "cookiecutter"
+    given = [argument for argument in sys.argv[1:] if not re.match(r"\w+=", argument)] if started else [str(HERE)]
+    wrong = {name for name in answers if fault_of(name, answers) or not is_text(str(answers[name]))}
+    kept = [f"{name}={text}" for name, text in answers.items() if not name.startswith("_") and name not in wrong]
+    return shlex.join(["cookiecutter", *given, *kept])
+
+
 class Answers(Extension):
     """Keeps answers text: filters that write them into files, and no answer is ever taken for a template.
 
@@ -77,7 +111,7 @@ class Answers(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.globals.update(running_python=running_python, supported_pythons=SUPPORTED, started_in=started_in)
+        environment.globals.update(running_python=running_python, started_in=started_in, checked=checked)
         environment.filters.update(quoted=quoted, one_line=one_line, markdown=markdown)
         self._own = own_strings()
 
