@@ -115,7 +115,7 @@ def s3(folder: Path, port: int, start: Callable[..., None]) -> Server:
 def test_a_project_moves_from_the_branch_to_a_storage_of_its_own(project: Path, server: Server, tmp_path: Path) -> None:
     """By the commands that the message about large files names; then a clone as shallow as a workflow's finds it all.
 
-    Who may not read it learns that in one line.
+    Who may not read it learns that in one line, and `setup` asks before all else.
     """
     caches = {"UV_CACHE_DIR": run("uv", "cache", "dir", cwd=tmp_path).strip()}
     caches["UV_PYTHON_INSTALL_DIR"] = run("uv", "python", "dir", cwd=tmp_path).strip()
@@ -126,6 +126,9 @@ def test_a_project_moves_from_the_branch_to_a_storage_of_its_own(project: Path, 
     run("uv", "add", "--quiet", f"dvc[{server.extra}]", cwd=mine, **caches)
     for setting, value in {"url": server.url, **server.settings}.items():
         uv_run(mine, "dvc", "remote", "modify", "storage", setting, value)
+    refused = cli(mine, "setup", check=False, **caches, **server.stranger)
+    assert server.url in next(line for line in refused.splitlines() if line.startswith("error: "))
+    assert "[3/" not in refused, "nothing is trained before the storage was asked"
     assert f"copied to {server.url}" in cli(mine, "push", **caches, **server.access)
     commit(mine, "Move the storage")
 

@@ -7,6 +7,7 @@ import pytest
 from mlops_template.integrations.git import git
 from mlops_template.settings import paths
 from mlops_template.tracking.last import Tracked, last_tracked, remember
+from mlops_template.tracking.runs import duration_of
 from mlops_template.tracking.store import Store, open_store
 
 
@@ -68,3 +69,13 @@ def test_what_was_tracked_last_is_known_until_anything_of_it_changes(
     paths.TRACKED.write_text(kept)
     paths.TRACKING_DATABASE.unlink()
     assert last_tracked() is None
+
+
+def test_a_run_takes_as_long_as_its_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the record of the last `train` is of this result."""
+    monkeypatch.chdir(tmp_path)
+    assert duration_of("lock") == 0
+    paths.STAGES.parent.mkdir(parents=True)
+    paths.STAGES.write_text('{"lock": "lock", "stages": [{"stage": "train", "seconds": 2.5}, {"stage": "x", "seconds": 1}]}')
+    assert duration_of("lock") == 3500
+    assert duration_of("another") == 0

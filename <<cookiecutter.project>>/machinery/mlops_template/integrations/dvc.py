@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -204,6 +204,13 @@ def push(digests: Iterable[str] = ()) -> int:
     if others.failed:
         raise ProjectError(f"{len(others.failed)} files did not get to the storage: push again")
     return sent + len(others.transferred)
+
+
+def reach_storage() -> None:
+    """Ask the storage for what lies in it, nothing or not. Raises ProjectError when it does not answer."""
+    with repository() as repo, of_the_storage("reach"), suppress(FileNotFoundError):
+        remote = repo.cloud.get_remote()
+        remote.fs.ls(remote.path)
 
 
 def missing_in_storage() -> list[Path]:

@@ -50,6 +50,7 @@ def create_repository() -> None:
 def prepare_storage() -> None:
     """The place to which DVC copies, and the hook that lets `git push` carry it."""
     storage.ensure()
+    storage.require_access()
     left_to_the_user = storage.install_hook()
     if left_to_the_user:
         print(left_to_the_user, flush=True)

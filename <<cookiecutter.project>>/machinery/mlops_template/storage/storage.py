@@ -28,6 +28,12 @@ def ensure() -> None:
             branch.ensure()
 
 
+def require_access() -> None:
+    """Raise ProjectError when a bucket or server does not let this machine in, before hours of work lead there."""
+    if not is_branch():
+        dvc.reach_storage()
+
+
 def push(*commits: str) -> str:
     """Copy what the pipeline and the pointers name to the storage, and look whether it arrived.
 

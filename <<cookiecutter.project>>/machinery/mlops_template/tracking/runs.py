@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from ..integrations import git
-from ..integrations.dvc import lock_digest
+from ..integrations.dvc import lock_digest, read
 from ..integrations.revisions import commit_of_working_tree, extract, pipeline_digests, text_digest
 from ..settings import paths
 from .models import log_model, signature_of
@@ -45,7 +45,9 @@ class PipelineResult:
     branch: str
     trigger: str
     time: int
-    """Milliseconds since 1970."""
+    """When it was there, in milliseconds since 1970."""
+    duration: int = 0
+    """Milliseconds that its stages took, as far as this machine ran them."""
 
     def json(self, path: Path) -> dict[str, Any]:
         """A JSON file of the result, empty where it has none."""
@@ -81,7 +83,14 @@ def result_of_working_tree() -> PipelineResult:
         branch=current_branch(),
         trigger=os.environ.get("GITHUB_EVENT_NAME", "local"),
         time=int(time.time() * 1000),
+        duration=duration_of(lock),
     )
+
+
+def duration_of(lock: str) -> int:
+    """Milliseconds that the stages took which ran for a result, 0 where another run came after it or none was here."""
+    noted = json.loads(read(paths.STAGES, None) or "{}")
+    return round(sum(stage["seconds"] for stage in noted["stages"]) * 1000) if noted.get("lock") == lock else 0
 
 
 def result_of_commit(commit: str, lock: str, root: Path, model: Path | None) -> PipelineResult:
@@ -128,7 +137,7 @@ def create_run(store: Store, result: PipelineResult) -> "Run":
     """Log everything. The run counts as logged only when it is finished."""
     client, name = store.client, f"{estimator(result)} {result.challenger[:8]}".strip()
     tags = {**origin(result), **identity(store, result)}
-    run_id = client.create_run(store.experiment, result.time, tags, name).info.run_id
+    run_id = client.create_run(store.experiment, result.time - result.duration, tags, name).info.run_id
     status = "FAILED"
     try:
         log_figures(store, run_id, result)

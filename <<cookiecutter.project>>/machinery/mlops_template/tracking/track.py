@@ -8,10 +8,12 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from shutil import which
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from ..errors import ProjectError
 from ..integrations import actions
 from ..settings import paths
+from ..settings.params import load_params
 from .last import Tracked, last_tracked, remember
 from .store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
@@ -74,7 +76,7 @@ def ui(port: int = 5000) -> None:
     if not server:
         print(track(history=True), flush=True)
     database = server or sqlite_uri(paths.TRACKING_DATABASE)
-    print(f"MLflow: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
+    print(f"MLflow: http://127.0.0.1:{port}/{page_of_runs()} (Ctrl-C ends it)", flush=True)
     options = ["--backend-store-uri", database, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     try:
@@ -83,6 +85,17 @@ def ui(port: int = 5000) -> None:
         return
     if done.returncode:
         raise ProjectError(f"MLflow ended with code {done.returncode}: the reason stands above")
+
+
+def page_of_runs() -> str:
+    """The address of the project's runs within MLflow's pages, the best by the primary metric first."""
+    from ..training.metrics import higher_is_better
+
+    primary = load_params().gates.primary
+    with open_store() as store:
+        experiment = store.experiment
+    order = quote(f"metrics.`{primary}`", safe="")
+    return f"#/experiments/{experiment}/runs?orderByKey={order}&orderByAsc={str(not higher_is_better(primary)).lower()}"
 
 
 def mlflow_command() -> list[str]:
