@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 from mlops_template.data.contract import conform, load_contract
 from mlops_template.deploy.package import fill
+from mlops_template.serving.app import create
+from mlops_template.serving.environment import Settings
+from mlops_template.serving.service import Service
 from mlops_template.settings import paths
 from mlops_template.settings.params import load_params
 from mlops_template.training import train
@@ -124,6 +127,17 @@ class Reply:
     def json(self) -> Any:
         """The body, which is JSON."""
         return json.loads(self.body)
+
+
+def serve() -> ASGIApp:
+    """The challenger's service."""
+    paths.PACKAGE.mkdir(parents=True, exist_ok=True)
+    fill(paths.PACKAGE, paths.CHALLENGER, load_params())
+    write_json(paths.PACKAGE / "release.json", {"version": 1, "commit": "c", "digest": "d", "window": {}, "metrics": {}})
+    service = Service(Settings(model_dir=paths.PACKAGE))
+    service.start()
+    assert service.reason() is None
+    return create(service)
 
 
 def ask(

@@ -22,18 +22,14 @@ from mlops_template.integrations.git import git
 from mlops_template.owner.dependencies import stage_dependencies
 from mlops_template.report.tables import with_sign
 from mlops_template.scoring.score import score
-from mlops_template.serving.environment import Settings
-from mlops_template.serving.app import create
-from mlops_template.serving.service import Service
 from mlops_template.settings import operation, paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
 from mlops_template.training.artifact import (load_model)
-from mlops_template.render.json_file import write_json
 from ruamel.yaml import YAML
 
 from .project import template_module, write_package
-from .serving import ask
+from .serving import ask, serve
 
 FEATURES = """
 import pandas as pd
@@ -124,17 +120,6 @@ def run() -> None:
     """The stages `train` and `evaluate`."""
     train.main()
     evaluate.main()
-
-
-def serve() -> Any:
-    """The challenger's service."""
-    paths.PACKAGE.mkdir(parents=True, exist_ok=True)
-    fill(paths.PACKAGE, paths.CHALLENGER, load_params())
-    write_json(paths.PACKAGE / "release.json", {"version": 1, "commit": "c", "digest": "d", "window": {}, "metrics": {}})
-    service = Service(Settings(model_dir=paths.PACKAGE))
-    service.start()
-    assert service.reason() is None
-    return create(service)
 
 
 def expected() -> pd.DataFrame:

@@ -202,6 +202,10 @@ def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
     return converted, wrong
 
 
+EXACT = 2**53
+"""Beyond it not every whole number is one of floating point."""
+
+
 def with_gaps(column: pd.Series) -> pd.Series:
     """Numbers, dates or truths, missing where a text says so."""
     return column.mask(column.isin(ABSENT)) if column.dtype == "str" else column

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..errors import ProjectError
 from ..owner.package import own_code
 from ..settings.params import Columns, Files, Params, Sql
 from . import sample
-from .contract import Contract, conform
+from .contract import EXACT, Contract, conform
 from .csv_file import plain, read_csv
 
 if TYPE_CHECKING:
@@ -219,8 +219,7 @@ def opened(path: str) -> Iterator[Any]:
 
 
 def read_file(path: str, texts: list[str]) -> pd.DataFrame:
-    """One CSV or Parquet file; decimals are numbers. Raises ProjectError that names it and what is wrong."""
-    import pyarrow as pa
+    """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
     import pyarrow.parquet as pq
 
     with opened(path) as file:
@@ -230,14 +229,34 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
+    return (
+        pandas_of(table)
+        .drop(columns="__index_level_0__", errors="ignore")
+        .set_axis([name for name in names if name != "__index_level_0__"], axis="columns")
+    )
+
+
+def pandas_of(table: Any) -> pd.DataFrame:
+    """A table or batch of Arrow with pandas' types, no value another one than before.
+
+    Decimals become numbers, and whole numbers texts where a missing value would make them numbers of floating point
+    that are too large for it.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for place, field in enumerate(table.schema):
+        column = table.column(place)
         if pa.types.is_decimal(field.type):
-            table = table.set_column(place, field.name, table.column(place).cast(pa.float64()))
+            # By way of text, since Arrow's own conversion does not round to the nearest number.
+            table = table.set_column(place, field.name, column.cast(pa.string()).cast(pa.float64()))
+        elif pa.types.is_integer(field.type) and column.null_count:
+            ends = pc.min_max(column).as_py()
+            if ends["min"] is not None and max(-ends["min"], ends["max"]) > EXACT:
+                table = table.set_column(place, field.name, column.cast(pa.string()))
     # Without pandas' metadata an index is a column like the others, unless it only numbers the rows.
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
-    return frame.drop(columns="__index_level_0__", errors="ignore").set_axis(
-        [name for name in names if name != "__index_level_0__"], axis="columns"
-    )
+    return frame
 
 
 def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> Iterator[pd.DataFrame]:
@@ -257,15 +276,36 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
                 times = source.c[time_column]
                 a_time = connection.execute(sa.select(times).where(times.is_not(None)).limit(1)).scalar()
                 statement = statement.where(times > moment_or_day(a_time, newest))
-            yield from pd.read_sql(statement, connection, chunksize=CHUNK)
+            result = connection.execute(statement)
+            names, rows = list(result.keys()), result.fetchmany(CHUNK)
+            yield frame_of(names, rows)
+            while rows := result.fetchmany(CHUNK):
+                yield frame_of(names, rows)
         engine.dispose()
     except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise ProjectError(f"data.sql: no driver for this database ({error}): add it, as in `uv add psycopg`") from None
-    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError) as error:
-        cause = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
-        reason = first_line(getattr(cause, "orig", None) or cause or error)
+    except sa.exc.SQLAlchemyError as error:
+        reason = first_line(getattr(error, "orig", None) or error)
         reason = reason.replace(str(url.password), "***") if url.password else reason
         raise ProjectError(f"data.sql: {url.render_as_string()} cannot be read: {reason}") from None
+
+
+def frame_of(names: list[str], rows: Sequence[Any]) -> pd.DataFrame:
+    """Rows of a database, no value another one than there."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    return pd.DataFrame({name: column_of(list(values)) for name, values in zip(names, columns, strict=True)})
+
+
+def column_of(values: list[Any]) -> pd.Series:
+    """Decimals become numbers; so do whole ones beside gaps, unless they are too large for floating point."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "decimal":
+        return pd.Series([None if value is None else float(value) for value in values], dtype="float64")
+    if kind == "integer" and None in values:
+        present = [value for value in values if value is not None]
+        if max(-min(present), max(present)) > EXACT:
+            return pd.Series([None if value is None else str(value) for value in values], dtype="str")
+    return pd.Series(values)
 
 
 def moment_or_day(like: Any, newest: pd.Timestamp) -> "sa.BindParameter[Any]":

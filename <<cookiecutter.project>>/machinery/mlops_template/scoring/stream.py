@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..data.contract import ABSENT, Contract, convert
 from ..data.csv_file import empty_is_missing, header_of, plain
-from ..data.sources import is_parquet, opened
+from ..data.sources import is_parquet, opened, pandas_of
 from ..errors import ProjectError
 from ..settings.paths import CONTRACT
 
@@ -80,8 +80,7 @@ def batches(part: Part, features: list[str], others: list[str], contract: Contra
     with opened(part.path) as file:
         read = parquet_batches if is_parquet(part.path) else csv_batches
         for batch in read(file, part, features, others, contract):
-            # Without pandas' metadata an index is a column like the others.
-            frame = batch.select(features).to_pandas(date_as_object=False, ignore_metadata=True)
+            frame = pandas_of(batch.select(features))
             exact = {name: batch.column(name).to_pandas(types_mapper=pd.ArrowDtype) for name in others}
             frame = frame.assign(**exact).set_index(pd.RangeIndex(row + 1, row + len(frame) + 1))
             yield typed(frame, features, contract, part.path, row)

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from ..data import partitions
-from ..data.contract import NUMBERS, PERCENT, Contract, Rule, conform
+from ..data.contract import EXACT, NUMBERS, PERCENT, Contract, Rule, conform
 from ..data.ingest import accept
 from ..data.sources import (
     GENERATED_ID,
@@ -150,8 +150,8 @@ def read(table: str, as_text: list[str]) -> tuple[dict[str, Any], pd.DataFrame]:
 def codes(files: Files) -> list[str]:
     """The columns of CSV files whose numbers are none.
 
-    Whole ones with zeros in front: zip codes, accounts, telephones. Where a decimal comma is in use, those with a
-    point before three digits: 1.234 then is a thousand.
+    Whole ones with zeros in front, or too large for floating point: zip codes, accounts, telephones. Where a decimal
+    comma is in use, those with a point before three digits: 1.234 then is a thousand.
     """
     found: set[str] = set()
     for path in expand(files.paths):
@@ -163,6 +163,8 @@ def codes(files: Files) -> list[str]:
             comma = any((number_format(rows[name].dropna()) or "").endswith(",5") for name in kept)
             code = rf"[+-]?(?:0\d+{'|' + THOUSANDS if comma else ''})"
             found |= {name for name in numbers if texts[name].str.fullmatch(code).any()}
+            large = [name for name in numbers if rows[name].abs().max() > EXACT]
+            found |= {name for name in large if texts[name].dropna().str.fullmatch(r"[+-]?\d+").all()}
     return sorted(found)
 
 

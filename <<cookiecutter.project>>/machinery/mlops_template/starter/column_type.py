@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-from ..data.contract import DIGITS, NUMBERS, PERCENT, TRUTHS, Rule, convert, to_datetime, with_gaps
-
-EXACT = 2**53
-"""Beyond it not every whole number is one of floating point."""
+from ..data.contract import DIGITS, EXACT, NUMBERS, PERCENT, TRUTHS, Rule, convert, to_datetime, with_gaps
 
 DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d", "%d-%b-%y", "%d/%b/%Y")
 HOURS = ("", " %I:%M %p", " %I:%M:%S %p", " %H:%M", " %H:%M:%S", " %H:%M:%S,%f", ":%H:%M:%S %z")
@@ -74,9 +71,10 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY_DATES)
     if as_dates and to_datetime(present, DIGITS).notna().all():
         return ColumnType("datetime", DIGITS)
-    if pd.api.types.is_integer_dtype(present) and max(-int(low), int(high)) > EXACT:
-        return ColumnType("string")  # a code: as a number it would be another one in JSON, and in every model
-    return ColumnType("integer")
+    if max(-int(low), int(high)) <= EXACT:
+        return ColumnType("integer")
+    # A code: as a number it would be another one in JSON, and in every model.
+    return ColumnType("string" if pd.api.types.is_integer_dtype(present) else "number")
 
 
 def is_code(name: str, column: pd.Series) -> bool:
