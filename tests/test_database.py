@@ -8,7 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import sqlalchemy as sa
+from mlops_template.data import partitions
+from mlops_template.data.contract import load_contract
+from mlops_template.data.ingest import ingest
+from mlops_template.settings.params import load_params
+from mlops_template.starter.adopt import adopt
 
 from conftest import Bake
 from support import ROOT, cli, missing, run, uv_run
@@ -106,3 +113,57 @@ def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(
     assert said.startswith("error: data.sql: ")
     assert PASSWORD not in said
     assert len(list((project / "data/raw").glob("*.parquet"))) == 2
+
+
+TYPES = """
+CREATE TYPE mood AS ENUM ('happy', 'sad');
+CREATE TABLE orders AS SELECT
+  n AS id,
+  timestamptz '2024-01-01 12:00+05' + n * interval '1 day' AS at,
+  (n * 1.25)::numeric(10, 2) AS price,
+  (n * 100.5)::money AS paid,
+  n::real / 3 AS share,
+  (n % 5 = 0) AS flag,
+  (ARRAY['happy', 'sad'])[n % 2 + 1]::mood AS mood,
+  ('2024-01-01'::date + n) AS day,
+  (n || ' minutes')::interval AS took,
+  make_time(n % 24, 30, 0) AS clock,
+  ('00000000-0000-0000-0000-' || lpad((n % 3)::text, 12, '0'))::uuid AS shop,
+  jsonb_build_object('a', n % 2) AS extra,
+  ARRAY[n % 3, n % 2] AS tags,
+  decode(lpad(to_hex(n), 4, '0'), 'hex') AS raw,
+  ('10.0.0.' || n)::inet AS host,
+  9007199254740993 + n AS account,
+  CASE WHEN n % 4 > 0 THEN 9007199254740993 + n END AS other_account,
+  n % 3 = 0 AS late
+FROM generate_series(1, 60) AS n;
+"""
+
+
+def test_each_type_of_postgresql_is_held_as_what_it_is(
+    bake: Bake, server: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Money and numerics are numbers, moments those of UTC, whole numbers exact also beside gaps, all else texts."""
+    url, _ = server
+    with sa.create_engine(url).begin() as connection:
+        for statement in TYPES.strip().split(";\n"):
+            connection.execute(sa.text(statement.replace("::", "\\:\\:")))
+    monkeypatch.chdir(bake())
+    monkeypatch.setenv("DATABASE_URL", url)
+    adopt("env:DATABASE_URL::orders", "late", "at", "id")
+    again = ingest(load_params(), load_contract())
+    assert (again.rows, again.late) == (0, 0)
+    rows = partitions.read().sort_values("at")
+    types = {name: rule.type for name, rule in load_contract().columns.items()}
+    numbers = ("price", "paid", "share")
+    assert {name for name, kind in types.items() if kind == "number"} == set(numbers)
+    assert {name for name, kind in types.items() if kind == "datetime"} == {"at", "day"}
+    assert {name for name, kind in types.items() if kind == "boolean"} == {"flag", "late"}
+    assert rows["at"].iloc[0] == pd.Timestamp("2024-01-02 07:00")
+    assert rows["price"].tolist() == [n * 1.25 for n in range(1, 61)]
+    assert rows["paid"].tolist() == [n * 100.5 for n in range(1, 61)]
+    assert rows["account"].tolist() == [str(9007199254740993 + n) for n in range(1, 61)]
+    assert rows["other_account"].dropna().tolist() == [str(9007199254740993 + n) for n in range(1, 61) if n % 4]
+    assert rows.iloc[0][["mood", "took", "clock", "tags", "host"]].tolist() == [
+        "sad", "0 days 00:01:00", "01:30:00", "[1, 1]", "10.0.0.1"
+    ]  # fmt: skip

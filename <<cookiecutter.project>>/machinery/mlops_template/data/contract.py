@@ -1,6 +1,7 @@
 """`contract.yaml`: what every row must satisfy, checked with pandera. Yours to change."""
 
 import re
+import unicodedata
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,8 +30,12 @@ NUMBERS = {
 }
 """How numbers are written as text, other than 1234.5: (what stands between thousands, the decimal sign)."""
 
+PLAIN_NUMBER = "1234.5"
 PERCENT = "5 %"
 """The format of a number with a sign of per cent, which is left out: 5 % is 5."""
+
+FORMATS = " | ".join((*NUMBERS, PERCENT, "any of these with the sign of a currency, as in $1234.5"))
+"""The formats of numbers, for people."""
 
 TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
 TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
@@ -64,8 +69,8 @@ class Rule(BaseModel):
             raise ValueError("allowed is empty, so that no value is: name the values, or leave it out")
         if self.format is not None and self.type not in ("datetime", "number", "integer"):
             raise ValueError(f"format is for a datetime or a number, not for a {self.type}")
-        if self.format is not None and self.type != "datetime" and self.format not in (*NUMBERS, PERCENT):
-            raise ValueError(f"a number is not written as {self.format}, but as {' | '.join((*NUMBERS, PERCENT))}")
+        if self.format is not None and self.type != "datetime" and not is_number_format(self.format):
+            raise ValueError(f"a number is not written as {self.format}, but as {FORMATS}")
         return self
 
 
@@ -223,8 +228,32 @@ def to_number(column: pd.Series, written: str | None = None) -> pd.Series:
     return numbers.astype("float64")
 
 
+def currency_of(text: str) -> str | None:
+    """The sign of a currency in a text, None where there is none."""
+    return next((sign for sign in text if unicodedata.category(sign) == "Sc"), None)
+
+
+def is_number_format(written: str) -> bool:
+    """Whether numbers may be written so."""
+    sign = currency_of(written)
+    plain = written.replace(sign, "", 1).strip() if sign else written
+    return plain in NUMBERS or (plain == PLAIN_NUMBER if sign else plain == PERCENT)
+
+
 def plain_numbers(texts: pd.Series, written: str) -> pd.Series:
-    """Numbers written in a format, as 1234.5; missing where a text is not written so."""
+    """Numbers written in a format, as 1234.5; missing where a text is not written so.
+
+    With the sign of a currency, which stands before or behind the number, brackets are a minus, as in ($5.00).
+    """
+    sign = currency_of(written)
+    if sign:
+        texts = texts.str.replace(r"^\s*\((.*)\)\s*$", r"-\1", regex=True)
+        number, mark = r"(\d(?:[\d.,' ]*\d)?)", re.escape(sign)
+        around = rf"^\s*([+-]?)\s*(?:{mark}\s*([+-]?){number}|{number}\s*{mark})\s*$"
+        texts = texts.str.extract(around).fillna("").sum(axis=1).where(texts.notna())
+        written = written.replace(sign, "", 1).strip()
+        if written == PLAIN_NUMBER:
+            return texts.where(texts.str.fullmatch(r"[+-]?\d+(?:\.\d+)?").fillna(False).astype("bool"))
     texts = texts.str.strip()
     if written == PERCENT:
         return texts.str.extract(r"^([+-]?\d+(?:\.\d+)?)\s*%$", expand=False)

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from ..data import partitions
-from ..data.contract import EXACT, NUMBERS, PERCENT, Contract, Rule, conform
+from ..data.contract import EXACT, FORMATS, Contract, Rule, conform
 from ..data.ingest import accept
 from ..data.sources import (
     GENERATED_ID,
@@ -362,7 +362,7 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
         if rule.type in ("number", "integer") and written:
             warnings.append(
                 f"{name} was read as numbers written as {written}; if that is wrong, adopt it again with --format "
-                f"'{name}=…', which knows: {' | '.join((*NUMBERS, PERCENT))}"
+                f"'{name}=…', which knows: {FORMATS}"
             )
     if inferred.doubt:
         warnings.append(f"{inferred.doubt} Take out of `columns` what is not known when a prediction is made")

@@ -9,7 +9,19 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-from ..data.contract import DIGITS, EXACT, NUMBERS, PERCENT, TRUTHS, Rule, convert, to_datetime, with_gaps
+from ..data.contract import (
+    DIGITS,
+    EXACT,
+    NUMBERS,
+    PERCENT,
+    PLAIN_NUMBER,
+    TRUTHS,
+    Rule,
+    convert,
+    currency_of,
+    to_datetime,
+    with_gaps,
+)
 
 DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d", "%d-%b-%y", "%d/%b/%Y")
 HOURS = ("", " %I:%M %p", " %I:%M:%S %p", " %H:%M", " %H:%M:%S", " %H:%M:%S,%f", ":%H:%M:%S %z")
@@ -112,6 +124,9 @@ def number_format(texts: pd.Series) -> str | None:
 
     Where one sign in each number may part thousands or decimals, as in 1,234, it parts thousands.
     """
+    sign = currency_of(str(texts.iloc[0])) if len(texts) else None
+    if sign:
+        return money_format(texts, sign)
     if texts.empty or not texts.head(100).str.fullmatch(NUMBER).all():
         return None
     if texts.str.fullmatch(r"[+-]?\d+").all() or texts.str.match(r"[+-]?0\d").any():
@@ -120,6 +135,15 @@ def number_format(texts: pd.Series) -> str | None:
     for written, sign in signs.items():
         found = texts.str.contains(sign, regex=False).any()
         if found and convert(texts, Rule(type="number", format=written))[0].notna().all():
+            return written
+    return None
+
+
+def money_format(texts: pd.Series, sign: str) -> str | None:
+    """How numbers with the sign of a currency are written, None where not all are."""
+    formats = [f"{sign}{written}" for written in (PLAIN_NUMBER, *NUMBERS)]
+    for written in formats:
+        if convert(texts, Rule(type="number", format=written))[0].notna().all():
             return written
     return None
 
