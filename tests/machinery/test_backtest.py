@@ -236,6 +236,18 @@ def test_a_gain_below_the_margin_does_not_count() -> None:
     assert advise(replays, times, LIGHT, margin=0.3).chosen.policy == NEVER
 
 
+@pytest.mark.parametrize(("days", "said"), [(6, "no recommendation: "), (400, "never retrain; ")])
+def test_never_is_recommended_only_where_a_gain_worth_having_is_ruled_out(days: int, said: str) -> None:
+    """Two policies that are as good as each other: a few days do not show that."""
+    random = np.random.default_rng(1)
+    times = np.repeat(pd.date_range("2024-01-01", periods=days).to_numpy(), 5)
+    errors = {policy: np.abs(random.normal(size=days * 5)) for policy in (NEVER, MONTHLY)}
+    found = advise(lived(errors, np.zeros(days * 5), {NEVER: 0, MONTHLY: 2}), times, LIGHT, margin=0.1)
+    assert found.chosen.policy == NEVER
+    assert found.sentence.startswith(said)
+    assert ("Backtest again when more is held" in found.sentence) == (days == 6)
+
+
 def test_one_difference_has_the_interval_of_a_plain_bootstrap() -> None:
     random = np.random.default_rng(3)
     times = pd.Series(np.repeat(pd.date_range("2024-01-01", periods=200).to_numpy(), 5))

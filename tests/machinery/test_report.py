@@ -25,7 +25,7 @@ from mlops_template.integrations.git import git
 from mlops_template.report.facts import Facts, earlier_commit
 from mlops_template.report.mermaid import chart
 from mlops_template.report.page import page
-from mlops_template.report.tables import Code, Table
+from mlops_template.report.tables import Code, Table, with_sign
 from mlops_template.report.metric_table import metric_table
 from mlops_template.settings import paths
 from mlops_template.training import train
@@ -148,6 +148,12 @@ def test_the_commit_of_the_champion_is_known_where_the_base_went_on(
     assert earlier_commit("second.dir", "main") is None
     assert earlier_commit("first.dir", commits[0]) is None
     assert earlier_commit(None, "main") is None
+
+
+def test_a_difference_without_an_interval_is_too_few_to_judge() -> None:
+    assert with_sign(Difference(0.1, None, None), "roc_auc") == "+0.1000 too few to judge"
+    assert with_sign(Difference(0.1, 0.05, 0.15), "roc_auc") == "+0.1000 [+0.0500, +0.1500] ▲"
+    assert with_sign(Difference(None, None, None), "roc_auc") == "–"
 
 
 def test_the_terminal_marks_what_is_beyond_noise(facts: Facts) -> None:

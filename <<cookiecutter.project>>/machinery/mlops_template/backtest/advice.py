@@ -16,6 +16,10 @@ from ..training.statistics import Metric
 from .plan import Policy
 from .replay import Replayed
 
+NO_RECOMMENDATION = "no recommendation"
+MIN_GAIN = 1e-3
+"""Less is not worth a retraining even where the margin is 0, or no number of rows could rule a gain out."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -37,6 +41,16 @@ class Advice:
     standings: list[Standing]
     chosen: Standing
     sentence: str
+
+    @property
+    def line(self) -> str:
+        """The sentence, named as a recommendation where it is one."""
+        return f"recommended: {self.sentence}" if self.recommends else self.sentence
+
+    @property
+    def recommends(self) -> bool:
+        """Whether there was enough to go by."""
+        return not self.sentence.startswith(NO_RECOMMENDATION)
 
 
 def advise(replayed: list[Replayed], times: Array, params: Params, margin: float) -> Advice:
@@ -118,6 +132,12 @@ def better(difference: Difference, metric: Metric, margin: float) -> bool:
     return end > 0 and value >= margin
 
 
+def ruled_out(difference: Difference, metric: Metric, margin: float) -> bool:
+    """Whether the whole interval is below a gain that is worth having."""
+    end = difference.high if metric.higher_is_better else difference.low
+    return end is not None and (end if metric.higher_is_better else -end) < max(margin, MIN_GAIN)
+
+
 def choice(differences: Differences, metric: Metric, margin: float) -> int:
     """The place of the cheapest policy that none is better than, and that is itself better than `never`.
 
@@ -134,7 +154,7 @@ def choice(differences: Differences, metric: Metric, margin: float) -> int:
 def sentence(
     standings: list[Standing], place: int, differences: Differences, primary: str, metric: Metric, margin: float
 ) -> str:
-    """The recommendation in words, with its interval."""
+    """The recommendation in words, with its interval; none where a gain is neither shown nor ruled out."""
     chosen = standings[place]
     dearer = range(place + 1, len(standings))
     best = max(
@@ -144,6 +164,12 @@ def sentence(
     if best is None:
         return recommendation
     more = differences.between(best, place)
+    if place == 0 and not ruled_out(more, metric, margin):
+        found = "" if more.findable is None else f"; rows like these show one of {more.findable:.2g} or more"
+        return (
+            f"{NO_RECOMMENDATION}: {standings[best].policy} has {primary} {more} over never, which neither shows a gain "
+            f"worth having nor rules one out{found}. Backtest again when more is held"
+        )
     if better(more, metric, 0):
         small = "" if better(more, metric, margin) else f", less than the margin of {margin:g}"
         return f"{recommendation}; {standings[best].policy} adds {primary} {more}{small}"

@@ -45,7 +45,7 @@ def terminal(backtest: Backtest) -> Iterator[Terminal | str]:
     for row in content.rows:
         shown.add_row(*row[:-1], style="bold" if isinstance(row[0], Strong) else None)
     yield shown
-    yield f"recommended: {backtest.advice.sentence}"
+    yield backtest.advice.line
 
 
 def write(backtest: Backtest, out: Path | None, drawn: Path | None) -> None:
@@ -128,7 +128,7 @@ def standings(backtest: Backtest) -> Table:
     arrow = "↑" if higher_is_better(primary(backtest)) else "↓"
     rows: list[list[str]] = []
     for one in backtest.advice.standings:
-        name = Strong(one.policy) if one is backtest.advice.chosen else str(one.policy)
+        name = Strong(one.policy) if backtest.advice.recommends and one is backtest.advice.chosen else str(one.policy)
         gain = with_sign(one.over_never, primary(backtest)) if one.retrainings else "–"
         promoted = f"{one.promotions} of {one.retrainings}" if one.retrainings else "–"
         rows.append([name, written(one.value), gain, promoted, f"{one.seconds:,.0f} s", f"{one.rows:,}"])

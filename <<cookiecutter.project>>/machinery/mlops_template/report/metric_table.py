@@ -29,7 +29,8 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
 def row(name: str, pair: MetricPair) -> list[str]:
     """A metric as the cells of a table."""
     delta = pair.difference
-    interval = "" if delta.low is None or delta.high is None else f"[{delta.low:+.4f}, {delta.high:+.4f}]"
+    undefined = "" if delta.value is None else "too few to judge"
+    interval = undefined if delta.low is None or delta.high is None else f"[{delta.low:+.4f}, {delta.high:+.4f}]"
     return [
         name,
         format_number(pair.champion),

@@ -10,6 +10,9 @@ from ..training.metrics import higher_is_better
 from .changes import Change, DataChange, DataSummary, Stage
 from .metric_table import opponent
 
+TOO_FEW = "too few to judge"
+"""In place of an interval that the rows, or those of a class, do not give."""
+
 
 def side(comparison: Comparison) -> str:
     """The opponent, and what of it was compared where that is not its model."""
@@ -31,7 +34,10 @@ def rows_met(comparison: Comparison, params: Params) -> str:
 
 def with_sign(delta: Difference, metric: str) -> str:
     """The difference with its interval and what it means."""
-    return f"{delta} {delta.sign(higher_is_better(metric))}".strip() if delta.value is not None else "–"
+    if delta.value is None:
+        return "–"
+    sign = TOO_FEW if delta.low is None or delta.high is None else delta.sign(higher_is_better(metric))
+    return f"{delta} {sign}".strip()
 
 
 def metric_table(comparison: Comparison, params: Params) -> Table:
