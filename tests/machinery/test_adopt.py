@@ -214,7 +214,7 @@ def test_without_a_time_new_rows_are_told_by_their_content(take: Take) -> None:
 def test_without_a_time_a_warning_says_what_is_lost() -> None:
     shop().to_csv("table.csv", index=False)
     assert "does not show how the model does on the future" in str(adopt("table.csv", "class"))
-    assert "warning" not in str(adopt("table.csv", "class", "kauf zeit"))
+    assert "does not show how" not in str(adopt("table.csv", "class", "kauf zeit"))
 
 
 def test_a_table_of_a_database_is_adopted(project: Path, take: Take) -> None:
@@ -253,6 +253,16 @@ def test_a_table_that_cannot_be_used_leaves_the_project_as_it_was(
     with pytest.raises(ProjectError, match=reason):
         adopt("table.csv", *options)
     assert before == {path: path.read_bytes() for path in (paths.PARAMS, paths.CONTRACT, *partitions.files())}
+
+
+def test_the_samples_description_is_replaced_and_ones_own_stays(project: Path) -> None:
+    (project / "README.md").write_text("# shop\n\nWill this flight arrive late?\n")
+    (project / "pyproject.toml").write_text('description = "Mine"\n')
+    shop().to_csv("table.csv", index=False)
+    said = adopt("table.csv", "class", "kauf zeit")
+    assert (project / "README.md").read_text() == "# shop\n\nPredicts `class`.\n"
+    assert (project / "pyproject.toml").read_text() == 'description = "Mine"\n'
+    assert "is on this machine only" in str(said)
 
 
 def test_a_failure_while_writing_leaves_the_project_as_it_was(

@@ -150,6 +150,13 @@ def test_the_commit_of_the_champion_is_known_where_the_base_went_on(
     assert earlier_commit(None, "main") is None
 
 
+def test_whose_change_it_is_and_whether_it_was_promoted_is_told(facts: Facts) -> None:
+    told = replace(facts, made="a1b2c3d by Ada | Lovelace", promoted=True)
+    assert "- commit a1b2c3d by Ada \\| Lovelace; promoted already: it is champion once" in summary.markdown(told)
+    assert "commit a1b2c3d by Ada | Lovelace; promoted already" in page(told)
+    assert "promoted already" not in summary.markdown(facts)
+
+
 def test_a_difference_without_an_interval_is_too_few_to_judge() -> None:
     assert with_sign(Difference(0.1, None, None), "roc_auc") == "+0.1000 too few to judge"
     assert with_sign(Difference(0.1, 0.05, 0.15), "roc_auc") == "+0.1000 [+0.0500, +0.1500] ▲"

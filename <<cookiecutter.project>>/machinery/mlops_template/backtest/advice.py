@@ -167,8 +167,8 @@ def sentence(
     if place == 0 and not ruled_out(more, metric, margin):
         found = "" if more.findable is None else f"; rows like these show one of {more.findable:.2g} or more"
         return (
-            f"{NO_RECOMMENDATION}: {standings[best].policy} has {primary} {more} over never, which neither shows a gain "
-            f"worth having nor rules one out{found}. Backtest again when more is held"
+            f"{NO_RECOMMENDATION}: {standings[best].policy} has {primary} {more} over never, which neither shows a "
+            f"gain worth having nor rules one out{found}. Backtest again when more is held"
         )
     if better(more, metric, 0):
         small = "" if better(more, metric, margin) else f", less than the margin of {margin:g}"

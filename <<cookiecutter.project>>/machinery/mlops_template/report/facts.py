@@ -59,6 +59,11 @@ class Facts:
     earlier: str | None = None
     """The commit whose pipeline made the champion, where the base holds the result of a later one."""
 
+    made: str = ""
+    """The commit that is reported and who made it; empty where that is not known."""
+    promoted: bool = False
+    """Whether the challenger is the champion of this change already."""
+
     @property
     def base_name(self) -> str:
         """The base as one would say it: a commit by its first digits."""
@@ -110,9 +115,16 @@ def gather(params: Params, base: str) -> Facts:
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
         importance=importance,
         doubts=doubts(metrics, importance),
+        made=git.git_or_none("log", "-1", "--format=%h by %an", reported_commit()) or "",
+        promoted=challenger == dvc.output_digest(paths.CHAMPION_POINTER),
         search=load_card(paths.CHALLENGER)["search"] if paths.CHALLENGER.is_dir() else [],
         earlier=earlier_commit(champion, base),
     )
+
+
+def reported_commit() -> str:
+    """The commit that a person made: on GitHub, what is checked out may be its merge into the base branch."""
+    return "HEAD^2" if git.git_or_none("rev-parse", "--verify", "--quiet", "HEAD^2") else "HEAD"
 
 
 def earlier_commit(champion: str | None, base: str) -> str | None:

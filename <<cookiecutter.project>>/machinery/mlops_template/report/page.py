@@ -27,7 +27,7 @@ def page(facts: Facts, accept: str | None = None) -> str:
         notes.insert(0, paragraph(f"Accepted in spite of the verdict: {accept}", "accepted"))
     if comparison.forced:
         notes.insert(0, paragraph(f"Promoted against the verdict: {comparison.forced['why']}", "accepted"))
-    notes += [paragraph(doubt, "reason") for doubt in facts.doubts]
+    notes += [paragraph(line, "reason") for line in (summary.standing(facts), *facts.doubts) if line]
     if facts.decision:
         notes += [paragraph(f"Retrained because of {reason}", "reason") for reason in facts.decision.why]
     parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]

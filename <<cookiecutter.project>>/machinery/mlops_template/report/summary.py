@@ -34,6 +34,8 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
     if comparison.forced:
         head += [f"⚠️ **Promoted against the verdict:** {words(comparison.forced['why'])}", ""]
     head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MAX_REASONS]]
+    if standing(facts):
+        head.append(f"- {words(standing(facts), 400)}")
     if len(comparison.reasons) > MAX_REASONS:
         head.append(f"- … and {len(comparison.reasons) - MAX_REASONS} more")
     for doubt in facts.doubts:
@@ -46,6 +48,13 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
         head.append("▲ better, ▼ worse beyond noise: the whole interval says so. ↑ more is better, ↓ less is better.")
     head += ["", costs(facts), *served(facts), *slices_that_moved(facts), *what_changed(facts)]
     return joined(head, details(facts), footer())
+
+
+def standing(facts: Facts) -> str:
+    """Whose change it is, and whether its model was promoted; empty where neither is known."""
+    made = f"commit {facts.made}" if facts.made else ""
+    promoted = "promoted already: it is champion once this is merged" if facts.promoted else ""
+    return "; ".join(part for part in (made, promoted) if part)
 
 
 def unchanged(facts: Facts) -> str:

@@ -1,5 +1,6 @@
 """Making the project about a table of the user's own: settings, contract and data follow from its columns."""
 
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ from ..data.sources import (
 from ..errors import ProjectError
 from ..integrations import git
 from ..owner.package import own_code
+from ..render.markdown import code
 from ..serving.model_code import FEATURES
 from ..settings import paths
 from ..settings.params import Files, Params, Sql, describe
@@ -51,6 +53,10 @@ CONTRACT_HEADER = """\
 FEW_ROWS = 2000
 MANY_ROWS = 20_000
 """From here on one model is trained, for several take long, and it has enough to learn from."""
+
+README, PYPROJECT = Path("README.md"), Path("pyproject.toml")
+SAMPLES = ("Will this flight arrive late?", "How many minutes late will this flight arrive?")
+"""What the template's default descriptions say."""
 
 FEW_HELD_OUT = 60
 MAX_SLICES = 3
@@ -115,7 +121,7 @@ def adopt(
     accepted = accept(Batch(rows, 0), params, contract, HeldRows(None, lambda: pd.Index([], dtype="str")))
     features = features_to_replace(accepted.drop(columns=target))
     replace_project(yaml, document, contract, accepted, time, features)
-    warnings = warnings_of(rows, target, inferred, time)
+    warnings = [*warnings_of(rows, target, inferred, time), *here_only(data)]
     if features:
         warnings.append(f"{features} was about other columns: it adds no feature now, `git diff` shows what it did")
     return Adopted(len(accepted), inferred, warnings)
@@ -290,9 +296,13 @@ def replace_project(
     settings = StringIO()
     yaml.dump(document, settings)
     old = partitions.files()
-    before = {path: path.read_bytes() for path in (paths.PARAMS, paths.CONTRACT, features) if path and path.exists()}
+    described = descriptions(str(document["columns"]["target"]))
+    changed = [paths.PARAMS, paths.CONTRACT, *described, *([features] if features else [])]
+    before = {path: path.read_bytes() for path in changed if path.exists()}
     new = partitions.add(rows, time)
     try:
+        for path, text in described.items():
+            path.write_text(text, encoding="utf-8", newline="\n")
         paths.PARAMS.write_text(settings.getvalue(), encoding="utf-8", newline="\n")
         write_contract(contract)
         if features:
@@ -304,6 +314,19 @@ def replace_project(
         raise
     for file in old:
         file.unlink()
+
+
+def descriptions(target: str) -> dict[Path, str]:
+    """README and pyproject.toml where they still say what the sample's model answers; now it is another target."""
+    texts = {README: f"Predicts {code(target)}.", PYPROJECT: json.dumps(f"Predicts {target}.", ensure_ascii=False)}
+    changed: dict[Path, str] = {}
+    for path, said in texts.items():
+        old = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for sample in SAMPLES:
+            line = json.dumps(sample) if path == PYPROJECT else sample
+            if line in old:
+                changed[path] = old.replace(line, said, 1)
+    return changed
 
 
 def features_to_replace(rows: pd.DataFrame) -> Path | None:
@@ -340,6 +363,20 @@ def settings_of(rule: Rule) -> dict[str, Any]:
     bounds = [name for name in ("min", "max") if name in settings and settings[name] % 1 == 0]
     whole: dict[str, Any] = {name: int(settings[name]) for name in bounds}
     return {**settings, **whole}
+
+
+def here_only(data: dict[str, Any]) -> list[str]:
+    """What says that a source is on this machine alone: no workflow on GitHub finds fresh rows there."""
+    if "sql" in data:
+        url = str(data["sql"]["url"])
+        here = [url] if url.startswith("sqlite") else []
+    else:
+        here = [path for path in data["files"]["paths"] if "://" not in path]
+    return [
+        f"{path} is on this machine only: for retraining on GitHub `data` in {paths.PARAMS} has to name a URL or a "
+        "database that its runners reach"
+        for path in here
+    ]
 
 
 def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str | None) -> list[str]:
