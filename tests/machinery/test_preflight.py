@@ -7,6 +7,7 @@ import pytest
 from mlops_template.champion import stages
 from mlops_template.champion.status import status
 from mlops_template.champion.preflight import refuse_unknown_names
+from mlops_template.commands import ready
 from mlops_template.data.contract import load_contract
 from mlops_template.errors import ProjectError
 from mlops_template.integrations import dvc
@@ -77,8 +78,9 @@ def test_no_stage_runs_before_it_is_told(project: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(dvc, "repro", lambda: pytest.fail("a stage ran"))
     text = paths.PARAMS.read_text(encoding="utf-8")
     paths.PARAMS.write_text(text.replace("primary: roc_auc", "primary: rocauc"), encoding="utf-8")
-    with pytest.raises(ProjectError, match="did you mean roc_auc"):
-        stages.train()
+    for command in (stages.train, ready.check):
+        with pytest.raises(ProjectError, match="did you mean roc_auc"):
+            command()
     monkeypatch.setattr(dvc, "out_of_date", list)
     assert "settings     gates.primary in params.yaml names rocauc, which is no metric" in status()
 

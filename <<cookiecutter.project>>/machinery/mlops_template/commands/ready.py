@@ -32,9 +32,14 @@ def demo(
 
 
 def check() -> None:
-    """Run what `test.yml` runs: format, lint, types, workflows, tests."""
+    """Run what `test.yml` runs: settings, format, lint, types, workflows, tests."""
+    from ..champion.preflight import refuse_unknown_names
+    from ..data.contract import load_contract
     from ..doctor.check import check
+    from ..settings.params import load_params
 
+    load_contract()
+    refuse_unknown_names(load_params())
     say(check(say))
 
 
