@@ -19,12 +19,13 @@ from mlops_template.evaluation.comparison import Evaluation
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.render.json_file import write_json
-from mlops_template.training import artifact
+from mlops_template.training import artifact, train
 from mlops_template.training.card import CARD_FILE, load_card
 from sklearn.dummy import DummyClassifier
 
 from .test_compare import a_model, gate
-from .test_model import table
+from .test_model import SETTINGS, prepare, table
+from .test_report import REGRESSION
 
 CHAMPION = Path("scratch/fetched")
 PIPELINE = CHAMPION / artifact.PIPELINE_FILE
@@ -246,3 +247,17 @@ def test_what_is_asked_of_the_challenger_alone_is_asked_on_all_that_it_has_not_s
     for name in ("baseline", "roc_auc limit"):
         one, other = (next(found for found in made.gates if found.gate == name) for made in (alone, comparison))
         assert one == other
+
+
+def test_the_stored_predictions_of_a_regression_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand under another name than probabilities of classes."""
+    params = prepare(tmp_path, {**SETTINGS, **REGRESSION}, table().assign(price=table()["price"].fillna(1.0)))
+    monkeypatch.chdir(tmp_path)
+    train.main()
+    evaluate.main()
+    shutil.copytree(paths.CHALLENGER, CHAMPION)
+    truncated()
+    comparison = met(params)
+    assert comparison.champion_source == "stored predictions"
+    pair = comparison.metrics["rmse"]
+    assert pair.champion == pair.challenger == pytest.approx(kept().metrics["model"]["rmse"]["value"], abs=1e-6)
