@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from support import run
@@ -38,11 +39,15 @@ class Network:
         return f"{self.prefix}.{11 + server}"
 
 
+NUMBERS = count()
+"""Of this process's networks, of which several may be there at once."""
+
+
 @contextmanager
 def network(servers: int = 0) -> Iterator[Network]:
     """A bridge with that many servers; all of it is gone afterwards."""
-    name = f"t{os.getpid()}x{random.randrange(100)}"  # an interface's name has at most 15 characters
-    made = Network(f"{name}b", f"10.213.{random.randrange(256)}", tuple(f"{name}n{i}" for i in range(servers)))
+    name = f"t{os.getpid()}x{next(NUMBERS)}"  # an interface's name has at most 15 characters
+    made = Network(f"{name}b", unused_prefix(), tuple(f"{name}n{i}" for i in range(servers)))
     with ExitStack() as undo:
         ip("link", "add", made.bridge, "type", "bridge")
         undo.callback(ip, "link", "delete", made.bridge)
@@ -68,6 +73,13 @@ def network(servers: int = 0) -> Iterator[Network]:
             inside(namespace, "link", "set", "eth0", "up")
             inside(namespace, "route", "add", "default", "via", made.gateway)
         yield made
+
+
+def unused_prefix() -> str:
+    """The first three numbers of addresses that no interface of this machine has."""
+    taken = run("ip", "-o", "-4", "address", cwd=Path("/"))
+    prefixes = [f"10.213.{number}" for number in range(256)]
+    return random.choice([prefix for prefix in prefixes if f" {prefix}." not in taken])
 
 
 def ip(*arguments: str) -> None:
