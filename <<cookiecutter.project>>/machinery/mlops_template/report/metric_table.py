@@ -1,10 +1,13 @@
 """The metrics of a comparison on the terminal, read without the libraries that made them."""
 
+from rich import box
 from rich.table import Table
 
 from ..evaluation.comparison import Comparison, MetricPair
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
+
+NO_SIGN = "\N{NO-BREAK SPACE}"
 
 
 def opponent(comparison: Comparison) -> str:
@@ -15,10 +18,9 @@ def opponent(comparison: Comparison) -> str:
 def metric_table(comparison: Comparison, params: Params) -> Table:
     """The metrics of both models, for the terminal."""
     by = "" if comparison.champion_source == "model" else f"; of the champion {comparison.champion_source}"
-    table = Table(
-        title=f"{comparison.rows:,} held-out rows{format_period(comparison.window)}{by}", title_justify="left"
-    )
-    for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval", ""):
+    title = f"{comparison.rows:,} held-out rows{format_period(comparison.window)}{by}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, pair in comparison.metrics.items():
         style = "bold" if name == params.gates.primary else None
@@ -36,6 +38,5 @@ def row(name: str, pair: MetricPair) -> list[str]:
         format_number(pair.champion),
         format_number(pair.challenger),
         format_number(delta.value, "+"),
-        interval,
-        delta.sign(pair.higher_is_better),
+        f"{interval} {delta.sign(pair.higher_is_better) or NO_SIGN}",
     ]
