@@ -288,3 +288,43 @@ def test_score_reads_a_file_as_adopt_did(file: str) -> None:
     read = pd.concat(batch for part in parts_of(file, features) for batch in batches(part, features, [], contract))
     for name in features:
         assert list(read[name]) == held(name)
+
+
+@pytest.mark.parametrize("low", [0, 1_990, 20_240_101, 1_706_659_200_000])
+def test_a_narrow_range_far_from_zero_is_none_that_its_own_rows_break(low: int) -> None:
+    """Years, days and moments as numbers: three digits of a bound would not reach them."""
+    csv(frame(z=[low, low + 1, low + 2] * 20))
+    taken()
+    rule = load_contract().columns["z"]
+    assert rule.min is not None and rule.max is not None
+    assert (rule.min, rule.max) == (max(low - 2, 0), low + 4)
+
+
+@pytest.mark.parametrize("mark", ["?", "-", "--", ".", "None", "N.A.", "<NA>", "#DIV/0!"])
+def test_what_programs_write_where_a_number_is_missing_makes_no_text_of_a_column(mark: str) -> None:
+    csv(frame(z=["1.5", mark, "2.5"] * 20, word=["a", mark, "b"] * 20))
+    taken()
+    assert [load_contract().columns[name].type for name in ("z", "word")] == ["number", "string"]
+    assert partitions.read()["z"].isna().sum() == 20
+    assert set(held("word")) == {"a", mark, "b"}, "as a text it may mean something"
+
+
+def test_a_column_of_numbers_but_for_some_values_is_told() -> None:
+    csv(frame(z=["1.5", "(2)", "2.5"] * 20, code=["001", "A1", "002"] * 20))
+    said = str(taken())
+    assert "z is text, since 20 of its 60 values are no numbers, such as '(2)'; if they mean" in said
+    assert "code is text" not in said
+
+
+def test_lines_may_end_with_a_carriage_return_alone() -> None:
+    rows = frame(z=[1, 2] * 30)
+    Path("t.csv").write_bytes(rows.to_csv(index=False).replace("\n", "\r").encode())
+    taken()
+    assert held("z") == [1, 2] * 30
+
+
+def test_the_value_that_is_no_date_is_named() -> None:
+    rows = frame()
+    csv(pd.concat([rows.head(30), pd.DataFrame([["day", "x", "y"]], columns=rows.columns), rows.tail(30)]))
+    with pytest.raises(ProjectError, match="--time day: day is no date or moment"):
+        taken()

@@ -41,7 +41,23 @@ TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": Tru
 TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
 
 ABSENT = ["", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "null", "NULL", "nan", "NaN", "-nan", "-NaN"]
-ABSENT += ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
+ABSENT += [
+    "1.#IND",
+    "-1.#IND",
+    "1.#QNAN",
+    "-1.#QNAN",
+    "<NA>",
+    "None",
+    "none",
+    "NONE",
+    "N.A.",
+    "n.a.",
+    "?",
+    "-",
+    "--",
+    ".",
+]
+ABSENT += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "."]
 """How programs write that a number, date or truth is missing. As a text only the first is: `NA` is also Namibia."""
 
 

@@ -29,7 +29,8 @@ def plain(file: IO[bytes], path: str) -> IO[bytes]:
     """The file, or where it is none as Arrow reads them a rewritten one: a line of names, then a line for each row.
 
     Rewritten are spreadsheets (their first sheet), files with lines before that of the names (`sep=;`, comments that
-    begin with #, empty ones), with spaces behind the delimiters, or with a delimiter behind the last name.
+    begin with #, empty ones), with spaces behind the delimiters, with a delimiter behind the last name, or whose lines
+    end with a carriage return alone.
 
     Raises ProjectError where the library for a spreadsheet is missing, UnicodeDecodeError where it is not UTF-8.
     """
@@ -38,16 +39,19 @@ def plain(file: IO[bytes], path: str) -> IO[bytes]:
         return from_spreadsheet(file, path, SPREADSHEETS[ending])
     start = file.read(START)
     file.seek(0)
+    returns = b"\n" not in start and b"\r" in start
+    if returns:
+        start = start.replace(b"\r", b"\n")
     skipped, delimiter = preamble(start)
     if not start[skipped:].strip():
         return file
     delimiter, names = header_of(start[skipped:], delimiter)
     spaced = any(name.startswith(" ") for name in names)
     trailing = len(names) > 1 and not names[-1].strip()
-    if not (skipped or spaced or trailing):
+    if not (skipped or spaced or trailing or returns):
         return file
     file.seek(skipped)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline=None if returns else "")
     rewritten = rewrite(csv.reader(text, delimiter=delimiter, skipinitialspace=spaced), trailing)
     text.detach()
     return rewritten

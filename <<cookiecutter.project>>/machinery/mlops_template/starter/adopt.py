@@ -40,7 +40,7 @@ from ..settings import paths
 from ..settings.params import Files, Params, Sql, describe
 from . import no_features
 from .column_type import number_format
-from .infer import Inferred, infer
+from .infer import Inferred, infer, nearly_numbers
 
 CONTRACT_HEADER = """\
 # yaml-language-server: $schema=machinery/schemas/contract.json
@@ -396,6 +396,9 @@ def warnings_of(rows: pd.DataFrame, target: str, inferred: Inferred, time: str |
                 f"{name} was read as {written}, the {first} first; if the {other} is first, adopt it again with "
                 f"--format '{name}={turned}'"
             )
+        doubt = nearly_numbers(name, rows[name]) if rule.type == "string" and name in rows else None
+        if doubt:
+            warnings.append(doubt)
         if rule.type in ("number", "integer") and written:
             warnings.append(
                 f"{name} was read as numbers written as {written}; if that is wrong, adopt it again with --format "

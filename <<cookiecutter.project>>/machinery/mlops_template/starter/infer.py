@@ -1,5 +1,6 @@
 """What a table never seen before is about: the task, the type and role of each column, what cannot be used."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from ..data.contract import Contract, Rule, conform, convert
+from ..data.contract import Contract, Rule, conform, convert, to_datetime, to_string
 from ..errors import ProjectError
+from ..render.markdown import one_line
 from ..settings.params import Task, describe
 from .column_type import ColumnType, is_code, type_of
 from .leaks import leak, leak_of_several
@@ -66,7 +68,7 @@ def infer(
     if time:
         if kinds[time] != "datetime":
             raise ProjectError(
-                f"--time {time}: {rows[time].iloc[0]} is no date or moment such as 2013-01-31 05:15; "
+                f"--time {time}: {no_date(rows[time])} is no date or moment such as 2013-01-31 05:15; "
                 f"if it is one, say how it is written, as in --format {time}=%d.%m.%Y"
             )
         rules[time] = rules[time].model_copy(update={"nullable": False})
@@ -143,12 +145,32 @@ def rule_of(column: pd.Series, kind: ColumnType) -> Rule:
     low, high = float(present.min()), float(present.max())
     length = (high - low) or abs(high) or 1.0
     least = max(0.0, low - length) if low >= 0 else low - length
-    return Rule.model_validate({**settings, "min": rounded(least), "max": rounded(high + length)})
+    return Rule.model_validate({**settings, "min": rounded(least, length), "max": rounded(high + length, length)})
 
 
-def rounded(value: float) -> float:
-    """Three digits are enough for a bound."""
-    return float(f"{value:.3g}")
+def rounded(bound: float, length: float) -> float:
+    """A bound to the second digit of the range's length: less would leave out what was seen where that is narrow."""
+    return float(f"{round(bound, 1 - math.floor(math.log10(length))):.15g}")
+
+
+def no_date(column: pd.Series) -> object:
+    """The first value that keeps a column from being one of dates: where most are, that is not the first of all."""
+    none = column[to_datetime(to_string(column)).isna() & column.notna()]
+    return (none if 0 < len(none) < len(column) / 2 else column.dropna()).iloc[0]
+
+
+def nearly_numbers(name: str, column: pd.Series) -> str | None:
+    """What says that a column of text is one of numbers but for some values, None where it is not."""
+    texts = column.dropna()
+    if column.dtype != "str" or texts.str.match(r"0\d").any():
+        return None  # codes
+    other = texts[pd.to_numeric(texts, errors="coerce").isna()]
+    if not 0 < len(other) < len(texts) / 2:
+        return None
+    return (
+        f"{name} is text, since {len(other):,} of its {len(texts):,} values are no numbers, such as "
+        f"{one_line(str(other.iloc[0]))!r}; if they mean that it is missing, leave it empty there and adopt again"
+    )
 
 
 def unusable(column: pd.Series, kind: str) -> str | None:
