@@ -328,3 +328,40 @@ def test_the_value_that_is_no_date_is_named() -> None:
     csv(pd.concat([rows.head(30), pd.DataFrame([["day", "x", "y"]], columns=rows.columns), rows.tail(30)]))
     with pytest.raises(ProjectError, match="--time day: day is no date or moment"):
         taken()
+
+
+@pytest.mark.parametrize(
+    ("written", "format"),
+    [
+        (lambda days: 1960 + np.arange(60), "%Y"),
+        (lambda days: pd.date_range("2015-01-01", periods=60, freq="MS").strftime("%Y-%m"), "%Y-%m"),
+        (lambda days: days.astype("int64") // 1_000_000_000, "seconds since 1970"),
+        (lambda days: days.astype("int64") // 1_000_000, "milliseconds since 1970"),
+        (lambda days: days.strftime("%Y%m%d").astype("int64"), "%Y%m%d"),
+    ],
+)
+@pytest.mark.parametrize("database", [False, True])
+def test_a_time_may_be_a_number_or_a_month(written: Any, format: str, database: bool) -> None:
+    """What a database cannot compare with a moment is compared here: no newer row is lost."""
+    rows = frame().assign(day=written(DAYS.astype("datetime64[ns]")))
+
+    def save(part: pd.DataFrame, name: str) -> None:
+        if not database:
+            csv(part, name)
+            return
+        with closing(sqlite3.connect("t.db")) as connection:
+            part.to_sql("t", connection, index=False, if_exists="append")
+
+    save(rows.head(40), "1.csv")
+    adopt("sqlite:///t.db::t" if database else str(Path("*.csv").absolute()), "y", "day")
+    assert load_contract().columns["day"].format == format
+    save(rows.tail(20), "2.csv")
+    again = ingest(load_params(), load_contract())
+    assert (again.rows, again.late) == (20, 0)
+    assert ingest(load_params(), load_contract()).rows == 0
+
+
+def test_bytes_that_are_no_text_are_refused() -> None:
+    frame(picture=[b"\x00\xff"] * 60).to_parquet("t.parquet")
+    with pytest.raises(ProjectError, match="picture holds bytes that are no text: leave the column out"):
+        taken("t.parquet")

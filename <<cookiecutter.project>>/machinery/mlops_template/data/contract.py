@@ -199,7 +199,9 @@ def examples(rows: pd.DataFrame, chosen: pd.Series, id_column: str, column: str)
     return [f"{name}: {value!s:.60}" for name, value in zip(ids, first[column], strict=True)]
 
 
-DIGITS = "%Y%m%d"
+DIGITS, YEAR = "%Y%m%d", "%Y"
+EPOCHS: dict[str | None, Literal["s", "ms"]] = {"seconds since 1970": "s", "milliseconds since 1970": "ms"}
+"""Formats of moments that are written as a number: its unit."""
 """The format of dates that may come as numbers."""
 
 UTC = r"(?<=\d) (?:UTC|GMT)\s*$"
@@ -309,9 +311,11 @@ def to_boolean(column: pd.Series) -> pd.Series:
 def to_datetime(column: pd.Series, written: str | None = None) -> pd.Series:
     """Moments without a time zone, those with one in UTC. `written`: the format of text.
 
-    A bare number is none, but for 20240131 where the format says so.
+    A bare number is none, but for 20240131, 2024 or a number of seconds where the format says so.
     """
-    if pd.api.types.is_numeric_dtype(column) and written == DIGITS:
+    if written in EPOCHS and not pd.api.types.is_datetime64_any_dtype(column):
+        return pd.to_datetime(to_number(column), unit=EPOCHS[written], errors="coerce").astype("datetime64[us]")
+    if pd.api.types.is_numeric_dtype(column) and written in (DIGITS, YEAR):
         column = to_string(column)
     elif pd.api.types.is_numeric_dtype(column):
         return pd.Series(pd.NaT, index=column.index, dtype="datetime64[us]")

@@ -218,6 +218,18 @@ def opened(path: str) -> Iterator[Any]:
         raise ProjectError(f"{path} cannot be read, it may be half written: {first_line(error)}") from None
 
 
+def refuse_binary(path: str, table: Any) -> None:
+    """Raise ProjectError where a column holds bytes that are no text."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+            try:
+                table.column(place).cast(pa.large_string())
+            except pa.ArrowInvalid:
+                raise ProjectError(f"{path}: {field.name} holds bytes that are no text: leave the column out") from None
+
+
 def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
     import pyarrow.parquet as pq
@@ -229,11 +241,9 @@ def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
-    return (
-        pandas_of(table)
-        .drop(columns="__index_level_0__", errors="ignore")
-        .set_axis([name for name in names if name != "__index_level_0__"], axis="columns")
-    )
+    refuse_binary(path, table)
+    frame = pandas_of(table).drop(columns="__index_level_0__", errors="ignore")
+    return frame.set_axis([name for name in names if name != "__index_level_0__"], axis="columns")
 
 
 def pandas_of(table: Any) -> pd.DataFrame:
@@ -275,7 +285,8 @@ def read_sql(sql: Sql, time_column: str | None, newest: pd.Timestamp | None) -> 
             if time_column and newest is not None:
                 times = source.c[time_column]
                 a_time = connection.execute(sa.select(times).where(times.is_not(None)).limit(1)).scalar()
-                statement = statement.where(times > moment_or_day(a_time, newest))
+                if not isinstance(a_time, int | float):  # numbers are compared here, where their unit is known
+                    statement = statement.where(times > moment_or_day(a_time, newest))
             result = connection.execute(statement)
             names, rows = list(result.keys()), result.fetchmany(CHUNK)
             yield frame_of(names, rows)

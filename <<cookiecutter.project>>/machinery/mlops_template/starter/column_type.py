@@ -16,6 +16,7 @@ from ..data.contract import (
     PERCENT,
     PLAIN_NUMBER,
     TRUTHS,
+    YEAR,
     Rule,
     convert,
     currency_of,
@@ -25,10 +26,22 @@ from ..data.contract import (
 
 DAYS = ("%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d.%m.%Y", "%d.%m.%y", "%Y/%m/%d", "%d-%b-%y", "%d/%b/%Y")
 HOURS = ("", " %I:%M %p", " %I:%M:%S %p", " %H:%M", " %H:%M:%S", " %H:%M:%S,%f", ":%H:%M:%S %z")
-USUAL = [day + hour for day, hour in product(DAYS, HOURS)] + ["%a %b %d %H:%M:%S %z %Y", "%b %Y", "%m/%Y"]
+USUAL = [day + hour for day, hour in product(DAYS, HOURS)] + [
+    "%a %b %d %H:%M:%S %z %Y",
+    "%b %Y",
+    "%m/%Y",
+    "%Y-%m",
+    "%Y/%m",
+]
 """How dates are written that pandas does not guess."""
 
 FIRST_DATE, LAST_DATE = 19000101, 21001231
+TIMES = {
+    YEAR: (1900, 2100),
+    "seconds since 1970": (5e8, 5e9),
+    "milliseconds since 1970": (5e11, 5e12),
+}
+"""Numbers that are moments where a column is said to hold such: years 1900 to 2100, else 1985 to 2128."""
 MANY_DATES = 20
 """So many different numbers that all are dates such as 20240131 are dates."""
 
@@ -83,6 +96,10 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY_DATES)
     if as_dates and to_datetime(present, DIGITS).notna().all():
         return ColumnType("datetime", DIGITS)
+    if is_time:
+        for written, (first, last) in TIMES.items():
+            if low >= first and high <= last:
+                return ColumnType("datetime", written)
     if max(-int(low), int(high)) <= EXACT:
         return ColumnType("integer")
     # A code: as a number it would be another one in JSON, and in every model.

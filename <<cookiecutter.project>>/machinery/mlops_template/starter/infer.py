@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from ..data.contract import Contract, Rule, conform, convert, to_datetime, to_string
+from ..data.contract import EPOCHS, Contract, Rule, conform, convert, to_datetime, to_string
 from ..errors import ProjectError
 from ..render.markdown import one_line
 from ..settings.params import Task, describe
@@ -119,7 +119,7 @@ def task_of(target: pd.Series, kind: str) -> tuple[Task, list[Any]]:
 
 def stated(column: pd.Series, written: str) -> ColumnType:
     """The type of a column whose format the user gives. Raises ProjectError where a value is not written so."""
-    name = "datetime" if "%" in written.rstrip("%") else "number"
+    name = "datetime" if "%" in written.rstrip("%") or written in EPOCHS else "number"
     try:
         rule = Rule.model_validate({"type": name, "format": written})
     except ValidationError as error:
