@@ -365,3 +365,10 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     frame(picture=[b"\x00\xff"] * 60).to_parquet("t.parquet")
     with pytest.raises(ProjectError, match="picture holds bytes that are no text: leave the column out"):
         taken("t.parquet")
+
+
+def test_a_last_column_with_values_but_no_name_is_refused() -> None:
+    rows = frame(z=[1, 2] * 30)
+    Path("t.csv").write_text(rows.to_csv(index=False).replace("day,x,y,z", "day,x,y,", 1))
+    with pytest.raises(ProjectError, match="the last column has values but no name: write one into the first line"):
+        taken()

@@ -95,15 +95,17 @@ def alike(line: bytes, following: bytes) -> bool:
 
 
 def rewrite(rows: Any, trailing: bool) -> IO[bytes]:
-    """Rows as a CSV file of the usual form. `trailing`: the last column has no name and is left out where empty."""
+    """Rows as a CSV file of the usual form. `trailing`: the last column has no name; ValueError unless it is empty."""
     rewritten = tempfile.SpooledTemporaryFile(START)  # noqa: SIM115 - the one who reads it lets it go
     text = io.TextIOWrapper(rewritten, encoding="utf-8", newline="")
     names = [name.strip() for name in next(rows)]
     csv.writer(text, quoting=csv.QUOTE_ALL).writerow(names[:-1] if trailing else names)
     write = csv.writer(text).writerow
     for row in rows:
+        if trailing and len(row) == len(names) and row[-1].strip():
+            raise ValueError("the last column has values but no name: write one into the first line")
         if row:
-            write(row[:-1] if trailing and len(row) == len(names) and not row[-1].strip() else row)
+            write(row[:-1] if trailing and len(row) == len(names) else row)
     text.flush()
     text.detach()
     rewritten.seek(0)
