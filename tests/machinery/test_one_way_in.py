@@ -198,6 +198,13 @@ def test_beside_decimal_commas_a_point_is_one_of_thousands() -> None:
     assert held("amount") == [1234, 2345, 12] * 20
 
 
+def test_beside_decimal_commas_numbers_with_decimal_points_stay_numbers() -> None:
+    """0.125 is no thousand, so neither is 1.250 beside it."""
+    csv(frame(price=["0,5", "1,25", "2"] * 20, amount=["0.125", "1.250", "3.5"] * 20), sep=";")
+    taken()
+    assert held("amount") == [0.125, 1.25, 3.5] * 20
+
+
 def test_the_user_says_what_a_comma_before_three_digits_is() -> None:
     csv(frame(price=["0,125", "1,250", "2,500"] * 20), sep=";")
     taken()
@@ -336,6 +343,7 @@ def test_the_value_that_is_no_date_is_named() -> None:
         (lambda days: 1960 + np.arange(60), "%Y"),
         (lambda days: pd.date_range("2015-01-01", periods=60, freq="MS").strftime("%Y-%m"), "%Y-%m"),
         (lambda days: days.astype("int64") // 1_000_000_000, "seconds since 1970"),
+        (lambda days: days.astype("int64") / 1_000_000_000 + 0.25, "seconds since 1970"),
         (lambda days: days.astype("int64") // 1_000_000, "milliseconds since 1970"),
         (lambda days: days.strftime("%Y%m%d").astype("int64"), "%Y%m%d"),
     ],

@@ -61,7 +61,7 @@ SAMPLES = ("Will this flight arrive late?", "How many minutes late will this fli
 FEW_HELD_OUT = 60
 MAX_SLICES = 3
 
-THOUSANDS = r"\d{1,3}(?:\.\d{3})+"
+THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+"
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 """A name that no database needs to have quoted."""
@@ -167,11 +167,17 @@ def codes(files: Files) -> list[str]:
             texts = read_file(path, numbers)[numbers]
             kept: list[str] = rows.select_dtypes("str").columns.tolist()
             comma = any((number_format(rows[name].dropna()) or "").endswith(",5") for name in kept)
-            code = rf"[+-]?(?:0\d+{'|' + THOUSANDS if comma else ''})"
-            found |= {name for name in numbers if texts[name].str.fullmatch(code).any()}
+            found |= {name for name in numbers if texts[name].str.fullmatch(r"[+-]?0\d+").any()}
+            found |= {name for name in numbers if comma and has_thousands(texts[name])}
             large = [name for name in numbers if rows[name].abs().max() > EXACT]
             found |= {name for name in large if texts[name].dropna().str.fullmatch(r"[+-]?\d+").all()}
     return sorted(found)
+
+
+def has_thousands(texts: pd.Series) -> bool:
+    """Whether each point in numbers may part thousands, and there is one."""
+    pointed = texts[texts.str.contains(".", regex=False, na=False)]
+    return bool(len(pointed) and pointed.str.fullmatch(THOUSANDS).all())
 
 
 def refuse_password(url: str) -> None:

@@ -11,6 +11,7 @@ from pandas.tseries.api import guess_datetime_format
 
 from ..data.contract import (
     DIGITS,
+    EPOCHS,
     EXACT,
     NUMBERS,
     PERCENT,
@@ -36,11 +37,7 @@ USUAL = [day + hour for day, hour in product(DAYS, HOURS)] + [
 """How dates are written that pandas does not guess."""
 
 FIRST_DATE, LAST_DATE = 19000101, 21001231
-TIMES = {
-    YEAR: (1900, 2100),
-    "seconds since 1970": (5e8, 5e9),
-    "milliseconds since 1970": (5e11, 5e12),
-}
+TIMES = {YEAR: (1900.0, 2100.0), "seconds since 1970": (5e8, 5e9), "milliseconds since 1970": (5e11, 5e12)}
 """Numbers that are moments where a column is said to hold such: years 1900 to 2100, else 1985 to 2128."""
 MANY_DATES = 20
 """So many different numbers that all are dates such as 20240131 are dates."""
@@ -90,20 +87,25 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     """Of numbers, none missing: dates without a sign between year, month and day, codes, integers or others."""
     if present.empty:
         return ColumnType("number")
-    if not pd.api.types.is_integer_dtype(present) and not (present % 1 == 0).all():
-        return ColumnType("number")
     low, high = present.min(), present.max()
+    if not pd.api.types.is_integer_dtype(present) and not (present % 1 == 0).all():
+        epochs = [written for written in EPOCHS if is_time and within(low, high, TIMES[written])]
+        return ColumnType("datetime", epochs[0]) if epochs else ColumnType("number")
     as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY_DATES)
     if as_dates and to_datetime(present, DIGITS).notna().all():
         return ColumnType("datetime", DIGITS)
-    if is_time:
-        for written, (first, last) in TIMES.items():
-            if low >= first and high <= last:
-                return ColumnType("datetime", written)
+    times = [written for written, ends in TIMES.items() if is_time and within(low, high, ends)]
+    if times:
+        return ColumnType("datetime", times[0])
     if max(-int(low), int(high)) <= EXACT:
         return ColumnType("integer")
     # A code: as a number it would be another one in JSON, and in every model.
     return ColumnType("string" if pd.api.types.is_integer_dtype(present) else "number")
+
+
+def within(low: float, high: float, ends: tuple[float, float]) -> bool:
+    """Whether a range lies between two ends."""
+    return ends[0] <= low and high <= ends[1]
 
 
 def is_code(name: str, column: pd.Series) -> bool:
