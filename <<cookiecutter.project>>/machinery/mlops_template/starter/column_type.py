@@ -88,6 +88,7 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     if present.empty:
         return ColumnType("number")
     low, high = present.min(), present.max()
+    times = [written for written, ends in TIMES.items() if is_time and within(low, high, ends)]
     if not pd.api.types.is_integer_dtype(present) and not (present % 1 == 0).all():
         epochs = [written for written in EPOCHS if is_time and within(low, high, TIMES[written])]
         return ColumnType("datetime", epochs[0]) if epochs else ColumnType("number")
