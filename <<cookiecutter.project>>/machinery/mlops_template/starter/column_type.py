@@ -90,12 +90,11 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
     low, high = present.min(), present.max()
     times = [written for written, ends in TIMES.items() if is_time and within(low, high, ends)]
     if not pd.api.types.is_integer_dtype(present) and not (present % 1 == 0).all():
-        epochs = [written for written in EPOCHS if is_time and within(low, high, TIMES[written])]
+        epochs = [written for written in times if written in EPOCHS]
         return ColumnType("datetime", epochs[0]) if epochs else ColumnType("number")
     as_dates = low >= FIRST_DATE and high <= LAST_DATE and (is_time or present.nunique() >= MANY_DATES)
     if as_dates and to_datetime(present, DIGITS).notna().all():
         return ColumnType("datetime", DIGITS)
-    times = [written for written, ends in TIMES.items() if is_time and within(low, high, ends)]
     if times:
         return ColumnType("datetime", times[0])
     if max(-int(low), int(high)) <= EXACT:
