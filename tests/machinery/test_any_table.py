@@ -94,9 +94,17 @@ def zoned(random: Random) -> Values:
     return [pd.Timestamp(moment, tz=zone) for moment in moments(random)]
 
 
+def amounts(random: Random) -> Values:
+    return [f"-${-value:,.2f}" if value < 0 else f"${value:,.2f}" for value in random.normal(0, 5000, ROWS)]
+
+
+def marked(random: Random) -> Values:
+    return [str(random.choice(["?", "N/A", "-"])) if random.random() < 1 / 6 else f"{value:.3f}" for value in random.normal(size=ROWS)]
+
+
 KINDS: dict[str, Callable[[Random], Values]] = {
     kind.__name__: kind
-    for kind in (numbers, whole, large, unsigned, money, texts, codes, clock, truths, yes_and_no, days, moments, zoned)
+    for kind in (numbers, whole, large, unsigned, money, texts, codes, clock, truths, yes_and_no, days, moments, zoned, amounts, marked)
 }
 
 
@@ -108,6 +116,10 @@ def seen(value: Any, kind: str) -> Any:
         return str(value)
     if kind == "money":
         return float(value)
+    if kind == "amounts":
+        return float(value.replace("$", "").replace(",", "")) if isinstance(value, str) else value
+    if kind == "marked":
+        return None if value in ("?", "N/A", "-") else float(value)
     if kind == "yes_and_no":
         return value == "yes" if isinstance(value, str) else bool(value)
     if kind in ("days", "moments", "zoned"):

@@ -380,3 +380,10 @@ def test_a_last_column_with_values_but_no_name_is_refused() -> None:
     Path("t.csv").write_text(rows.to_csv(index=False).replace("day,x,y,z", "day,x,y,", 1))
     with pytest.raises(ProjectError, match="the last column has values but no name: write one into the first line"):
         taken()
+
+
+def test_decimal_numbers_in_a_column_of_text_are_numbers() -> None:
+    frame(z=["1.5", "-2", "1e-3"] * 20, code=["1", "2", "3"] * 20).to_parquet("t.parquet")
+    taken("t.parquet")
+    assert held("z") == [1.5, -2.0, 0.001] * 20
+    assert load_contract().columns["code"].type == "string"

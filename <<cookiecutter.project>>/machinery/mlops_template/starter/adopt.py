@@ -39,7 +39,7 @@ from ..serving.model_code import FEATURES
 from ..settings import paths
 from ..settings.params import Files, Params, Sql, describe
 from . import no_features
-from .column_type import number_format
+from .column_type import has_thousands, number_format
 from .infer import Inferred, infer, nearly_numbers
 
 CONTRACT_HEADER = """\
@@ -60,8 +60,6 @@ SAMPLES = ("Will this flight arrive late?", "How many minutes late will this fli
 
 FEW_HELD_OUT = 60
 MAX_SLICES = 3
-
-THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+"
 
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 """A name that no database needs to have quoted."""
@@ -172,12 +170,6 @@ def codes(files: Files) -> list[str]:
             large = [name for name in numbers if rows[name].abs().max() > EXACT]
             found |= {name for name in large if texts[name].dropna().str.fullmatch(r"[+-]?\d+").all()}
     return sorted(found)
-
-
-def has_thousands(texts: pd.Series) -> bool:
-    """Whether each point in numbers may part thousands, and there is one."""
-    pointed = texts[texts.str.contains(".", regex=False, na=False)]
-    return bool(len(pointed) and pointed.str.fullmatch(THOUSANDS).all())
 
 
 def refuse_password(url: str) -> None:

@@ -42,6 +42,12 @@ TIMES = {YEAR: (1900.0, 2100.0), "seconds since 1970": (5e8, 5e9), "milliseconds
 MANY_DATES = 20
 """So many different numbers that all are dates such as 20240131 are dates."""
 
+DECIMAL = r"[+-]?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?"
+"""A number as a file or database may hold it in a column of text; without any point they are codes."""
+
+THOUSANDS = r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+"
+"""A whole number with points between thousands."""
+
 NUMBER = r"\s*[+-]?\d[\d.,' %]*\s*"
 """What may be a number in one of the formats."""
 
@@ -75,6 +81,9 @@ def type_of(column: pd.Series, is_time: bool = False) -> ColumnType:
     texts = with_gaps(present).dropna().astype("str")
     if {TRUTHS.get(text) for text in texts.str.lower().unique()[:10]} == {True, False}:
         return ColumnType("boolean")
+    pointed = texts.str.contains(".", regex=False)
+    if pointed.any() and texts.str.fullmatch(DECIMAL).all() and not has_thousands(texts):
+        return ColumnType("number")
     number = number_format(texts)
     if number:
         values = convert(texts, Rule(type="number", format=number))[0]
@@ -156,6 +165,12 @@ def number_format(texts: pd.Series) -> str | None:
         if found and convert(texts, Rule(type="number", format=written))[0].notna().all():
             return written
     return None
+
+
+def has_thousands(texts: pd.Series) -> bool:
+    """Whether each point in numbers may part thousands, and there is one."""
+    pointed = texts[texts.str.contains(".", regex=False, na=False)]
+    return bool(len(pointed) and pointed.str.fullmatch(THOUSANDS).all())
 
 
 def money_format(texts: pd.Series, sign: str) -> str | None:
