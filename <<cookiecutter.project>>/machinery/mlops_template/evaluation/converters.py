@@ -55,7 +55,8 @@ def register(package: str | None) -> dict[str, int] | None:
 
 
 def convert_one_hot(scope: Any, operator: Any, container: Any) -> None:
-    """A OneHotEncoder; skl2onnx leaves out infrequent categories where there is one column only."""
+    """Convert a OneHotEncoder, also where categories of a single column are infrequent, which skl2onnx does not."""
+    from onnx import TensorProto
     from skl2onnx.operator_converters.one_hot_encoder import convert_sklearn_one_hot_encoder
 
     encoder = operator.raw_operator
@@ -65,7 +66,7 @@ def convert_one_hot(scope: Any, operator: Any, container: Any) -> None:
         return
     # Each category has the place of its column, the infrequent ones that of the last.
     places = np.asarray(together)
-    known_to_encoder = encoder.handle_unknown == "infrequent_if_exist"
+    last, unknown_is_infrequent = int(places.max()), encoder.handle_unknown == "infrequent_if_exist"
     coded, one_hot = (scope.get_unique_variable_name(name) for name in ("coded", "one_hot"))
     container.add_node(
         "LabelEncoder",
@@ -76,7 +77,7 @@ def convert_one_hot(scope: Any, operator: Any, container: Any) -> None:
         name=scope.get_unique_operator_name("LabelEncoder"),
         keys_strings=[str(category) for category in encoder.categories_[0]],
         values_int64s=[int(place) for place in places],
-        default_int64=int(places.max()) if known_to_encoder else -1,
+        default_int64=last if unknown_is_infrequent else -1,
     )
     container.add_node(
         "OneHotEncoder",
@@ -84,11 +85,11 @@ def convert_one_hot(scope: Any, operator: Any, container: Any) -> None:
         one_hot,
         op_domain="ai.onnx.ml",
         name=scope.get_unique_operator_name("OneHotEncoder"),
-        cats_int64s=list(range(int(places.max()) + 1)),
+        cats_int64s=list(range(last + 1)),
         zeros=1,
     )
     shape = scope.get_unique_variable_name("shape")
-    container.add_initializer(shape, 7, [2], [-1, int(places.max()) + 1])
+    container.add_initializer(shape, TensorProto.INT64, [2], [-1, last + 1])
     container.add_node(
         "Reshape", [one_hot, shape], operator.outputs[0].full_name, name=scope.get_unique_operator_name("Reshape")
     )
