@@ -169,7 +169,7 @@ def test_the_terminal_marks_what_is_beyond_noise(facts: Facts) -> None:
     for low, high, higher, sign in ((0.1, 0.2, True, "▲"), (0.1, 0.2, False, "▼"), (-0.1, 0.2, True, "")):
         told = replace(pair, difference=Difference(0.1, low, high), higher_is_better=higher)
         shown = metric_table(replace(facts.comparison, metrics={"cost": told}), facts.params)
-        assert [str(cell).split("]")[-1].strip() for cell in shown.columns[-1].cells] == [sign]
+        assert [str(cell).partition("[")[0].strip() for cell in shown.columns[-1].cells] == [sign]
 
 
 def closing(tokens: list[Token], number: int) -> int:

@@ -7,8 +7,6 @@ from ..evaluation.comparison import Comparison, MetricPair
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 
-NO_SIGN = "\N{NO-BREAK SPACE}"
-
 
 def opponent(comparison: Comparison) -> str:
     """Who the challenger met."""
@@ -38,5 +36,5 @@ def row(name: str, pair: MetricPair) -> list[str]:
         format_number(pair.champion),
         format_number(pair.challenger),
         format_number(delta.value, "+"),
-        f"{interval} {delta.sign(pair.higher_is_better) or NO_SIGN}",
+        f"{delta.sign(pair.higher_is_better)} {interval}".strip(),
     ]
