@@ -183,6 +183,10 @@ def test_infrequent_categories_of_a_single_column_convert(handle_unknown: str) -
 BOOSTED = ["lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor", "xgboost.XGBClassifier", "xgboost.XGBRegressor"]
 
 
+without_boosting = pytest.mark.skipif(sys.platform == "darwin", reason="LightGBM and XGBoost need libomp there")
+
+
+@without_boosting
 @pytest.mark.parametrize("estimator", BOOSTED)
 def test_boosting_of_other_packages_converts_with_onnxmltools(estimator: str) -> None:
     classifies = estimator.endswith("Classifier")
@@ -195,6 +199,7 @@ def test_boosting_of_other_packages_converts_with_onnxmltools(estimator: str) ->
     assert exported(model).onnx == found.onnx
 
 
+@without_boosting
 def test_what_is_missing_for_a_conversion_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """skl2onnx's own words would not say it."""
     monkeypatch.setattr(converters, "find_spec", lambda name: None)
