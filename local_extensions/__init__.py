@@ -82,12 +82,9 @@ def checked(context: Context, question: str = "") -> str:
     Who is asked on a terminal is told after each question, who gives the answers at once of all that are wrong.
     """
     answers = context["cookiecutter"]
-    if not question:
-        lines = list(faults(answers))
-    elif sys.stdin.isatty() and "--no-input" not in sys.argv:
-        lines = [line for line in [fault_of(question, answers)] if line]
-    else:
-        lines = []
+    asked = sys.stdin.isatty() and "--no-input" not in sys.argv
+    fault = fault_of(question, answers) if question and asked else None
+    lines = [fault] if fault else [] if question else list(faults(answers))
     if lines:
         raise AnswerRefused("\n".join([*lines, f"Again, with the other answers as they are: {command(answers)}"]))
     return ""
@@ -95,7 +92,8 @@ def checked(context: Context, question: str = "") -> str:
 
 def command(answers: dict[str, str]) -> str:
     """What starts cookiecutter again with the answers that can be used."""
-    started = Path(sys.argv[0]).name == "cookiecutter" or Path(sys.argv[0]).parent.name == "cookiecutter"
+    program = Path(sys.argv[0])
+    started = "cookiecutter" in (program.stem, program.parent.name)  # with .exe on Windows; by `python -m`
     given = [argument for argument in sys.argv[1:] if not re.match(r"\w+=", argument)] if started else [str(HERE)]
     wrong = {name for name in answers if fault_of(name, answers) or not is_text(str(answers[name]))}
     kept = [f"{name}={text}" for name, text in answers.items() if not name.startswith("_") and name not in wrong]

@@ -17,7 +17,6 @@ from mlops_template.settings.params import Parity
 from mlops_template.training.artifact import Model
 from mlops_template.serving.inputs import inputs
 from mlops_template.training.pipeline import build
-from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -204,8 +203,7 @@ def test_what_is_missing_for_a_conversion_is_named(monkeypatch: pytest.MonkeyPat
     """skl2onnx's own words would not say it."""
     monkeypatch.setattr(converters, "find_spec", lambda name: None)
     pipeline = build(model_code(), "lightgbm.LGBMClassifier", {"n_estimators": 5, "verbose": -1}, KINDS, 0)
-    part = type("Booster", (BaseEstimator,), {"__module__": "lightgbm.sklearn"})()
-    assert converters.boosting_package([pipeline, part]) == "lightgbm"
+    assert converters.boosting_package(convert.parts_of(pipeline)) == "lightgbm"
     assert converters.advice("lightgbm") == "; `uv add onnxmltools` makes lightgbm convert"
     assert converters.register("lightgbm") is None
 

@@ -297,7 +297,7 @@ def test_score_reads_a_file_as_adopt_did(file: str) -> None:
         assert list(read[name]) == held(name)
 
 
-@pytest.mark.parametrize("low", [0, 1_990, 20_240_101, 1_706_659_200_000])
+@pytest.mark.parametrize("low", [0, 1_990, 20_240_101, 1_706_659_200_000, 9_000_000_000_000_001])
 def test_a_narrow_range_far_from_zero_is_none_that_its_own_rows_break(low: int) -> None:
     """Years, days and moments as numbers: three digits of a bound would not reach them."""
     csv(frame(z=[low, low + 1, low + 2] * 20))

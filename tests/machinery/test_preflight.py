@@ -81,7 +81,7 @@ def test_no_stage_runs_before_it_is_told(project: Path, monkeypatch: pytest.Monk
     for command in (stages.train, ready.check):
         with pytest.raises(ProjectError, match="did you mean roc_auc"):
             command()
-    monkeypatch.setattr(dvc, "out_of_date", list)
+    monkeypatch.setattr(dvc, "status", lambda: dvc.OutOfDate([], files_only=False))
     assert "settings     gates.primary in params.yaml names rocauc, which is no metric" in status()
 
 

@@ -127,7 +127,7 @@ def test_the_candidates_are_listed_the_best_first_in_the_metrics_own_direction(f
 
 def test_a_champion_from_before_the_base_is_named(facts: Facts) -> None:
     """Else the metrics seem to be those of the change that is told."""
-    text = summary.markdown(replace(facts, earlier="0123456789abcdef"))
+    text = summary.markdown(replace(facts, champion_commit="0123456789abcdef"))
     assert "held against the champion of `0123456`, trained before that" in text
     assert "trained before that" not in summary.markdown(facts)
 
@@ -151,7 +151,7 @@ def test_the_commit_of_the_champion_is_known_where_the_base_went_on(
 
 
 def test_whose_change_it_is_and_whether_it_was_promoted_is_told(facts: Facts) -> None:
-    told = replace(facts, made="a1b2c3d by Ada | Lovelace", promoted=True)
+    told = replace(facts, commit="a1b2c3d by Ada | Lovelace", promoted=True)
     assert "- commit a1b2c3d by Ada \\| Lovelace; promoted already: it is champion once" in summary.markdown(told)
     assert "commit a1b2c3d by Ada | Lovelace; promoted already" in page(told)
     assert "promoted already" not in summary.markdown(facts)

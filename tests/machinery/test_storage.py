@@ -34,13 +34,12 @@ def test_after_a_change_of_branch_the_files_of_the_other_are_told_from_stages_to
     """`status` names `pull` then: nothing has to be trained."""
     save("a", "other rows")
     git("checkout", "--quiet", "HEAD~1")
-    assert dvc.out_of_date() == ["data/raw.dvc"]
-    assert dvc.is_another_commits()
+    assert dvc.status() == dvc.OutOfDate(["data/raw.dvc"], files_only=True)
     storage.pull()
-    assert not dvc.is_another_commits()
+    assert not dvc.status().files_only
     assert rows("a") == "rows of a\n"
     Path("dvc.yaml").write_text("stages: { train: { cmd: x, deps: [data/raw], outs: [model] } }")
-    assert not dvc.is_another_commits()
+    assert not dvc.status().files_only
 
 
 def test_two_who_push_at_once_lose_nothing(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from ..training.statistics import Metric
 from .plan import Policy
 from .replay import Replayed
 
-NO_RECOMMENDATION = "no recommendation"
 MIN_GAIN = 1e-3
 """Less is not worth a retraining even where the margin is 0, or no number of rows could rule a gain out."""
 
@@ -41,16 +40,8 @@ class Advice:
     standings: list[Standing]
     chosen: Standing
     sentence: str
-
-    @property
-    def line(self) -> str:
-        """The sentence, named as a recommendation where it is one."""
-        return f"recommended: {self.sentence}" if self.recommends else self.sentence
-
-    @property
-    def recommends(self) -> bool:
-        """Whether there was enough to go by."""
-        return not self.sentence.startswith(NO_RECOMMENDATION)
+    recommends: bool
+    """Whether there was enough to go by."""
 
 
 def advise(replayed: list[Replayed], times: Array, params: Params, margin: float) -> Advice:
@@ -73,9 +64,9 @@ def advise(replayed: list[Replayed], times: Array, params: Params, margin: float
         for place, one in enumerate(ordered)
     ]
     place = choice(differences, metric, margin)
-    return Advice(
-        standings, standings[place], sentence(standings, place, differences, params.gates.primary, metric, margin)
-    )
+    undecided = open_gains(differences, place, metric, margin)
+    said = sentence(standings, place, undecided, differences, params.gates.primary, metric, margin)
+    return Advice(standings, standings[place], said, recommends=not undecided)
 
 
 @dataclass(frozen=True)
@@ -132,6 +123,12 @@ def better(difference: Difference, metric: Metric, margin: float) -> bool:
     return end > 0 and value >= margin
 
 
+def open_gains(differences: Differences, place: int, metric: Metric, margin: float) -> list[int]:
+    """The policies of which a gain over `never` is neither shown nor ruled out; none where another is the choice."""
+    others = range(1, len(differences.values)) if place == 0 else ()
+    return [other for other in others if not ruled_out(differences.between(other, 0), metric, margin)]
+
+
 def ruled_out(difference: Difference, metric: Metric, margin: float) -> bool:
     """Whether the whole interval is below a gain that is worth having."""
     end = difference.high if metric.higher_is_better else difference.low
@@ -152,22 +149,30 @@ def choice(differences: Differences, metric: Metric, margin: float) -> int:
 
 
 def sentence(
-    standings: list[Standing], place: int, differences: Differences, primary: str, metric: Metric, margin: float
+    standings: list[Standing],
+    place: int,
+    undecided: list[int],
+    differences: Differences,
+    primary: str,
+    metric: Metric,
+    margin: float,
 ) -> str:
-    """The recommendation in words, with its interval; none where a gain is neither shown nor ruled out."""
+    """The recommendation in words, with its interval; none where it is undecided whether other policies gain."""
     chosen = standings[place]
     dearer = range(place + 1, len(standings))
     best = max(
-        dearer, key=lambda other: differences.between(other, place).gain(metric.higher_is_better)[0], default=None
+        undecided or dearer,
+        key=lambda other: differences.between(other, place).gain(metric.higher_is_better)[0],
+        default=None,
     )
     recommendation = f"retrain {chosen.policy}: {primary} {chosen.over_never} over never" if place else "never retrain"
     if best is None:
         return recommendation
     more = differences.between(best, place)
-    if place == 0 and not ruled_out(more, metric, margin):
+    if undecided:
         found = "" if more.findable is None else f"; rows like these show one of {more.findable:.2g} or more"
         return (
-            f"{NO_RECOMMENDATION}: {standings[best].policy} has {primary} {more} over never, which neither shows a "
+            f"no recommendation: {standings[best].policy} has {primary} {more} over never, which neither shows a "
             f"gain worth having nor rules one out{found}. Backtest again when more is held"
         )
     if better(more, metric, 0):

@@ -45,7 +45,8 @@ def terminal(backtest: Backtest) -> Iterator[Terminal | str]:
     for row in content.rows:
         shown.add_row(*row[:-1], style="bold" if isinstance(row[0], Strong) else None)
     yield shown
-    yield backtest.advice.line
+    advice = backtest.advice
+    yield f"recommended: {advice.sentence}" if advice.recommends else advice.sentence
 
 
 def write(backtest: Backtest, out: Path | None, drawn: Path | None) -> None:

@@ -1,6 +1,5 @@
 """Run the pipeline and say what came of it: the same on a laptop and in a job that starts with an empty disk."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from ..integrations import actions, dvc, git
+from ..integrations.digests import file_digest
 from ..integrations.dvc import load_yaml
 from ..owner.dependencies import MACHINERY, SOURCE, stage_dependencies
 from ..owner.package import own_package
@@ -102,7 +102,7 @@ def uncommitted_inputs() -> dict[str, str]:
 
     `git commit --all` leaves new files out: nobody else could run the pipeline of such a commit.
     """
-    pipeline = YAML(typ="safe").load(paths.PIPELINE.read_text(encoding="utf-8"))
+    pipeline = load_yaml(paths.PIPELINE, None)
     sources = {str(dep) for stage in pipeline["stages"].values() for dep in stage["deps"] if is_source(dep)}
     settings = [path.as_posix() for path in (paths.PARAMS, paths.CONTRACT, paths.PIPELINE)]
     where = ["--", SOURCE.as_posix(), MACHINERY.as_posix(), *settings]
@@ -115,17 +115,16 @@ def changed_since_training() -> list[str]:
     """The source files and parameters that are no longer those by which `dvc.lock` says the model was made."""
     stages = load_yaml(paths.LOCK, None).get("stages", {}).values()
     sources = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", ()) if is_source(dep["path"])}
-    changed = [path for path, digest in sorted(sources.items()) if file_digest(Path(path)) != digest]
+    changed = [
+        path
+        for path, digest in sorted(sources.items())
+        if not Path(path).is_file() or file_digest(Path(path)) != digest
+    ]
     for file in sorted({file for stage in stages for file in stage.get("params", {})}):
         now = load_yaml(Path(file), None)
         keys = {key: value for stage in stages for key, value in stage.get("params", {}).get(file, {}).items()}
         changed += [f"{key} in {file}" for key, value in sorted(keys.items()) if value_of(now, key) != value]
     return changed
-
-
-def file_digest(path: Path) -> str | None:
-    """MD5 of a file as DVC has it, None where there is none."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else None
 
 
 def value_of(settings: dict[str, Any], key: str) -> object:

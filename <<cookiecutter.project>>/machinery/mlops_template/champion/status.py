@@ -66,7 +66,8 @@ def challenger() -> str:
 
 def out_of_date() -> str:
     """The stages and data that `run` or `ingest` would touch, or that `pull` would bring."""
-    stages = ", ".join(dvc.out_of_date())
-    if stages and dvc.is_another_commits():
-        return f"nothing, but files of another commit lie here ({stages}): `pull` brings those of this one"
-    return stages or "nothing"
+    found = dvc.status()
+    names = ", ".join(found.names) or "nothing"
+    if found.files_only:
+        return f"nothing, but files of another commit lie here ({names}): `pull` brings those of this one"
+    return names

@@ -41,24 +41,14 @@ TRUTHS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": Tru
 TRUTHS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
 
 ABSENT = ["", "NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "null", "NULL", "nan", "NaN", "-nan", "-NaN"]
-ABSENT += [
-    "1.#IND",
-    "-1.#IND",
-    "1.#QNAN",
-    "-1.#QNAN",
-    "<NA>",
-    "None",
-    "none",
-    "NONE",
-    "N.A.",
-    "n.a.",
-    "?",
-    "-",
-    "--",
-    ".",
-]
-ABSENT += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "."]
+ABSENT += ["<NA>", "None", "none", "NONE", "N.A.", "n.a.", "?", "-", "--", "."]
+ABSENT += ["1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
+ABSENT += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"]
 """How programs write that a number, date or truth is missing. As a text only the first is: `NA` is also Namibia."""
+
+
+EXACT = 2**53
+"""Beyond it not every whole number is one of floating point."""
 
 
 class Rule(BaseModel):
@@ -200,9 +190,11 @@ def examples(rows: pd.DataFrame, chosen: pd.Series, id_column: str, column: str)
 
 
 DIGITS, YEAR = "%Y%m%d", "%Y"
-EPOCHS: dict[str | None, Literal["s", "ms"]] = {"seconds since 1970": "s", "milliseconds since 1970": "ms"}
-"""Formats of moments that are written as a number: its unit."""
-"""The format of dates that may come as numbers."""
+"""The formats of dates that may come as numbers."""
+
+SECONDS, MILLISECONDS = "seconds since 1970", "milliseconds since 1970"
+EPOCHS: dict[str | None, Literal["s", "ms"]] = {SECONDS: "s", MILLISECONDS: "ms"}
+"""The formats of moments that are a number of units: the unit."""
 
 UTC = r"(?<=\d) (?:UTC|GMT)\s*$"
 """How BigQuery and others end a moment."""
@@ -225,8 +217,9 @@ def convert(column: pd.Series, rule: Rule) -> tuple[pd.Series, pd.Series]:
     return converted, wrong
 
 
-EXACT = 2**53
-"""Beyond it not every whole number is one of floating point."""
+def is_exact(low: int, high: int) -> bool:
+    """Whether floating point holds each whole number between the two."""
+    return max(-low, high) <= EXACT
 
 
 def with_gaps(column: pd.Series) -> pd.Series:

@@ -15,7 +15,7 @@ from ..errors import ProjectError
 from ..owner.package import own_code
 from ..settings.params import Columns, Files, Params, Sql
 from . import sample
-from .contract import EXACT, Contract, conform
+from .contract import Contract, conform, is_exact
 from .csv_file import plain, read_csv
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def pandas_of(table: Any) -> pd.DataFrame:
             table = table.set_column(place, field.name, column.cast(pa.string()).cast(pa.float64()))
         elif pa.types.is_integer(field.type) and column.null_count:
             ends = pc.min_max(column).as_py()
-            if ends["min"] is not None and max(-ends["min"], ends["max"]) > EXACT:
+            if ends["min"] is not None and not is_exact(ends["min"], ends["max"]):
                 table = table.set_column(place, field.name, column.cast(pa.string()))
     # Without pandas' metadata an index is a column like the others, unless it only numbers the rows.
     frame: pd.DataFrame = table.to_pandas(date_as_object=False, ignore_metadata=True)
@@ -314,7 +314,7 @@ def column_of(values: list[Any]) -> pd.Series:
         return pd.Series([None if value is None else float(value) for value in values], dtype="float64")
     if kind == "integer" and None in values:
         present = [value for value in values if value is not None]
-        if max(-min(present), max(present)) > EXACT:
+        if not is_exact(min(present), max(present)):
             return pd.Series([None if value is None else str(value) for value in values], dtype="str")
     return pd.Series(values)
 

@@ -149,25 +149,31 @@ def own_python_first() -> Iterator[None]:
         os.environ["PATH"] = before
 
 
-def out_of_date() -> list[str]:
+@dataclass(frozen=True)
+class OutOfDate:
     """The stages and pointers whose files are not what code, parameters and digests say."""
+
+    names: list[str]
+    files_only: bool
+    """Whether these are but files that another commit names, as after a branch was switched: nothing has to run."""
+
+
+def status() -> OutOfDate:
+    """What is out of date, and why."""
     with repository() as repo:
-        return list(repo.status())
-
-
-def is_another_commits() -> bool:
-    """Whether all that is out of date is files that are not the ones which the checked-out commit names.
-
-    So it is after a branch was switched or merged: nothing has to run, `pull` brings the right files.
-    """
-    with repository() as repo:
-        entries = [entry for changes in repo.status().values() for entry in changes]
+        changes = repo.status()
         cached = {os.path.relpath(out.fs_path) for out in repo.index.outs if out.use_cache}
+    entries = [entry for several in changes.values() for entry in several]
     if not all(isinstance(entry, dict) for entry in entries):
-        return False
+        return OutOfDate(list(changes), files_only=False)
     outs = {path for entry in entries for path in entry.get("changed outs", ())}
     deps = {path for entry in entries for path in entry.get("changed deps", ())}
-    return bool(outs) and deps <= outs <= cached
+    return OutOfDate(list(changes), files_only=bool(outs) and deps <= outs <= cached)
+
+
+def out_of_date() -> list[str]:
+    """The stages and pointers whose files are not what code, parameters and digests say."""
+    return status().names
 
 
 def is_up_to_date() -> bool:

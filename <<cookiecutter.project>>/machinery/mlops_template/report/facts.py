@@ -14,7 +14,7 @@ from ..errors import ProjectError
 from ..evaluation.comparison import Comparison, digest_of, load_comparison
 from ..evaluation.doubts import Importance, doubts, load_importance
 from ..evaluation.matchup import prepare_matchup
-from ..integrations import dvc, git
+from ..integrations import actions, dvc, git
 from ..integrations.revisions import commit_of_result
 from ..render.cells import Table
 from ..settings import paths
@@ -56,11 +56,10 @@ class Facts:
     """What speaks against the challenger whatever the gates say."""
     search: list[dict[str, Any]] = field(default_factory=list)
     """The candidates that the challenger was chosen from, as its card has them."""
-    earlier: str | None = None
+    champion_commit: str | None = None
     """The commit whose pipeline made the champion, where the base holds the result of a later one."""
-
-    made: str = ""
-    """The commit that is reported and who made it; empty where that is not known."""
+    commit: str = ""
+    """The commit that is reported and its author; empty where that is not known."""
     promoted: bool = False
     """Whether the challenger is the champion of this change already."""
 
@@ -115,16 +114,17 @@ def gather(params: Params, base: str) -> Facts:
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
         importance=importance,
         doubts=doubts(metrics, importance),
-        made=git.git_or_none("log", "-1", "--format=%h by %an", reported_commit()) or "",
+        commit=git.git_or_none("log", "-1", "--format=%h by %an", reported_commit()) or "",
         promoted=challenger == dvc.output_digest(paths.CHAMPION_POINTER),
         search=load_card(paths.CHALLENGER)["search"] if paths.CHALLENGER.is_dir() else [],
-        earlier=earlier_commit(champion, base),
+        champion_commit=earlier_commit(champion, base),
     )
 
 
 def reported_commit() -> str:
-    """The commit that a person made: on GitHub, what is checked out may be its merge into the base branch."""
-    return "HEAD^2" if git.git_or_none("rev-parse", "--verify", "--quiet", "HEAD^2") else "HEAD"
+    """The commit that a person made: what a job checks out may be its merge into the base branch."""
+    merged = actions.running() and git.git_or_none("rev-parse", "--verify", "--quiet", "HEAD^2")
+    return "HEAD^2" if merged else "HEAD"
 
 
 def earlier_commit(champion: str | None, base: str) -> str | None:

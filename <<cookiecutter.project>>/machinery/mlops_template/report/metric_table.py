@@ -7,6 +7,9 @@ from ..evaluation.comparison import Comparison, MetricPair
 from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 
+TOO_FEW = "too few to judge"
+"""In place of an interval that the rows, or those of a class, do not give."""
+
 
 def opponent(comparison: Comparison) -> str:
     """Who the challenger met."""
@@ -29,7 +32,7 @@ def metric_table(comparison: Comparison, params: Params) -> Table:
 def row(name: str, pair: MetricPair) -> list[str]:
     """A metric as the cells of a table."""
     delta = pair.difference
-    undefined = "" if delta.value is None else "too few to judge"
+    undefined = "" if delta.value is None else TOO_FEW
     interval = undefined if delta.low is None or delta.high is None else f"[{delta.low:+.4f}, {delta.high:+.4f}]"
     return [
         name,

@@ -34,10 +34,10 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
     if comparison.forced:
         head += [f"⚠️ **Promoted against the verdict:** {words(comparison.forced['why'])}", ""]
     head += [f"- {words(reason, 400)}" for reason in comparison.reasons[:MAX_REASONS]]
-    if standing(facts):
-        head.append(f"- {words(standing(facts), 400)}")
     if len(comparison.reasons) > MAX_REASONS:
         head.append(f"- … and {len(comparison.reasons) - MAX_REASONS} more")
+    if standing(facts):
+        head.append(f"- {words(standing(facts), 400)}")
     for doubt in facts.doubts:
         head += ["", f"⚠️ {words(doubt, 600)}"]
     if facts.decision:
@@ -52,9 +52,9 @@ def markdown(facts: Facts, accept: str | None = None) -> str:
 
 def standing(facts: Facts) -> str:
     """Whose change it is, and whether its model was promoted; empty where neither is known."""
-    made = f"commit {facts.made}" if facts.made else ""
+    commit = f"commit {facts.commit}" if facts.commit else ""
     promoted = "promoted already: it is champion once this is merged" if facts.promoted else ""
-    return "; ".join(part for part in (made, promoted) if part)
+    return "; ".join(part for part in (commit, promoted) if part)
 
 
 def unchanged(facts: Facts) -> str:
@@ -120,8 +120,9 @@ def what_changed(facts: Facts) -> list[str]:
         bullets.append(f"distributions: {distributions(facts)}")
     if facts.code:
         bullets.append(f"code: {words(facts.code)}")
-    if facts.earlier:
-        bullets.append(f"the metrics are held against the champion of {code(facts.earlier[:7])}, trained before that")
+    if facts.champion_commit:
+        trained = code(facts.champion_commit[:7])
+        bullets.append(f"the metrics are held against the champion of {trained}, trained before that")
     if not facts.changed:
         bullets.append("no parameter, library, data or code")
     bullets += [f"stages: {stages(facts)}"] if any(stage.ran is not None for stage in facts.stages) else []

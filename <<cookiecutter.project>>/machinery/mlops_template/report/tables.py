@@ -8,10 +8,7 @@ from ..render.numbers import format_number, format_period
 from ..settings.params import Params
 from ..training.metrics import higher_is_better
 from .changes import Change, DataChange, DataSummary, Stage
-from .metric_table import opponent
-
-TOO_FEW = "too few to judge"
-"""In place of an interval that the rows, or those of a class, do not give."""
+from .metric_table import TOO_FEW, opponent
 
 
 def side(comparison: Comparison) -> str:

@@ -12,15 +12,17 @@ from pandas.tseries.api import guess_datetime_format
 from ..data.contract import (
     DIGITS,
     EPOCHS,
-    EXACT,
+    MILLISECONDS,
     NUMBERS,
     PERCENT,
     PLAIN_NUMBER,
+    SECONDS,
     TRUTHS,
     YEAR,
     Rule,
     convert,
     currency_of,
+    is_exact,
     to_datetime,
     with_gaps,
 )
@@ -37,7 +39,7 @@ USUAL = [day + hour for day, hour in product(DAYS, HOURS)] + [
 """How dates are written that pandas does not guess."""
 
 FIRST_DATE, LAST_DATE = 19000101, 21001231
-TIMES = {YEAR: (1900.0, 2100.0), "seconds since 1970": (5e8, 5e9), "milliseconds since 1970": (5e11, 5e12)}
+TIMES = {YEAR: (1900.0, 2100.0), SECONDS: (5e8, 5e9), MILLISECONDS: (5e11, 5e12)}
 """Numbers that are moments where a column is said to hold such: years 1900 to 2100, else 1985 to 2128."""
 MANY_DATES = 20
 """So many different numbers that all are dates such as 20240131 are dates."""
@@ -106,7 +108,7 @@ def type_of_numbers(present: pd.Series, is_time: bool) -> ColumnType:
         return ColumnType("datetime", DIGITS)
     if times:
         return ColumnType("datetime", times[0])
-    if max(-int(low), int(high)) <= EXACT:
+    if is_exact(int(low), int(high)):
         return ColumnType("integer")
     # A code: as a number it would be another one in JSON, and in every model.
     return ColumnType("string" if pd.api.types.is_integer_dtype(present) else "number")

@@ -150,7 +150,7 @@ def rule_of(column: pd.Series, kind: ColumnType) -> Rule:
 
 def rounded(bound: float, length: float) -> float:
     """A bound to the second digit of the range's length: less would leave out what was seen where that is narrow."""
-    return float(f"{round(bound, 1 - math.floor(math.log10(length))):.15g}")
+    return float(round(bound, 1 - math.floor(math.log10(length))))
 
 
 def no_date(column: pd.Series) -> object:
