@@ -10,6 +10,7 @@ import pytest
 from mlops_template.data import partitions, split, validate
 from mlops_template.data.contract import load_contract
 from mlops_template.errors import ProjectError
+from mlops_template.integrations.git import git
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.starter.adopt import adopt
@@ -263,6 +264,14 @@ def test_the_samples_description_is_replaced_and_ones_own_stays(project: Path) -
     assert (project / "README.md").read_text() == "# shop\n\nPredicts `class`.\n"
     assert (project / "pyproject.toml").read_text() == 'description = "Mine"\n'
     assert "is on this machine only" in str(said)
+
+
+def test_a_source_is_on_this_machine_only_unless_git_has_it(project: Path) -> None:
+    shop().to_csv("table.csv", index=False)
+    git("init", "--quiet")
+    assert "table.csv is on this machine only" in str(adopt("table.csv", "class", "kauf zeit"))
+    git("add", "table.csv")
+    assert "on this machine only" not in str(adopt("table.csv", "class", "kauf zeit"))
 
 
 def test_a_failure_while_writing_leaves_the_project_as_it_was(

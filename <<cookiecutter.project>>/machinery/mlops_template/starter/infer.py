@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from ..data.contract import EPOCHS, Contract, Rule, conform, convert, to_datetime, to_string
 from ..errors import ProjectError
-from ..render.markdown import one_line
 from ..settings.params import Task, describe
 from .column_type import ColumnType, is_code, type_of
 from .leaks import leak, leak_of_several
@@ -157,20 +156,6 @@ def no_date(column: pd.Series) -> object:
     """The first value that keeps a column from being one of dates: where most are, that is not the first of all."""
     none = column[to_datetime(to_string(column)).isna() & column.notna()]
     return (none if 0 < len(none) < len(column) / 2 else column.dropna()).iloc[0]
-
-
-def nearly_numbers(name: str, column: pd.Series) -> str | None:
-    """What says that a column of text is one of numbers but for some values, None where it is not."""
-    texts = column.dropna()
-    if column.dtype != "str" or texts.str.match(r"0\d").any():
-        return None  # codes
-    other = texts[pd.to_numeric(texts, errors="coerce").isna()]
-    if not 0 < len(other) < len(texts) / 2:
-        return None
-    return (
-        f"{name} is text, since {len(other):,} of its {len(texts):,} values are no numbers, such as "
-        f"{one_line(str(other.iloc[0]))!r}; if they mean that it is missing, leave it empty there and adopt again"
-    )
 
 
 def unusable(column: pd.Series, kind: str) -> str | None:
