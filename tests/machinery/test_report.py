@@ -22,7 +22,7 @@ from mlops_template.render import markdown
 from mlops_template.report import failure, summary
 from mlops_template.report.changes import Change, DataChange, DataSummary, Stage
 from mlops_template.integrations.git import git
-from mlops_template.report.facts import Facts, earlier_commit
+from mlops_template.report.facts import Facts, earlier_commit, reported_commit
 from mlops_template.report.mermaid import chart
 from mlops_template.report.page import page
 from mlops_template.report.tables import Code, Table, with_sign
@@ -148,6 +148,8 @@ def test_the_commit_of_the_champion_is_known_where_the_base_went_on(
     assert earlier_commit("second.dir", "main") is None
     assert earlier_commit("first.dir", commits[0]) is None
     assert earlier_commit(None, "main") is None
+    assert reported_commit("main") == reported_commit("HEAD") == "", "the change is in no commit yet"
+    assert reported_commit(commits[0]) == f"{commits[1][:7]} by A"
 
 
 def test_whose_change_it_is_and_whether_it_was_promoted_is_told(facts: Facts) -> None:

@@ -114,17 +114,23 @@ def gather(params: Params, base: str) -> Facts:
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
         importance=importance,
         doubts=doubts(metrics, importance),
-        commit=git.git_or_none("log", "-1", "--format=%h by %an", reported_commit()) or "",
+        commit=reported_commit(base),
         promoted=challenger == dvc.output_digest(paths.CHAMPION_POINTER),
         search=load_card(paths.CHALLENGER)["search"] if paths.CHALLENGER.is_dir() else [],
         champion_commit=earlier_commit(champion, base),
     )
 
 
-def reported_commit() -> str:
-    """The commit that a person made: what a job checks out may be its merge into the base branch."""
-    merged = actions.running() and git.git_or_none("rev-parse", "--verify", "--quiet", "HEAD^2")
-    return "HEAD^2" if merged else "HEAD"
+def reported_commit(base: str) -> str:
+    """The commit that a person made, with its author; empty where the change is in none yet.
+
+    What a job checks out may be its merge into the base branch.
+    """
+    merged = git.git_or_none("rev-parse", "--verify", "--quiet", "HEAD^2") if actions.running() else None
+    commit = merged or git.head()
+    if commit is None or commit == git.git_or_none("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}"):
+        return ""
+    return git.git("log", "-1", "--format=%h by %an", commit)
 
 
 def earlier_commit(champion: str | None, base: str) -> str | None:
