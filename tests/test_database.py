@@ -1,12 +1,6 @@
 """A table in a real PostgreSQL becomes the project's data, and only what is newer is read of it."""
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,13 +10,13 @@ from mlops_template.data.contract import load_contract
 from mlops_template.data.ingest import ingest
 from mlops_template.settings.params import load_params
 from mlops_template.starter.adopt import adopt
+from postgres import PASSWORD, Server, postgres
 
 from conftest import Bake
-from support import ROOT, cli, missing, run, uv_run
+from support import ROOT, cli, uv_run
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "s3cret"
 FLIGHTS = ROOT / "tests" / "machinery" / "data" / "flights.csv"
 
 FILL = """
@@ -48,49 +42,15 @@ CUT = 400
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[str, list[str]]]:
-    """(the URL of a PostgreSQL on loopback, the command that stops it).
-
-    Its files are not in pytest's own folder: each session of pytest, a generated project's too, takes the
-    right to enter that folder from other users, and the server runs as another one.
-    """
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [Path(shutil.which("initdb") or "")]
-    if not found[-1].is_file():
-        missing("PostgreSQL", "`apt-get install postgresql` or the like")
-    binaries = found[-1].parent
-    folder = Path(tempfile.mkdtemp(prefix="postgres"))
-    as_user: list[str] = []
-    if hasattr(os, "geteuid") and os.geteuid() == 0:  # it refuses to run as root
-        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-        shutil.chown(folder, "nobody")
-    secret = folder / "secret"
-    secret.write_text(PASSWORD)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = folder / "data"
-    control = [*as_user, str(binaries / "pg_ctl"), "--pgdata", str(data), "--wait"]
-    settings = f"-h 127.0.0.1 -p {port} -k {folder}"
-    init = ["--username=me", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync"]
-    run(*as_user, str(binaries / "initdb"), "--pgdata", str(data), *init, cwd=folder)
-    subprocess.run(  # not through a pipe, which the server would keep open
-        [*control, "--log", str(folder / "log"), "-o", settings, "start"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        cwd=folder,
-    )
-    stop = [*control, "--mode=immediate", "stop"]
-    yield f"postgresql+psycopg://me:{PASSWORD}@127.0.0.1:{port}/postgres", stop
-    subprocess.run(stop, check=False, capture_output=True, cwd=folder)
-    shutil.rmtree(folder)
+def server() -> Iterator[Server]:
+    """A PostgreSQL on loopback."""
+    with postgres() as running:
+        yield running
 
 
-def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(
-    bake: Bake, server: tuple[str, list[str]]
-) -> None:
-    url, stop = server
+def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(bake: Bake, server: Server) -> None:
+    url = server.url
     project = bake()
-    run("uv", "add", "--quiet", "psycopg[binary]", cwd=project)
     secret = {"DATABASE_URL": url}
     uv_run(project, "python", "-c", FILL.format(cut=CUT), str(FLIGHTS), **secret)
 
@@ -107,7 +67,7 @@ def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(
     assert f"took {fresh} rows" in said
     assert len(list((project / "data/raw").glob("*.parquet"))) == 2
 
-    subprocess.run(stop, check=True, capture_output=True, cwd="/")
+    server.stop()
     said = cli(project, "ingest", check=False, **secret)
     assert said.count("\n") == 1
     assert said.startswith("error: data.sql: ")
@@ -141,10 +101,10 @@ FROM generate_series(1, 60) AS n;
 
 
 def test_each_type_of_postgresql_is_held_as_what_it_is(
-    bake: Bake, server: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+    bake: Bake, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Money and numerics are numbers, moments those of UTC, whole numbers exact also beside gaps, all else texts."""
-    url, _ = server
+    url = server.url
     with sa.create_engine(url).begin() as connection:
         for statement in TYPES.strip().split(";\n"):
             connection.execute(sa.text(statement.replace("::", "\\:\\:")))

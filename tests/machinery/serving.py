@@ -155,7 +155,7 @@ def ask(
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": "POST" if path == "/predict" else "GET",
+        "method": "POST" if path in ("/predict", "/feedback") else "GET",
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),

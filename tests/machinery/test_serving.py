@@ -1,9 +1,11 @@
 """The service answers as the pipeline would, or says in one sentence why it does not; it never breaks."""
 
 import json
+import sqlite3
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -355,22 +357,93 @@ def test_a_service_that_ends_still_answers_but_is_not_ready(made: Path) -> None:
     assert (reply.status, reply.headers["connection"]) == (200, "close")
 
 
-def test_predictions_are_kept_where_a_file_is_named(made: Path, tmp_path: Path) -> None:
-    import sqlite3
+def stored(place: Path, table: str, columns: str) -> list[tuple[Any, ...]]:
+    """Columns of a table of the log of predictions."""
+    with closing(sqlite3.connect(place)) as connection:
+        return connection.execute(f"select {columns} from {table} order by 1").fetchall()
 
-    service, app = start(made / "build/model", predictions=tmp_path / "log.db")
-    answers = ask(app, "/predict", [ROW, ROW]).json["predictions"]
+
+def test_predictions_are_kept_where_a_log_is_named(made: Path, tmp_path: Path) -> None:
+    """One row each, under the id that the caller was given; refusals are counted with their column."""
+    log = tmp_path / "log.db"
+    service, app = start(made / "build/model", predictions=str(log))
+    answers = ask(app, "/predict", [ROW, ROW | {"id": "r1"}]).json["predictions"]
+    assert ask(app, "/predict", ROW | {"price": 1e9}).status == 422
     service.end()
-    [(key, model, request)] = sqlite3.connect(tmp_path / "log.db").execute("select id, model, request from predictions")
-    assert [answer["id"] for answer in answers] == [f"{key}-0", f"{key}-1"]
-    assert (model, json.loads(request)) == ("d1.dir", [ROW, ROW])
+    first, second = stored(log, "predictions", "id, model, row_id, features, prediction")
+    assert [answer["id"] for answer in answers] == [first[0], second[0]]
+    assert (first[1], first[2], second[2]) == ("d1.dir", None, "r1")
+    assert [json.loads(row[3]) for row in (first, second)] == [ROW, ROW]
+    assert json.loads(first[4]) == {name: value for name, value in answers[0].items() if name != "id"}
+    grouped = "traffic group by status, 2"
+    assert stored(log, grouped, 'status, "column", sum(requests), sum(rows)') == [
+        (200, "", 1, 2),
+        (422, "price", 1, 0),
+    ]
+
+
+def test_what_truly_happened_is_taken_by_either_id(made: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    service, app = start(made / "build/model", predictions=str(log))
+    [answer] = ask(app, "/predict", ROW).json["predictions"]
+    told = [{"id": answer["id"], "outcome": 1}, {"id": 17, "outcome": "0", "known_at": "2026-01-31T10:00:00+02:00"}]
+    reply = ask(app, "/feedback", told)
+    assert (reply.status, reply.json) == (202, {"accepted": 2})
+    assert "feedback_outcomes_total 2.0" in ask(app, "/metrics").body.decode()
+    service.end()
+    by_id, by_row = sorted(stored(log, "outcomes", "key, value, known_at"), key=lambda row: -len(row[0]))
+    assert by_id[:2] == (answer["id"], "1")
+    assert by_row == ("17", "0", "2026-01-31 08:00:00.000000")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"id": "a"}, 422, "missing required field `outcome`"),
+        ([{"id": "a", "outcome": 1}, {"id": "a", "outcome": 2}], 422, "row 1: the outcome 2 is none of 0, 1"),
+        ({"id": "a", "outcome": 1, "when": 3}, 422, "unknown field `when`"),
+        ({"id": "a", "outcome": 1, "known_at": "soon"}, 422, "Invalid RFC3339"),
+        ([], 422, "length >= 1"),
+    ],
+)
+def test_outcomes_that_are_none_are_refused(made: Path, tmp_path: Path, body: Any, status: int, said: str) -> None:
+    service, app = start(made / "build/model", predictions=str(tmp_path / "log.db"))
+    reply = ask(app, "/feedback", body)
+    service.end()
+    assert reply.status == status
+    assert said in reply.json["detail"]
+
+
+def test_without_a_log_outcomes_are_turned_away(app: ASGIApp) -> None:
+    reply = ask(app, "/feedback", {"id": "a", "outcome": 1})
+    assert (reply.status, reply.json["detail"]) == (
+        503,
+        "no predictions are kept here: start the service with PREDICTIONS set",
+    )
+
+
+def test_the_id_of_a_row_is_no_input(app: ASGIApp) -> None:
+    """It may be a text, with colons, or a number, of some rows or of all; given twice it is refused."""
+    alone = ask(app, "/predict", ROW).json["predictions"][0]
+    for row_id in ("a:b", 17, None):
+        [answer] = ask(app, "/predict", ROW | {"id": row_id}).json["predictions"]
+        assert {**answer, "id": ""} == {**alone, "id": ""}
+    twice = json.dumps(ROW)[:-1] + ', "id": "a:b", "id": "c"}'
+    reply = ask(app, "/predict", parts=[twice.encode()])
+    assert (reply.status, reply.json["column"]) == (422, "id")
+
+
+def test_a_log_that_could_never_be_written_keeps_the_service_from_being_ready(made: Path) -> None:
+    service = Service(Settings(model_dir=made / "build/model", predictions="mysql://host/db"))
+    service.start()
+    assert "in mysql is not supported" in str(service.reason())
 
 
 def test_the_documents_show_each_column(app: ASGIApp) -> None:
     """With its type, range, categories and an example that is answered."""
     document = ask(app, "/openapi.json").json
     row = document["components"]["schemas"]["Row"]
-    assert set(row["properties"]) == set(ROW)
+    assert set(row["properties"]) == {*ROW, "id"}
     assert (row["properties"]["price"]["minimum"], row["properties"]["price"]["maximum"]) == (0, 100)
     assert row["properties"]["floor"]["enum"] == [1, 2, 3, None]
     assert "north" in row["properties"]["shop"]["description"]

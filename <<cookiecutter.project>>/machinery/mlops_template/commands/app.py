@@ -46,6 +46,8 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         model.retrain,
         model.backtest,
         serving.score,
+        serving.feedback,
+        serving.forget,
         model.status,
         serving.serve,
     ],

@@ -1,10 +1,14 @@
 """Model: the champion's predictions, for files and over HTTP."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from ..console.terminal import STARTED_IN, say
+from ..errors import ProjectError
+
+LOG = typer.Option("--log", envvar="PREDICTIONS", help="The log of predictions: a SQLite file, or a PostgreSQL URL.")
 
 
 def score(
@@ -30,11 +34,57 @@ def score(
 def serve(
     port: Annotated[int, typer.Option(help="On this machine only.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the requests.")] = 1,
+    log: Annotated[str | None, LOG] = None,
 ) -> None:
     """Answer requests by the champion, as the image does: try it at `/docs`."""
     from ..deploy.local import ready_package
-    from ..serving.environment import Settings
+    from ..serving.environment import from_environment
     from ..serving.run import run
     from ..settings.params import load_params
 
-    run(Settings(model_dir=ready_package(load_params()), port=port, workers=workers, drain_seconds=0))
+    settings = from_environment()
+    package, place = ready_package(load_params()), local_place(log)
+    run(replace(settings, model_dir=package, port=port, workers=workers, drain_seconds=0, predictions=place))
+
+
+def feedback(
+    source: Annotated[str, typer.Argument(metavar="FILE-OR-SQL", help="A CSV or Parquet file, or URL::query.")] = "",
+    log: Annotated[str | None, LOG] = None,
+) -> None:
+    """Tell the log of predictions what truly happened: a table with an id and the target, or the rows held here.
+
+    The id is that of a prediction, as `id`, or the contract's. Example: `feedback outcomes.csv`
+    """
+    from ..monitor.outcomes import record
+    from ..settings.params import load_params
+
+    say(record(load_params(), required_place(log), str(STARTED_IN / source) if is_path(source) else source))
+
+
+def forget(
+    row_ids: Annotated[list[str], typer.Option("--id", help="Of the contract, or of a prediction; may be repeated.")],
+    log: Annotated[str | None, LOG] = None,
+) -> None:
+    """Delete all that the log of predictions holds of a person or thing."""
+    from ..monitor.outcomes import forget_rows
+    from ..settings.params import load_params
+
+    say(forget_rows(load_params(), required_place(log), row_ids))
+
+
+def is_path(source: str) -> bool:
+    """Whether a source is a file of this machine, by its form."""
+    return bool(source) and "://" not in source and not source.startswith("env:")
+
+
+def local_place(log: str | None) -> str | None:
+    """A log where the command was started, if it is a file."""
+    return str(STARTED_IN / log) if log and "://" not in log else log
+
+
+def required_place(log: str | None) -> str:
+    """The log. Raises ProjectError where none is named."""
+    place = local_place(log)
+    if place is None:
+        raise ProjectError("no log of predictions is named: give --log, or set PREDICTIONS, to its file or URL")
+    return place

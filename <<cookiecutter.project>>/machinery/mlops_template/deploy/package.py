@@ -26,6 +26,7 @@ from ..serving.files import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
 from ..serving.model_code import INPUTS
 from ..serving.runtime import load as load_served
 from ..settings import paths
+from ..settings.operation import Predictions
 from ..settings.params import Params
 from ..storage import storage
 from ..training.artifact import GOLDEN_FILE, PIPELINE_FILE, Model, golden_rows, load_model
@@ -89,16 +90,38 @@ def fill(directory: Path, source: Path, params: Params) -> Export:
     shutil.copyfile(source / CARD_FILE, directory / CARD_FILE)
     model.code.write(directory)
     golden = json.loads((source / GOLDEN_FILE).read_text(encoding="utf-8"))
+    refuse_unknown(params.predictions.leave_out, [*model.request, params.columns.id])
     if exported.onnx is None:
         shutil.copyfile(source / PIPELINE_FILE, directory / PIPELINE_FILE)
     else:
         (directory / ONNX_FILE).write_bytes(exported.onnx)
         golden = predicted_alike(golden, source, model, exported)
     write_json(directory / GOLDEN_FILE, golden)
-    write_json(directory / SCHEMA_FILE, schema(model, golden["rows"]))
+    write_json(directory / SCHEMA_FILE, schema(model, golden["rows"], params.columns.id))
     limits = {"max_rows": params.serving.max_rows, "max_body_mb": params.serving.max_body_mb}
-    write_json(directory / SERVING_FILE, exported.facts() | {"limits": limits})
+    write_json(directory / SERVING_FILE, exported.facts() | {"limits": limits, "log": log_policy(params.predictions)})
     return exported
+
+
+def refuse_unknown(left_out: list[str], columns: list[str]) -> None:
+    """Raise ProjectError where a column that is never to be stored is none of a request: a misspelt one would be."""
+    unknown = [name for name in left_out if name not in columns]
+    if unknown:
+        raise ProjectError(
+            f"predictions.leave_out in {paths.PARAMS} names {', '.join(unknown)}, which no request has: give some of "
+            f"{', '.join(columns[:30])}"
+        )
+
+
+def log_policy(kept: Predictions) -> dict[str, Any]:
+    """What of its predictions the service may keep, as `prediction_log.policy.Policy` has it."""
+    seconds = None if kept.keep is None else pd.Timedelta(kept.keep).total_seconds()
+    return {
+        "sample": kept.sample,
+        "keep_seconds": seconds,
+        "leave_out": kept.leave_out,
+        "hash_id": kept.hash_id,
+    }
 
 
 def predicted_alike(golden: dict[str, Any], source: Path, model: Model, exported: Export) -> dict[str, Any]:
@@ -109,7 +132,7 @@ def predicted_alike(golden: dict[str, Any], source: Path, model: Model, exported
     return {part: [row for row, same in zip(values, alike, strict=True) if same] for part, values in golden.items()}
 
 
-def schema(model: Model, golden: list[dict[str, Any]]) -> dict[str, Any]:
+def schema(model: Model, golden: list[dict[str, Any]], id_column: str) -> dict[str, Any]:
     """The columns of a request, each with its rule of the contract and an example."""
     rules, categories = load_contract().columns, known_categories(model)
     kind_of = {name: KINDS[kind] for kind, names in model.kinds.items() for name in names}
@@ -121,7 +144,7 @@ def schema(model: Model, golden: list[dict[str, Any]]) -> dict[str, Any]:
         example = next((row[name] for row in golden if row[name] is not None), None)
         kind = kind_of.get(name, "source")
         columns.append({"name": name, "kind": kind, **rule, "example": example, "known": categories.get(name)})
-    return {"columns": columns, "task": model.card["task"]}
+    return {"columns": columns, "task": model.card["task"], "id": id_column}
 
 
 def known_categories(model: Model) -> dict[str, list[str]]:

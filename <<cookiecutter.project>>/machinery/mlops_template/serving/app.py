@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .docs import page
 from .openapi import document
-from .predict import Predict
+from .predict import Predict, refuse_other_types
 from .prometheus import CONTENT_TYPE
 from .rows import RequestRejected
 from .service import Service
@@ -46,6 +46,11 @@ def application(service: Service, predict: Predict) -> Starlette:
     async def metrics(request: Request) -> Response:
         return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
+    async def feedback(request: Request) -> Response:
+        body = await predict.body(request.receive)
+        refuse_other_types(request.scope["headers"])
+        return Response(service.feedback(body), 202, media_type="application/json")
+
     async def openapi(request: Request) -> Response:
         return answer(document(service.model(), service.max_rows))
 
@@ -55,6 +60,7 @@ def application(service: Service, predict: Predict) -> Starlette:
     return Starlette(
         routes=[
             Route("/predict", predict, methods=["POST"]),
+            Route("/feedback", feedback, methods=["POST"]),
             Route("/health", health),
             Route("/ready", ready),
             Route("/model", model),

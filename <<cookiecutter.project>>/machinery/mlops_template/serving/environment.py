@@ -19,8 +19,10 @@ class Settings:
     """Processes, each with one thread that computes and a copy of the model."""
     drain_seconds: float = 5.0
     """How long it still answers after it was told to end, no longer ready, so that a gateway can turn away."""
-    predictions: Path | None = None
-    """A file in which all predictions are kept, or none."""
+    predictions: str | None = None
+    """Where the log of predictions is: the path of a SQLite file, or the URL of a PostgreSQL database."""
+    predictions_key: str = ""
+    """The secret with which ids are hashed, where `predictions.hash_id` says so."""
     max_rows: int | None = None
     """Of one request; else as the package says."""
     max_body_mb: float | None = None
@@ -35,7 +37,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         port=whole(environment, "PORT", defaults.port, least=0, most=65535),
         workers=whole(environment, "WORKERS", defaults.workers, least=1),
         drain_seconds=number(environment, "DRAIN_SECONDS", defaults.drain_seconds),
-        predictions=Path(environment["PREDICTIONS"]) if environment.get("PREDICTIONS") else None,
+        predictions=environment.get("PREDICTIONS") or None,
+        predictions_key=environment.get("PREDICTIONS_KEY") or "",
         max_rows=whole(environment, "MAX_ROWS", 10_000, least=1) if environment.get("MAX_ROWS") else None,
         max_body_mb=number(environment, "MAX_BODY_MB", 10) if environment.get("MAX_BODY_MB") else None,
     )

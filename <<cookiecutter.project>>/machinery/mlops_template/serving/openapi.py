@@ -5,7 +5,7 @@ from typing import Any
 from .protocol import MAX_HEADERS
 from .rows import MAX_NUMBER
 from .runtime import Served
-from .schema import Column
+from .schema import Column, Schema
 
 JSON_TYPES = {"number": "number", "integer": "integer", "string": "string", "boolean": "boolean", "datetime": "string"}
 PROBLEM = {
@@ -70,6 +70,7 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
                     },
                 }
             },
+            "/feedback": feedback(refused),
             "/health": get("Whether the process is alive."),
             "/ready": get("Whether the model predicts its golden rows as it did in training.", **unready()),
             "/model": get("The model: version, commit, digest, window of its data, metrics, runtime.", **unready()),
@@ -79,7 +80,7 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
             "schemas": {
                 "Row": {
                     "type": "object",
-                    "properties": {column.name: property_of(column) for column in served.schema.columns},
+                    "properties": properties(served.schema),
                     "required": [column.name for column in served.schema.columns if not column.nullable],
                     "additionalProperties": False,
                 },
@@ -88,6 +89,15 @@ def document(served: Served, max_rows: int) -> dict[str, Any]:
             }
         },
     }
+
+
+def properties(schema: Schema) -> dict[str, Any]:
+    """The columns of a row, and the contract's id where it is none of them."""
+    columns = {column.name: property_of(column) for column in schema.columns}
+    if schema.id is None or schema.id in columns:
+        return columns
+    note = "Which row this is, if what it came to is to be told by it. The model does not look at it."
+    return columns | {schema.id: {"type": ["string", "integer", "null"], "description": note}}
 
 
 def property_of(column: Column) -> dict[str, Any]:
@@ -147,6 +157,29 @@ def decision(card: dict[str, Any]) -> dict[str, Any]:
 def content(schema: dict[str, Any], media: str = "application/json") -> dict[str, Any]:
     """A body of that schema."""
     return {media: {"schema": schema}}
+
+
+def feedback(refused: dict[str, Any]) -> dict[str, Any]:
+    """The operation that takes outcomes."""
+    outcome = {
+        "type": "object",
+        "properties": {
+            "id": {"type": ["string", "integer"], "description": "Of a prediction, or the contract's id of its row."},
+            "outcome": {"type": ["string", "number", "boolean"], "description": "The class or number that came true."},
+            "known_at": {"type": "string", "format": "date-time", "description": "Of several, the latest counts."},
+        },
+        "required": ["id", "outcome"],
+        "additionalProperties": False,
+    }
+    schema = {"oneOf": [outcome, {"type": "array", "items": outcome, "minItems": 1}]}
+    return {
+        "post": {
+            "summary": "What truly happened to rows that were predicted: one outcome or a list of them.",
+            "requestBody": {"required": True, "content": content(schema)},
+            "responses": {"202": {"description": "How many will be stored.", "content": content({"type": "object"})}}
+            | {status: text for status, text in refused.items() if status != "431"},
+        }
+    }
 
 
 def get(summary: str, media: str = "application/json", **others: Any) -> dict[str, Any]:

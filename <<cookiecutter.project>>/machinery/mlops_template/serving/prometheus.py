@@ -41,6 +41,7 @@ class Metrics:
             "predictions_lost", "Answered, but not kept in the log of predictions.", registry=self.registry,
             multiprocess_mode="livesum",
         )  # fmt: skip
+        self.outcomes = Counter("feedback_outcomes", "Outcomes that were taken.", registry=self.registry)
         self.answered = self.requests.labels("200")
 
     def know(self, columns: list[str]) -> None:

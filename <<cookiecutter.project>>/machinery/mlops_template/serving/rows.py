@@ -65,6 +65,8 @@ class Batch:
     """Absent values by column, where there are any."""
     unseen: dict[str, int]
     """Values by column that the model was not trained on, where there are any."""
+    ids: list[Any] | None = None
+    """The contract's id of each row, None where no row has one."""
 
 
 Derivation = Callable[[list[tuple[Any, ...]], list[str]], tuple[NDArray[np.float64], NDArray[np.object_]]]
@@ -87,11 +89,15 @@ class Decoder:
     def __init__(self, schema: Schema, max_rows: int, code: ModelCode, derivation: Derivation | None = None) -> None:
         self.numbers, self.categories, self.max_rows = schema.numbers, schema.categories, max_rows
         self.transform, self.derivation = code.module(INPUTS), derivation
-        self.colons = sum(colons_of(column) for column in schema.columns)
-        self.colons_in_names = self.colons > len(schema.columns)
         columns = list(enumerate(schema.ordered))
         self.names = [column.name for _, column in columns]
+        self.id_place = place_of_id(schema)
+        names = [*self.names, *([schema.id] if self.id_place == len(columns) and schema.id else [])]
+        self.colons = sum(map(colons_of, names))
+        self.colons_in_names = self.colons > len(names)
         self.texts = [place for place, column in columns if column.type in ("string", "datetime")]
+        if self.id_place == len(columns):
+            self.texts.append(self.id_place)
         self.dates = [
             (place, column) for place, column in columns if column.kind == "date" or column.type == "datetime"
         ]
@@ -118,14 +124,19 @@ class Decoder:
         for place, column, allowed in self.limited:
             if not allowed.issuperset([row[place] for row in rows]):
                 refuse_others(rows, place, column, allowed)
+        ids = None if self.id_place is None else [row[self.id_place] for row in rows]
+        if ids and ids.count(None) == len(ids):
+            ids = None
         if self.derivation:
-            return self.with_features(rows, self.derivation)
+            return self.with_features(rows, ids, self.derivation)
         numbers, missing = self.as_numbers(rows)
         categories, unseen = self.as_categories(rows, missing)
-        return Batch(numbers, categories, missing, unseen)
+        return Batch(numbers, categories, missing, unseen, ids)
 
-    def with_features(self, rows: list[tuple[Any, ...]], derivation: Derivation) -> Batch:
+    def with_features(self, rows: list[tuple[Any, ...]], ids: list[Any] | None, derivation: Derivation) -> Batch:
         """The batch of a model with derived inputs, which its own code computes from the rows as a DataFrame."""
+        if self.id_place == len(self.names):
+            rows = [row[:-1] for row in rows]
         absent = {name: sum(row[place] is None for row in rows) for place, name in self.nullable}
         if self.dates:
             rows = [self.with_moments(number, row, self.transform.as_moment) for number, row in enumerate(rows)]
@@ -133,7 +144,7 @@ class Decoder:
             numbers, categories = derivation(rows, self.names)
         except ProjectError as error:
             raise RequestRejected(422, f"the model's features cannot be computed: {error}") from None
-        return Batch(numbers, categories, {name: count for name, count in absent.items() if count}, {})
+        return Batch(numbers, categories, {name: count for name, count in absent.items() if count}, {}, ids)
 
     def rows(self, body: bytes) -> list[tuple[Any, ...]]:
         """The values of each row, numbers before categories."""
@@ -160,7 +171,8 @@ class Decoder:
         """
         if b"\\u003a" in body or b"\\u003A" in body:
             return False
-        return "".join([row[place] for row in rows for place in self.texts if row[place]]).count(":") == surplus
+        texts = [row[place] for row in rows for place in self.texts]
+        return "".join([text for text in texts if isinstance(text, str)]).count(":") == surplus
 
     def refusal(self, message: str, several: bool) -> RequestRejected:
         """What msgspec found in one row or in several, in the words of whoever sent it."""
@@ -240,9 +252,17 @@ def shortened(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 
-def colons_of(column: Column) -> int:
+def place_of_id(schema: Schema) -> int | None:
+    """Where the contract's id stands in a decoded row: behind the columns, if it is none of them."""
+    names = [column.name for column in schema.ordered]
+    if schema.id is None:
+        return None
+    return names.index(schema.id) if schema.id in names else len(names)
+
+
+def colons_of(name: str) -> int:
     """How many a row has for a column: the one before the value, and those within the name."""
-    return 1 + column.name.count(":")
+    return 1 + name.count(":")
 
 
 def colons(body: bytes) -> int:
@@ -268,10 +288,13 @@ def row_type(schema: Schema, omitted: Callable[[int], None]) -> type[msgspec.Str
     fields: list[Any] = []
     for field, column in zip(names, columns, strict=True):
         if column.nullable:
-            left_out = partial(omitted, colons_of(column))
+            left_out = partial(omitted, colons_of(column.name))
             fields.append((field, value_type(column) | None, msgspec.field(default_factory=left_out)))
         else:
             fields.append((field, value_type(column)))
+    if schema.id is not None and place_of_id(schema) == len(columns):
+        names["id"] = schema.id
+        fields.append(("id", str | int | None, msgspec.field(default_factory=partial(omitted, colons_of(schema.id)))))
     return msgspec.defstruct(
         "Row", fields, rename=names.get, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True
     )

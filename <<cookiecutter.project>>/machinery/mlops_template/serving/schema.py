@@ -48,6 +48,8 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True):
     """The columns of a row, in the order in which they are shown."""
 
     columns: list[Column]
+    id: str | None = None
+    """The contract's id column: a row may have it, so that its outcome can be told by it. It is no input."""
     task: Literal["classification", "regression"]
 
     def of_kind(self, kind: Kind) -> list[Column]:
@@ -79,6 +81,8 @@ def load_schema(directory: Path) -> Schema:
         raise ProjectError(f"{path} cannot be read ({error.strerror}): make it with `deploy package`") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path} is damaged ({error}): make it again with `deploy package`") from None
+    if schema.id is not None and UNNAMEABLE.search(schema.id):
+        schema = msgspec.structs.replace(schema, id=None)
     for column in schema.columns:
         if column.type not in TAKEN[column.kind]:
             raise ProjectError(

@@ -1,6 +1,5 @@
 """The state of one process: the model, whether it may be asked, and what it was asked so far."""
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +8,11 @@ import msgspec
 import numpy as np
 
 from ..errors import ProjectError
+from ..prediction_log.ids import request_id
+from ..prediction_log.policy import Policy, key_of
+from ..prediction_log.writer import Answered, PredictionLog
 from .environment import Settings
-from .predictions import PredictionLog
+from .feedback import read_outcomes
 from .prometheus import Metrics
 from .rows import RequestRejected
 from .runtime import Served, decide, load
@@ -31,7 +33,8 @@ class Service:
         self.settings = settings
         self.max_rows, self.max_body_mb = settings.max_rows or MAX_ROWS, settings.max_body_mb or MAX_BODY_MB
         self.metrics = Metrics()
-        self.log = PredictionLog(settings.predictions, self.metrics.lost.inc) if settings.predictions else None
+        self.log: PredictionLog | None = None
+        self.digest = ""
         self.served: Served | None = None
         self.why_not = STARTING
         self.draining = False
@@ -40,6 +43,7 @@ class Service:
         """Load the model. One that cannot be is not raised but kept as the reason why the service is not ready."""
         try:
             served = load(self.settings.model_dir)
+            self.log = self.open_log(served)
         except ProjectError as error:
             self.why_not = str(error)
             return
@@ -49,14 +53,27 @@ class Service:
         self.decode = served.decoder(self.max_rows)
         self.version, self.digest = release["version"], release["digest"]
         self.decide = decide(served.card)
-        self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])
+        self.names = [*served.names, *(["prediction"] if self.decide else [])]
+        self.reply = reply_type(self.names)
         self.metrics.know([column.name for column in served.schema.columns])
         self.served = served
         identity = {name: release[name] for name in ("version", "commit", "digest")}
         self.metrics.model.labels(**identity, runtime=served.serving["runtime"]).set(1)
         self.metrics.ready.set(1)
-        if self.log:
-            self.log.start()
+
+    def open_log(self, served: Served) -> PredictionLog | None:
+        """The log of predictions, None where none is asked for. Raises ProjectError where it never could be written."""
+        place = self.settings.predictions
+        if place is None:
+            return None
+        from ..prediction_log.tables import database_url
+
+        database_url(place)
+        policy = msgspec.convert(served.serving.get("log", {}), Policy)
+        key = key_of(policy, self.settings.predictions_key)
+        log = PredictionLog(place, policy, served.schema.id or "", key, self.metrics.lost.inc)
+        log.start()
+        return log
 
     def end(self) -> None:
         """Write what is still to be written."""
@@ -88,7 +105,8 @@ class Service:
         if not np.isfinite(predictions).all():
             row = int(np.flatnonzero(~np.isfinite(predictions).all(axis=1))[0])
             raise RequestRejected(422, f"row {row}: the model has no finite prediction for it", row)
-        request = os.urandom(12).hex()
+        now = time.time()
+        request = request_id(now)
         reply = self.reply
         values = predictions.tolist()
         if self.decide:
@@ -97,7 +115,7 @@ class Service:
         replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log:
-            self.log.add((request, time.time(), self.digest, body, encoded))
+            self.log.add(Answered(request, now, self.digest, body, batch.ids, self.names, values))
         self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began)
         return encoded
 
@@ -111,6 +129,26 @@ class Service:
             metrics.missing_in[column].inc(number)
         for column, number in unseen.items():
             metrics.unseen_in[column].inc(number)
+        if self.log:
+            self.log.count(self.digest, 200, rows, seconds)
+
+    def refuse(self, refused: RequestRejected, seconds: float) -> None:
+        """Add a refused request to the metrics."""
+        self.metrics.requests.labels(str(refused.status)).inc()
+        if self.log:
+            self.log.count(self.digest, refused.status, 0, seconds, refused.column or "")
+
+    def feedback(self, body: bytes) -> bytes:
+        """Hand outcomes to the log. Raises RequestRejected, also where there is no log, or too much is waiting."""
+        served = self.model()
+        if self.log is None:
+            raise RequestRejected(503, "no predictions are kept here: start the service with PREDICTIONS set")
+        outcomes = read_outcomes(body, served.card, self.max_rows)
+        taken = sum(map(self.log.add, outcomes))
+        if taken < len(outcomes):
+            raise RequestRejected(503, f"{taken} of {len(outcomes)} outcomes were taken: send them again later")
+        self.metrics.outcomes.inc(taken)
+        return encode({"accepted": taken})
 
     def card(self) -> dict[str, Any]:
         """The model that serves: which, from where, how good, and how it runs."""

@@ -68,6 +68,21 @@ class Update(Section):
     """A pull request each week there is one, where the project knows the template's address; else `update` by hand."""
 
 
+class Predictions(Section):
+    """What the service keeps of its predictions, where PREDICTIONS names a file or a database."""
+
+    sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the requests."""
+    keep: str | None = "400 days"
+    """Older predictions and outcomes are deleted; null: never."""
+    leave_out: list[str] = []
+    """Columns that are never stored."""
+    hash_id: bool = False
+    """The id column is stored as a hash, by the secret in PREDICTIONS_KEY."""
+
+    _keep = field_validator("keep")(stretch_of_time)
+
+
 class Environment(Section):
     """Where the champion is rolled out to; without a server it is passed over."""
 

@@ -1,0 +1,1 @@
+"""How the model does in production: what came in, what it predicted, what came true."""

@@ -1,0 +1,1 @@
+"""The log of what production predicted and what truly happened."""

@@ -1,0 +1,382 @@
+"""The log of predictions keeps what it can, in SQLite as in PostgreSQL, and is never in the way of an answer."""
+
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mlops_template as package
+import pytest
+import sqlalchemy as sa
+from mlops_template.errors import ProjectError
+from mlops_template.prediction_log import tables, writer
+from mlops_template.prediction_log.ids import request_id
+from mlops_template.prediction_log.policy import Policy, key_of
+from mlops_template.prediction_log.retention import forget, prune
+from mlops_template.prediction_log.writer import Answered, Database, Outcome, PredictionLog
+
+from postgres import Server, postgres
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
+NAMES = ["probability_0", "probability_1", "prediction"]
+BODY = b'{"distance": 500}'
+DAY = 86_400.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A PostgreSQL on loopback."""
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture
+def database(server: Server) -> str:
+    """An empty log in PostgreSQL."""
+    engine = tables.connect(server.url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("drop schema public cascade"))
+        connection.execute(sa.text("create schema public"))
+    engine.dispose()
+    return server.url.replace("+psycopg", "")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty log of each kind."""
+    found: str = request.getfixturevalue("database") if request.param == "postgresql" else str(tmp_path / "log.db")
+    return found
+
+
+def answered(at: float = NOW, body: bytes = BODY, ids: list[Any] | None = None, rows: int = 1) -> Answered:
+    """A request of so many rows."""
+    values = [[0.25, 0.75, 1] for _ in range(rows)]
+    return Answered(request_id(at), at, "d1.dir", body, ids, NAMES, values)
+
+
+def write(place: str, *entries: Answered | Outcome, **settings: Any) -> PredictionLog:
+    """Store entries, and end."""
+    log = PredictionLog(place, **settings)
+    log.start()
+    for entry in entries:
+        log.add(entry)
+    log.close()
+    return log
+
+
+def held(place: str, table: sa.Table = tables.predictions) -> list[dict[str, Any]]:
+    """All rows of a table of the log, in order."""
+    engine = tables.connect(place)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(table).order_by(*table.primary_key)).mappings().all()
+    engine.dispose()
+    return [dict(row) for row in rows]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Until it holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_each_row_of_a_request_is_stored_with_its_reply(place: str) -> None:
+    body = b'[{"distance": 500, "carrier": "a\\nb"},\n {"distance":\n7}]'
+    entry = answered(body=body, rows=2)
+    log = write(place, entry, answered(NOW + 1))
+    assert (log.kept, log.lost) == (3, 0)
+    first, second, third = held(place)
+    assert first | {"at": first["at"].replace(tzinfo=UTC)} == {
+        "id": f"{entry.request}-0",
+        "at": datetime.fromtimestamp(NOW, UTC),
+        "model": "d1.dir",
+        "row_id": None,
+        "features": '{"distance": 500, "carrier": "a\\nb"}',
+        "prediction": '{"probability_0":0.25,"probability_1":0.75,"prediction":1}',
+    }
+    assert second["features"] == '{"distance":7}'
+    assert third["id"] > second["id"] > first["id"]
+
+
+def test_the_contracts_id_is_the_key_and_no_feature(place: str) -> None:
+    write(place, answered(body=b'[{"id": 17, "x": 1}, {"x": 2}]', ids=[17, None], rows=2), id_column="id")
+    assert [(row["row_id"], row["features"]) for row in held(place)] == [("17", '{"x":1}'), (None, '{"x":2}')]
+
+
+def test_what_must_not_be_stored_is_not(place: str) -> None:
+    """Columns that are left out, and an id that is hashed: the same one always alike, by the secret alone."""
+    policy = Policy(leave_out=["name"], hash_id=True)
+    entry = answered(body=b'{"id": "anna", "name": "Anna", "x": 1}', ids=["anna"])
+    key = key_of(policy, "a secret of some length")
+    write(place, entry, answered(NOW + 1, entry.body, ["anna"]), policy=policy, id_column="id", key=key)
+    stored = held(place)
+    assert stored[0]["row_id"] == stored[1]["row_id"] != "anna"
+    assert "anna" not in str(stored).lower()
+    other = write(place, answered(NOW + 2, entry.body, ["anna"]), policy=policy, id_column="id", key=b"another")
+    assert held(other.place)[2]["row_id"] != stored[0]["row_id"]
+    with pytest.raises(ProjectError, match=r"a secret of 16 characters or more in PREDICTIONS_KEY"):
+        key_of(policy, "short")
+
+
+def test_an_id_that_is_left_out_is_not_stored_either(place: str) -> None:
+    entry = answered(body=b'{"id": "anna", "x": 1}', ids=["anna"])
+    write(place, entry, policy=Policy(leave_out=["id"]), id_column="id")
+    [row] = held(place)
+    assert (row["row_id"], row["features"]) == (None, '{"x":1}')
+
+
+def test_a_sample_is_a_share_of_the_requests(tmp_path: Path) -> None:
+    log = write(str(tmp_path / "log.db"), *(answered(NOW + number) for number in range(2000)), policy=Policy(sample=0.1))
+    assert 120 < log.kept < 280
+    assert log.lost == 0
+
+
+def test_of_several_outcomes_the_one_known_last_counts(place: str) -> None:
+    """Whether they come in this order or not, in one batch or in several."""
+    early, late = (datetime.fromtimestamp(NOW + seconds, UTC) for seconds in (0, 9))
+    write(place, Outcome("a", b"0", late), Outcome("a", b"1", early), Outcome("b", b"0", early))
+    write(place, Outcome("a", b"1", early), Outcome("b", b"1", late))
+    write(place, Outcome("b", b"1", late))
+    assert [(row["key"], row["value"], row["corrections"]) for row in held(place, tables.outcomes)] == [
+        ("a", "0", 0),
+        ("b", "1", 1),
+    ]
+
+
+def test_requests_are_counted_by_minute_status_and_latency(place: str) -> None:
+    log = PredictionLog(place)
+    log.start()
+    for seconds in (0.0004, 0.0004, 9.0):
+        log.count("d1.dir", 200, 5, seconds)
+    log.count("d1.dir", 422, 0, 0.001, "distance")
+    log.close()
+    refused, good = sorted(held(place, tables.traffic), key=lambda row: -row["status"])
+    assert (good["requests"], good["rows"], good["seconds"]) == (3, 15, "[0,0,2,0,0,0,0,0,0,0,0,0,0,0,1]")
+    assert (refused["column"], refused["requests"]) == ("distance", 1)
+
+
+def test_what_was_stored_before_a_connection_broke_is_not_stored_twice(place: str) -> None:
+    rows = PredictionLog(place)._rows([answered()])
+    database = Database(place, Policy())
+    database.store(rows, [], [])
+    database.store(rows, [], [])
+    database.close()
+    assert len(held(place)) == 1
+
+
+def test_two_processes_share_a_log(place: str) -> None:
+    """Here two writers: to the database it is the same. Each makes the tables if the other has not."""
+    logs = [PredictionLog(place) for _ in range(2)]
+    for log in logs:
+        log.start()
+    for number in range(500):
+        for log in logs:
+            log.add(answered(NOW + number))
+    for log in logs:
+        log.close()
+    assert [log.lost for log in logs] == [0, 0]
+    assert len(held(place)) == 1000
+
+
+def test_a_month_of_postgresql_is_a_partition_that_leaves_whole(database: str) -> None:
+    write(database, answered(NOW - 70 * DAY), answered(NOW - 40 * DAY), answered(NOW))
+    engine = tables.connect(database)
+    assert {"predictions_2026_09", "predictions_2026_10", "predictions_2026_11"} <= set(
+        sa.inspect(engine).get_table_names()
+    )
+    prune(engine, NOW - 50 * DAY)
+    assert "predictions_2026_09" not in sa.inspect(engine).get_table_names()
+    engine.dispose()
+    assert len(held(database)) == 2
+
+
+def test_an_account_that_may_make_no_table_writes_into_the_default_partition(database: str) -> None:
+    write(database, answered(NOW - 40 * DAY))
+    engine = tables.connect(database)
+    with engine.begin() as connection:
+        for statement in (
+            "drop role if exists service",
+            "create role service login password 'weak'",
+            "grant usage on schema public to service",
+            "grant select, insert, update, delete on all tables in schema public to service",
+        ):
+            connection.execute(sa.text(statement))
+    log = write(database.replace("me:s3cret", "service:weak"), answered(NOW))
+    with engine.begin() as connection:
+        inside = connection.execute(sa.text("select count(*) from predictions_other")).scalar()
+        connection.execute(sa.text("drop owned by service"))
+        connection.execute(sa.text("drop role service"))
+    engine.dispose()
+    assert (log.kept, log.lost, inside) == (1, 0, 1)
+
+
+def test_what_is_too_old_is_deleted_by_the_service_itself(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_template.prediction_log.retention.CHUNK", 3)
+    old = [answered(NOW - 20 * DAY + number) for number in range(8)]
+    write(place, *old, Outcome("a", b"1", datetime.fromtimestamp(NOW - 20 * DAY, UTC)))
+    keep = time.time() - NOW + 10 * DAY
+    write(place, answered(NOW), policy=Policy(keep_seconds=keep))
+    assert len(held(place)) == 1
+    assert held(place, tables.outcomes) == []
+
+
+def test_a_subject_is_forgotten_whole(place: str) -> None:
+    """Its predictions, what was told of its id, and what was told of the ids of its predictions; no one else's."""
+    hers, others = answered(body=b'{"id": 1}', ids=[1]), answered(NOW + 1, b'{"id": 2}', [2])
+    known = datetime.fromtimestamp(NOW, UTC)
+    told = [Outcome(key, b"1", known) for key in ("1", f"{hers.request}-0", "2")]
+    write(place, hers, others, *told, id_column="id")
+    engine = tables.connect(place)
+    assert forget(engine, ["1"], Policy(), b"") == (1, 2)
+    assert forget(engine, ["1"], Policy(), b"") == (0, 0)
+    engine.dispose()
+    assert [row["row_id"] for row in held(place)] == ["2"]
+    assert [row["key"] for row in held(place, tables.outcomes)] == ["2"]
+
+
+def test_what_is_forgotten_is_not_left_in_the_file(tmp_path: Path) -> None:
+    """SQLite leaves the bytes of deleted rows in the file unless it is told to overwrite them."""
+    place = str(tmp_path / "log.db")
+    write(place, answered(body=b'{"id": 1, "name": "Anna Unmistakable"}', ids=[1]), id_column="id")
+    engine = tables.connect(place)
+    forget(engine, ["1"], Policy(), b"")
+    engine.dispose()
+    sqlite3.connect(place).execute("pragma wal_checkpoint(truncate)").close()
+    assert b"Unmistakable" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_a_server_that_is_away_for_a_while_costs_nothing(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes meanwhile waits in memory and is stored when it is back."""
+    monkeypatch.setattr(writer, "PAUSE", 0.1)
+    log = PredictionLog(database)
+    log.start()
+    log.add(answered(NOW))
+    wait_for(lambda: log.kept == 1)
+    server.stop()
+    for number in range(1, 100):
+        log.add(answered(NOW + number))
+    wait_for(lambda: log._failure != "")
+    server.start()
+    wait_for(lambda: log.kept == 100)
+    log.close()
+    assert log.lost == 0
+    assert len(held(database)) == 100
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite answers to a file at its limit of pages as to a full disk; with room again, it goes on."""
+    place, full = str(tmp_path / "log.db"), [True]
+    monkeypatch.setattr(writer, "PAUSE", 0.05)
+    prepare = tables.prepare_sqlite
+
+    def small(connection: Any, record: Any) -> None:
+        prepare(connection, record)
+        if full:
+            connection.execute("pragma max_page_count = 8")
+
+    monkeypatch.setattr(tables, "prepare_sqlite", small)
+    log = PredictionLog(place)
+    log.start()
+    for number in range(1000):
+        log.add(answered(NOW + number))
+    wait_for(lambda: "full" in log._failure)
+    assert log.lost == 0
+    full.clear()
+    wait_for(lambda: log.kept == 1000)
+    log.close()
+    assert len(held(place)) == 1000
+
+
+def test_a_row_that_the_database_refuses_holds_up_no_other(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "GATHERING", 0.0)
+    log = PredictionLog(place)
+    log.start()
+    refused = answered()._replace(model=None)  # type: ignore[arg-type]
+    log.add(refused)
+    wait_for(lambda: log.lost == 1)
+    log.add(answered(NOW + 1))
+    log.close()
+    assert (log.kept, log.lost) == (1, 1)
+
+
+def test_a_place_that_cannot_be_written_loses_what_it_is_given(tmp_path: Path) -> None:
+    log = write(str(tmp_path / "missing" / "log.db"), *(answered() for _ in range(10)))
+    assert (log.kept, log.lost) == (0, 10)
+    assert "unable to open" in log.why_lost
+
+
+def test_each_reason_is_told_once_and_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What comes in too quickly because nothing can be written is lost for that reason."""
+    monkeypatch.setattr(writer, "MAX_WAITING_BYTES", 10 * answered().size)
+    monkeypatch.setattr(writer, "PAUSE", 0.05)
+    caplog.set_level(logging.WARNING)
+    log = PredictionLog("postgresql://me:s3cret@127.0.0.1:1/none")
+    log.start()
+    log.add(answered())
+    wait_for(lambda: log._failure != "")
+    for _ in range(20):
+        log.add(answered())
+    log.close()
+    assert log.lost == 21
+    messages = [record.getMessage() for record in caplog.records]
+    assert 1 <= len(messages) <= 3
+    assert all("predictions are not stored in postgresql+psycopg://me:***@127.0.0.1:1/none" in one for one in messages)
+    assert "refused" in messages[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("mysql://me@host/db", "in mysql is not supported: give a file, or a URL of postgresql://"),
+        ("postgresql://me:p@ss:w@host:port/db", "no database URL"),
+        ("nonsense://x", "in nonsense is not supported"),
+    ],
+)
+def test_a_place_that_is_none_is_refused_at_the_start(place: str, said: str) -> None:
+    with pytest.raises(ProjectError, match=said):
+        tables.database_url(place)
+
+
+def test_what_is_lost_is_in_the_metrics_of_every_process(tmp_path: Path) -> None:
+    """Whichever is asked for them, and whether or not the one that lost it was ever asked."""
+    code = f"""
+import sys
+from mlops_template.serving.prometheus import Metrics
+from mlops_template.prediction_log.writer import Answered, PredictionLog
+metrics = Metrics()
+if sys.argv[1] == "lose":
+    log = PredictionLog("missing/log.db", count_lost=metrics.lost.inc)
+    log.start()
+    for _ in range(3):
+        log.add(Answered("a", {NOW}, "b", b"{{}}", None, ["prediction"], [[1.0]]))
+    log.close()
+else:
+    print(metrics.text().decode())
+"""
+    sources = Path(package.__file__ or "").parents[1]
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(sources)}
+    for what in ("lose", "lose", "tell"):
+        command = [sys.executable, "-c", code, what]
+        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "predictions_lost 6.0" in ended.stdout
+
+
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the database stands still: what is too much is left out at once."""
+    monkeypatch.setattr(writer, "MAX_WAITING_BYTES", 10 * answered().size)
+    log = PredictionLog(str(tmp_path / "log.db"))
+    taken = [log.add(answered(NOW + number)) for number in range(50)]
+    log.start()
+    log.close()
+    assert (sum(taken), log.kept, log.lost) == (10, 10, 40)
