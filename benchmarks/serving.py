@@ -1,8 +1,8 @@
 """Measures the service beside others on the same champion and rows, and writes its block of `benchmarks/README.md`.
 
 uv run --group benchmarks python benchmarks/serving.py [--project DIR] [SECTION …], all of them by default:
-servers, ways, batch, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the server has one, the load
-another; and for the image what the tests of it need, as root.
+servers, ways, batch, log, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the server has one, the
+load another; and for the image what the tests of it need, as root.
 `--project` takes a generated project that was set up, instead of making one.
 """
 
@@ -29,7 +29,7 @@ from typing import Any
 from measure import ENVIRONMENT, README, Row, generate, machine, memory, python
 
 SERVERS = Path(__file__).parent / "servers"
-SECTIONS = ("servers", "ways", "batch", "pieces", "image", "soak")
+SECTIONS = ("servers", "ways", "batch", "log", "pieces", "image", "soak")
 FROM, TO = "<!-- serving -->", "<!-- end of serving -->"
 SERVER_CORE, LOAD_CORE = "1", "0"
 SECONDS = int(os.environ.get("SECONDS_EACH", "10"))
@@ -149,8 +149,8 @@ def started(command: list[str], folder: Path, ready: str, **variables: str) -> I
 
 def service(bench: Bench, ready: str = "/ready", **variables: str) -> Any:
     """This service, as the image starts it."""
-    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "src"), "DRAIN_SECONDS": "0"}
-    command = [str(bench.service_env / "bin/python"), "-m", "flight_delays.serving"]
+    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "machinery"), "DRAIN_SECONDS": "0"}
+    command = [str(bench.service_env / "bin/python"), "-m", "mlops_template.serving"]
     return started(command, bench.folder, ready, **{**settings, **variables})
 
 
@@ -216,7 +216,7 @@ def refuse_failures(name: str, *loads: Any) -> None:
 def ways(bench: Bench) -> list[Row]:
     """The same model, checks and metrics through other frameworks and servers."""
     bodies, rows = bench.bodies("rows", bench.rows), []
-    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": f"{bench.project / 'src'}:{SERVERS}"}
+    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": f"{bench.project / 'machinery'}:{SERVERS}"}
     bin = bench.rivals_env / "bin"
     uvicorn = [str(bin / "uvicorn"), "ways:app", "--port", "PORT", "--log-level", "warning", "--lifespan", "off"]
     granian = [str(bin / "granian"), "--port", "PORT", "--no-log", "--loop", "uvloop", "ways:app", "--interface"]
@@ -264,9 +264,52 @@ def batch(bench: Bench) -> list[Row]:
     ]
 
 
+ROUNDS = 5
+"""In turns, for the logs."""
+
+
+def log(bench: Bench) -> list[Row]:
+    """With a log of predictions beside without one, in turns: each request of one row is a row of the log."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from postgres import postgres
+
+    bodies, found = bench.bodies("rows", bench.rows), {name: [] for name in ("off", "SQLite", "PostgreSQL")}
+    lost = dict.fromkeys(found, 0.0)
+    with postgres() as server:
+        for number in range(ROUNDS):
+            places = {"off": "", "SQLite": str(bench.folder / f"log{number}.db"), "PostgreSQL": server.url}
+            for name, place in places.items():
+                with service(bench, PREDICTIONS=place) as running:
+                    running.load(bodies, CLIENTS, 2)
+                    found[name].append(running.load(bodies, CLIENTS, SECONDS))
+                    lost[name] += lost_of(running)
+    refuse_failures("the service", *(load for loads in found.values() for load in loads))
+    rates = {name: statistics.median(load["rate"] for load in loads) for name, loads in found.items()}
+    tails = {name: statistics.median(load["p99"] for load in loads) for name, loads in found.items()}
+    return [
+        Row(
+            f"a log of predictions in {name}, {CLIENTS} clients, one core for the service and its log",
+            f"{rates[name]:,.0f} requests/s, p99 {tails[name]:.2f} ms; {lost[name]:,.0f} rows not kept",
+            f"without one {rates['off']:,.0f}, p99 {tails['off']:.2f} ms",
+            f"{rates[name] / rates['off']:.2f} × the throughput",
+            "at least 0.9 ×",
+        )
+        for name in ("SQLite", "PostgreSQL")
+    ]
+
+
+def lost_of(running: Running) -> float:
+    """Predictions that were not kept."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("predictions_lost "))
+
+
 def pieces_of(bench: Bench) -> Any:
     """Microseconds (of a batch: milliseconds) of each piece of an answer, on the service's core."""
-    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "src")}
+    settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "machinery")}
     command = ["taskset", "-c", SERVER_CORE, str(bench.service_env / "bin/python"), str(SERVERS / "pieces.py")]
     found = subprocess.run(
         [*command, str(bench.bodies("rows", bench.rows))],
@@ -403,14 +446,10 @@ def disk_full(bench: Bench, bodies: Path) -> Row:
     try:
         with service(bench, PREDICTIONS=str(folder / "log.db")) as running:
             load = running.load(bodies, CLIENTS, SECONDS)
-            connection = http.client.HTTPConnection("127.0.0.1", running.port)
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-            connection.close()
+            lost = lost_of(running)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
     refuse_failures(what, load)
-    lost = next(float(line.split()[1]) for line in text.splitlines() if line.startswith("predictions_lost "))
     return Row(what, f"{load['requests']:,} requests answered, no error", f"{lost:,.0f} not kept, and counted", "", "")
 
 

@@ -24,7 +24,6 @@ from mlops_template.prediction_log.writer import Answered, Database, Outcome, Pr
 from postgres import Server, postgres
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
-NAMES = ["probability_0", "probability_1", "prediction"]
 BODY = b'{"distance": 500}'
 DAY = 86_400.0
 
@@ -57,7 +56,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def answered(at: float = NOW, body: bytes = BODY, ids: list[Any] | None = None, rows: int = 1) -> Answered:
     """A request of so many rows."""
     values = [[0.25, 0.75, 1] for _ in range(rows)]
-    return Answered(request_id(at), at, "d1.dir", body, ids, NAMES, values)
+    return Answered(request_id(at), at, "d1.dir", body, ids, values)
 
 
 def write(place: str, *entries: Answered | Outcome, **settings: Any) -> PredictionLog:
@@ -88,7 +87,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def test_each_row_of_a_request_is_stored_with_its_reply(place: str) -> None:
-    body = b'[{"distance": 500, "carrier": "a\\nb"},\n {"distance":\n7}]'
+    body = b'[{"distance":\t500, "carrier": "a\\nb\\\\."},\n {"distance":\n7}]'
     entry = answered(body=body, rows=2)
     log = write(place, entry, answered(NOW + 1))
     assert (log.kept, log.lost) == (3, 0)
@@ -98,16 +97,21 @@ def test_each_row_of_a_request_is_stored_with_its_reply(place: str) -> None:
         "at": datetime.fromtimestamp(NOW, UTC),
         "model": "d1.dir",
         "row_id": None,
-        "features": '{"distance": 500, "carrier": "a\\nb"}',
-        "prediction": '{"probability_0":0.25,"probability_1":0.75,"prediction":1}',
+        "features": '{"distance":\t500, "carrier": "a\\nb\\\\."}',
+        "prediction": "[0.25,0.75,1]",
     }
     assert second["features"] == '{"distance":7}'
     assert third["id"] > second["id"] > first["id"]
 
 
 def test_the_contracts_id_is_the_key_and_no_feature(place: str) -> None:
-    write(place, answered(body=b'[{"id": 17, "x": 1}, {"x": 2}]', ids=[17, None], rows=2), id_column="id")
-    assert [(row["row_id"], row["features"]) for row in held(place)] == [("17", '{"x":1}'), (None, '{"x":2}')]
+    body, odd = b'[{"id": 17, "x": 1}, {"x": 2}, {"id": "odd", "x": 3}]', "a\\\t\n\r:\0"
+    write(place, answered(body=body, ids=[17, None, odd], rows=3), id_column="id")
+    assert [(row["row_id"], row["features"]) for row in held(place)] == [
+        ("17", '{"x":1}'),
+        (None, '{"x":2}'),
+        ("a\\\t\n\r:\ufffd", '{"x":3}'),
+    ]
 
 
 def test_what_must_not_be_stored_is_not(place: str) -> None:
@@ -359,7 +363,7 @@ if sys.argv[1] == "lose":
     log = PredictionLog("missing/log.db", count_lost=metrics.lost.inc)
     log.start()
     for _ in range(3):
-        log.add(Answered("a", {NOW}, "b", b"{{}}", None, ["prediction"], [[1.0]]))
+        log.add(Answered("a", {NOW}, "b", b"{{}}", None, [[1.0]]))
     log.close()
 else:
     print(metrics.text().decode())

@@ -52,5 +52,5 @@ def stored_id(row_id: str, policy: Policy, key: bytes) -> str:
 
 
 def id_text(value: Any) -> str:
-    """An id of JSON or of a table as text: 17 and 17.0 are the same."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    """An id of JSON or of a table as text: 17 and 17.0 are the same. PostgreSQL takes no NUL in one."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).replace("\0", "\ufffd")

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -45,6 +46,8 @@ CLOSING_SECONDS = 15.0
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
 """Upper ends of the latencies, in seconds, that requests are counted by."""
 
+MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
+
 log = logging.getLogger(__name__)
 encode = msgspec.json.Encoder().encode
 split_rows = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -63,10 +66,8 @@ class Answered(NamedTuple):
     body: bytes
     ids: list[Any] | None
     """The contract's id of each row, None where no row has one."""
-    names: list[str]
-    """Of the values of a reply."""
     values: list[list[Any]]
-    """The replies, one a row."""
+    """The predictions, one list a row."""
 
     @property
     def size(self) -> int:
@@ -87,6 +88,10 @@ class Outcome(NamedTuple):
     def size(self) -> int:
         """Bytes that it takes in memory, about."""
         return len(self.key) + len(self.value) + ROW_BYTES
+
+
+Row = tuple[str, str, str, str | None, str, str]
+"""Of `predictions`: id, moment, model, the contract's id, features and prediction."""
 
 
 class Traffic(NamedTuple):
@@ -149,7 +154,7 @@ class PredictionLog:
 
         Whether it will be tried to store it.
         """
-        if isinstance(entry, Answered) and self.policy.sample < 1 and random.random() >= self.policy.sample:
+        if self.policy.sample < 1 and isinstance(entry, Answered) and random.random() >= self.policy.sample:
             return False
         size = entry.size
         with self._changed:
@@ -165,11 +170,12 @@ class PredictionLog:
     def count(self, model: str, status: int, rows: int, seconds: float, column: str = "") -> None:
         """Count a request, whether it was answered or refused."""
         kind = Traffic(int(time.time() // 60), model, status, column)
+        place = bisect_left(BUCKETS, seconds)
         with self._changed:
             counted = self._traffic.get(kind) or self._traffic.setdefault(kind, Count())
             counted.requests += 1
             counted.rows += rows
-            counted.seconds[bisect_left(BUCKETS, seconds)] += 1
+            counted.seconds[place] += 1
 
     def close(self) -> None:
         """Store what is waiting, as far as the database takes it now, and end."""
@@ -253,35 +259,32 @@ class PredictionLog:
         with self._changed:
             self._changed.wait_for(lambda: self._ended, timeout=PAUSE)
 
-    def _rows(self, entries: list[Answered | Outcome]) -> list[dict[str, Any]]:
+    def _rows(self, entries: list[Answered | Outcome]) -> list[Row]:
         """Rows of `predictions`."""
-        return [row for entry in entries if isinstance(entry, Answered) for row in self._rows_of(entry)]
+        rows: list[Row] = []
+        for entry in entries:
+            if isinstance(entry, Answered):
+                rows += self._rows_of(entry)
+        return rows
 
-    def _rows_of(self, entry: Answered) -> list[dict[str, Any]]:
+    def _rows_of(self, entry: Answered) -> list[Row]:
         """A row of a request each."""
         several = entry.body.lstrip()[:1] == b"["
-        rows: list[Any] = split_rows(entry.body) if several else [entry.body]
-        ids = (None if self.id_column in self.policy.leave_out else entry.ids) or [None] * len(rows)
+        parts: list[Any] = split_rows(entry.body) if several else [entry.body]
+        ids = (None if self.id_column in self.policy.leave_out else entry.ids) or [None] * len(parts)
         left_out = {*self.policy.leave_out, *([self.id_column] if entry.ids else [])}
-        at = datetime.fromtimestamp(entry.at, UTC)
-        stored = []
-        for number, (row, row_id, values) in enumerate(zip(rows, ids, entry.values, strict=True)):
-            features = bytes(row)
+        at = moment_of(int(entry.at))
+        rows = []
+        for number, (part, row_id, values) in enumerate(zip(parts, ids, entry.values, strict=True)):
+            features = bytes(part)
             if left_out:
-                features = encode({name: value for name, value in decode_row(row).items() if name not in left_out})
+                features = encode({name: value for name, value in decode_row(part).items() if name not in left_out})
             elif b"\n" in features or b"\r" in features:  # only between the values, where JSON allows it
                 features = features.translate(None, b"\r\n")
-            stored.append(
-                {
-                    "id": f"{entry.request}-{number}",
-                    "at": at,
-                    "model": entry.model,
-                    "row_id": None if row_id is None else stored_id(id_text(row_id), self.policy, self.key),
-                    "features": features.decode(),
-                    "prediction": encode(dict(zip(entry.names, values, strict=True))).decode(),
-                }
-            )
-        return stored
+            stored = None if row_id is None else stored_id(id_text(row_id), self.policy, self.key)
+            prediction = encode(values).decode()
+            rows.append((f"{entry.request}-{number}", at, entry.model, stored, features.decode(), prediction))
+        return rows
 
     def _counts(self, traffic: dict[Traffic, Count]) -> list[dict[str, Any]]:
         """Rows of `traffic`."""
@@ -298,6 +301,12 @@ class PredictionLog:
             }
             for kind, count in traffic.items()
         ]
+
+
+@lru_cache(maxsize=4)
+def moment_of(second: int) -> str:
+    """Unix time as both databases take it for a moment in UTC."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}.000000"
 
 
 def outcomes_of(entries: list[Any], policy: Policy, key: bytes) -> list[dict[str, Any]]:
@@ -322,20 +331,18 @@ class Database:
         self.tables, self.prune, self.policy = tables, prune, policy
         self.engine = tables.connect(place)
         tables.create(self.engine)
-        self.months: set[tuple[int, int]] = set()
+        self.months: set[str] = set()
         self.prune_at = 0.0
 
-    def store(
-        self, predictions: list[dict[str, Any]], outcomes: list[dict[str, Any]], traffic: list[dict[str, Any]]
-    ) -> None:
+    def store(self, predictions: list[Row], outcomes: list[dict[str, Any]], traffic: list[dict[str, Any]]) -> None:
         """All or nothing. Raises what SQLAlchemy does."""
         if self.engine.dialect.name == "postgresql":
-            for row in predictions:
-                if (row["at"].year, row["at"].month) not in self.months:
-                    self.tables.create_partition(self.engine, row["at"])
-                    self.months.add((row["at"].year, row["at"].month))
+            for month in {row[1][:7] for row in predictions} - self.months:
+                self.tables.create_partition(self.engine, month)
+                self.months.add(month)
         with self.engine.begin() as connection:
-            self.insert(connection, self.tables.insert_new(self.engine, self.tables.predictions), predictions)
+            if predictions:
+                self.tables.insert_predictions(connection, predictions)
             self.insert(connection, self.tables.insert_outcomes(self.engine), outcomes)
             self.insert(connection, self.tables.insert_new(self.engine, self.tables.traffic), traffic)
         if self.policy.keep_seconds is not None and time.monotonic() >= self.prune_at:
@@ -354,11 +361,11 @@ class Database:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether the same may be stored later: a database that is away or full, and not a row that it refuses."""
-    import sqlalchemy as sa
+    """Whether the same may be stored later: a database that is away or full, and not a row that it refuses.
 
-    never = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.NotSupportedError)
-    return isinstance(error, sa.exc.DBAPIError | sa.exc.TimeoutError) and not isinstance(error, never)
+    The errors are those of SQLAlchemy or of a driver, which have the names of PEP 249 alike.
+    """
+    return any(kind.__name__ in MAY_PASS for kind in type(getattr(error, "orig", None) or error).__mro__)
 
 
 def reason(error: Exception) -> str:

@@ -53,8 +53,7 @@ class Service:
         self.decode = served.decoder(self.max_rows)
         self.version, self.digest = release["version"], release["digest"]
         self.decide = decide(served.card)
-        self.names = [*served.names, *(["prediction"] if self.decide else [])]
-        self.reply = reply_type(self.names)
+        self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])
         self.metrics.know([column.name for column in served.schema.columns])
         self.served = served
         identity = {name: release[name] for name in ("version", "commit", "digest")}
@@ -115,7 +114,7 @@ class Service:
         replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log:
-            self.log.add(Answered(request, now, self.digest, body, batch.ids, self.names, values))
+            self.log.add(Answered(request, now, self.digest, body, batch.ids, values))
         self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began)
         return encoded
 
