@@ -392,7 +392,7 @@ def test_no_stage_reads_the_settings_that_are_no_dependency_of_any(shop: Path) -
     (shop / "machinery").symlink_to(PIPELINE.parent / "machinery")
     write_package(shop, features="x = 1\n", metrics="x = 1\n")
     held = {name for name, field in Params.model_fields.items() if operation.__name__ in repr(field.annotation)}
-    assert held == {"retrain", "update", "predictions", "deploy"}
+    assert held == {"retrain", "update", "predictions", "monitor", "deploy"}
     for stage in YAML(typ="safe").load(re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text()))["stages"].values():
         for name in stage["deps"]:
             if name.endswith(".py"):

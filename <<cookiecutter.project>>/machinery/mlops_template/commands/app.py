@@ -46,6 +46,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         model.retrain,
         model.backtest,
         serving.score,
+        serving.monitor,
         serving.feedback,
         serving.forget,
         model.status,

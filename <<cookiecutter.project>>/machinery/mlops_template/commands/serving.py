@@ -1,11 +1,12 @@
 """Model: the champion's predictions, for files and over HTTP."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..console.terminal import STARTED_IN, say
+from ..console.terminal import STARTED_IN, console, say
 from ..errors import ProjectError
 
 LOG = typer.Option("--log", envvar="PREDICTIONS", help="The log of predictions: a SQLite file, or a PostgreSQL URL.")
@@ -45,6 +46,26 @@ def serve(
     settings = from_environment()
     package, place = ready_package(load_params()), local_place(log)
     run(replace(settings, model_dir=package, port=port, workers=workers, drain_seconds=0, predictions=place))
+
+
+def monitor(
+    log: Annotated[str | None, LOG] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a report in Markdown into this file.")] = None,
+) -> None:
+    """How the champion does in production: what changed, real and estimated performance, the service itself.
+
+    Example: `monitor --log predictions.db`
+    """
+    from ..monitor import show
+    from ..monitor.monitor import monitor
+    from ..report import report
+    from ..settings.params import load_params
+
+    found = monitor(load_params(), required_place(log))
+    for part in show.terminal(found):
+        say(part) if isinstance(part, str) else console.print(part)
+    if out:
+        report.write(STARTED_IN / out, show.markdown(found))
 
 
 def feedback(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..champion.decision import Signal
+from ..champion.rows import held_out_then
 from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
@@ -109,25 +110,6 @@ class RowStatus:
         edges = [end - number * length for number in range(count + 1)]
         times = self.times
         return [new & ((times > low) & (times <= high)).to_numpy() for high, low in pairwise(edges)]
-
-
-def held_out_then(times: pd.Series | None, partition: Array, trained: Array, params: Params) -> Array:
-    """The rows that were the holdout when the champion was made, as far as they can be told apart.
-
-    They follow the rows that it was trained on, for as long as a holdout is; without a time column they are those
-    of its rows' partitions.
-    """
-    if not trained.any():
-        return np.zeros(len(trained), dtype=bool)
-    if times is None:
-        return np.isin(partition, np.unique(partition[trained]))
-    last, size = times[trained].max(), params.split.holdout
-    if isinstance(size, str):
-        return np.asarray((times > last) & (times <= last + pd.Timedelta(size)))
-    after = times[times > last].sort_values()
-    count = min(round(trained.sum() * size / (1 - size)), len(after))
-    end = after.iloc[count - 1] if count else last
-    return np.asarray((times > last) & (times <= end))
 
 
 def by_rows(held: RowStatus, wanted: float | None) -> Signal:

@@ -83,6 +83,23 @@ class Predictions(Section):
     _keep = field_validator("keep")(stretch_of_time)
 
 
+class Alarms(Section):
+    """How many of the alarms may be false."""
+
+    false_per_year: Annotated[float, Field(gt=0)] = 1.0
+    """In the mean, for all figures together, while nothing has changed."""
+
+
+class Monitor(Section):
+    """What is told of production."""
+
+    window: str = "7 days"
+    """Over which the performance is told."""
+    alarms: Alarms = Alarms()
+
+    _window = field_validator("window")(positive_stretch_of_time)
+
+
 class Environment(Section):
     """Where the champion is rolled out to; without a server it is passed over."""
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
-from .operation import Deploy, Predictions, Retrain, Update
+from .operation import Deploy, Monitor, Predictions, Retrain, Update
 from .paths import PARAMS
 from .section import Section, positive_stretch_of_time, stretch_of_time
 
@@ -220,6 +220,7 @@ class Params(Section):
     update: Update = Update()
     serving: Serving = Serving()
     predictions: Predictions = Predictions()
+    monitor: Monitor = Monitor()
     deploy: Deploy = Deploy()
 
     @model_validator(mode="after")

@@ -1,0 +1,277 @@
+"""The daily figures that alarms stand on, each with what it is on days of the reference."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .detect import MIN_DAYS, p_values
+
+Array = NDArray[Any]
+
+Family = Literal["drift", "quality", "relations", "predictions", "performance"]
+
+FAMILIES: dict[Family, float] = {
+    "drift": 0.35,
+    "quality": 0.25,
+    "relations": 0.1,
+    "predictions": 0.1,
+    "performance": 0.2,
+}
+"""The share of the level that each has; the figures of one share it by importance."""
+
+MIN_ROWS = 30
+"""Of a day, for it to be judged."""
+
+POOL_DAYS, POOL_STEP = 28, 7
+"""A day is compared with every such stretch of the reference, and the nearest counts: what was seen once is known."""
+
+NEIGHBOURS = 3
+"""Days on either side of a reference day that it is not compared with: they are alike."""
+
+SEASON_DAYS = 90
+"""A stretch of the reference that is a reference of its own, where it has as many days or more."""
+
+MAX_PERSISTENCE = 0.9
+
+DRAWS = 5
+"""Of each reference day."""
+
+LEAST_DISTANCE, LEAST_SHARE = 0.02, 0.005
+"""Effects that are worth an alarm: total variation distance, and a share of the rows."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One that is judged each day.
+
+    Attributes
+    ----------
+    values : array of shape (n_days,)
+        NaN on days with too few rows.
+    p : array of shape (n_days,)
+        How often a day of the reference is as far off.
+    """
+
+    name: str
+    family: Family
+    column: str
+    values: Array
+    p: Array
+    weight: float = field(default=0.0)
+
+
+def judged(
+    name: str, family: Family, column: str, values: Array, rows: Array, null: Callable[[int], Array], least: float
+) -> Figure:
+    """A figure of days of `rows` rows each. `null` gives those of reference days drawn with so many rows."""
+    values = np.where(rows >= MIN_ROWS, values, np.nan)
+    p = np.ones(len(values))
+    for size in np.unique(sizes(rows[np.isfinite(values)])):
+        alike = np.isfinite(values) & (sizes(rows) == size)
+        reference = null(int(size))
+        persistence = persistence_of(reference)
+        changes, usual = whitened(values, reference, persistence)
+        independent = len(reference) * (1 - persistence) / (1 + persistence)
+        p[alike] = p_in_any_season(changes[alike], usual, least * (1 - persistence), independent)
+    return Figure(name, family, column, values, p)
+
+
+def persistence_of(reference: Array) -> float:
+    """How much of a reference day's figure is there on the next day, from 0 to MAX_PERSISTENCE: weather lasts."""
+    daily = reference.mean(axis=1) if reference.size else np.array([])
+    if len(daily) < MIN_DAYS or daily.std() < 1e-12:
+        return 0.0
+    before, after = daily[:-1] - daily.mean(), daily[1:] - daily.mean()
+    found = float((before * after).mean() / daily.var())
+    return min(found, MAX_PERSISTENCE) if found > 2 / np.sqrt(len(daily)) else 0.0
+
+
+def whitened(values: Array, reference: Array, persistence: float) -> tuple[Array, Array]:
+    """Days, and those of the reference, without what the day before explains, so that they are independent.
+
+    Else a week of unusual weather would count as seven reasons for an alarm. What comes suddenly is as visible as
+    before on its first day, and by the share that is new on the next ones.
+    """
+    if not persistence:
+        return values, reference
+    middle = float(np.median(reference))
+
+    def without(now: Array, before: Array) -> Array:
+        known = np.isfinite(before)
+        shrunk = (now - middle) * np.sqrt(1 - persistence**2)
+        return np.where(known, now - middle - persistence * (np.where(known, before, middle) - middle), shrunk)
+
+    before = np.concatenate([[np.nan], values[:-1]])
+    daily = reference.mean(axis=1)
+    return without(values, before), without(reference, np.concatenate([[np.nan], daily[:-1]])[:, None])
+
+
+def p_in_any_season(values: Array, reference: Array, least: float, independent: float) -> Array:
+    """The greatest p-value that a stretch of the reference gives.
+
+    Parameters
+    ----------
+    values : array of shape (n_values,)
+    reference : array of shape (n_reference_days, n_draws)
+        In order of time.
+
+    Returns
+    -------
+    array of shape (n_values,)
+        So it is one in every season that the reference has seen: days of a season are alike, and a figure that is
+        usual there would be unusual among all days, for months on end.
+    """
+    if len(reference) < MIN_DAYS:
+        return np.ones(len(values))
+    seasons = max(1, len(reference) // SEASON_DAYS)
+    edges = np.linspace(0, len(reference), 2 * seasons + 1).astype(int)
+    starts = [(edges[i], edges[i + 2]) for i in range(2 * seasons - 1)]
+    p = [p_values(values, reference[low:high].ravel(), least, independent) for low, high in starts]
+    return np.asarray(np.max(p, axis=0))
+
+
+def sizes(rows: Array) -> Array:
+    """The number of rows that reference days are drawn with: the power of two at or below that of a day."""
+    return np.asarray(2 ** np.floor(np.log2(np.maximum(rows, 1))).astype(int))
+
+
+def drift_figure(column: str, family: Family, reference: Array, days: Array, shared: "Pools", seed: int = 0) -> Figure:
+    """How far a column's days are from the nearest stretch of the reference, by total variation.
+
+    Parameters
+    ----------
+    reference : array of shape (n_reference_days, n_bins)
+        Rows by day and bin.
+    days : array of shape (n_days, n_bins)
+    shared : Pools
+    """
+    rows = days.sum(axis=1)
+    shares = days / np.maximum(rows, 1)[:, None]
+    values = nearest(shares, shared.of(reference))
+    name = f"the distribution of {column}" if family == "drift" else "the distribution of the predictions"
+    null = partial(null_distances, reference, shared, seed)
+    return judged(name, family, column, values, rows, null, LEAST_DISTANCE)
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Stretches of reference days: first and last (exclusive) of each, as places."""
+
+    first: Array
+    last: Array
+
+    @classmethod
+    def over(cls, days: int) -> "Pools":
+        """All of `POOL_DAYS` days, or one of all days where there are fewer."""
+        first = np.arange(0, max(days - POOL_DAYS, 0) + 1, POOL_STEP)
+        if days > POOL_DAYS and first[-1] != days - POOL_DAYS:
+            first = np.append(first, days - POOL_DAYS)
+        return cls(first, np.minimum(first + POOL_DAYS, days))
+
+    def of(self, reference: Array) -> Array:
+        """The shares of the bins in each, of shape (n_pools, n_bins)."""
+        return self.without(reference, 0, 0)
+
+    def without(self, reference: Array, begin: int, days: int = 1) -> Array:
+        """The same, with some days of the reference and their neighbours left out; pools that have no others, too."""
+        total = np.vstack([np.zeros(reference.shape[1]), np.cumsum(reference, axis=0)])
+        counts = total[self.last] - total[self.first]
+        if days > 0:
+            low = np.clip(begin - NEIGHBOURS, self.first, self.last)
+            high = np.clip(begin + days + NEIGHBOURS, self.first, self.last)
+            counts = counts - (total[high] - total[low])
+        sums = counts.sum(axis=1)
+        return np.asarray(counts[sums > 0] / sums[sums > 0][:, None])
+
+
+def nearest(shares: Array, pools: Array) -> Array:
+    """The total variation distance from each of some days to the nearest pool, of shape (n_days,)."""
+    return np.asarray(0.5 * np.abs(shares[:, None, :] - pools[None]).sum(axis=2).min(axis=1))
+
+
+def usual_distance(reference: Array, pools: Pools, days: int) -> float:
+    """The median distance of so many days of the reference from the rest of it; NaN where there are too few."""
+    found = []
+    for begin in range(0, len(reference) - days + 1, days):
+        others, counts = pools.without(reference, begin, days), reference[begin : begin + days].sum(axis=0)
+        if len(others) and counts.sum() >= MIN_ROWS:
+            found.append(nearest(counts[None] / counts.sum(), others)[0])
+    return float(np.median(found)) if found else float("nan")
+
+
+def null_distances(reference: Array, pools: Pools, seed: int, size: int) -> Array:
+    """The distance of reference days, drawn anew with `size` rows, from the rest of the reference."""
+    random = np.random.default_rng(seed)
+    rows = reference.sum(axis=1)
+    found = []
+    for day in np.flatnonzero(rows >= MIN_ROWS):
+        others = pools.without(reference, int(day))
+        if len(others):
+            drawn = random.multinomial(size, reference[day] / rows[day], size=DRAWS) / size
+            found.append(nearest(drawn, others))
+    return np.array(found)
+
+
+def share_figure(
+    name: str, column: str, reference: Array, of: Array, hits: Array, rows: Array, seed: int = 0
+) -> Figure:
+    """How large a share of a day's rows is of a kind that should be rare: missing, or new.
+
+    Parameters
+    ----------
+    reference, of : array of shape (n_reference_days,)
+        Such rows, and all rows, by day of the reference.
+    hits, rows : array of shape (n_days,)
+        The same of the days that are judged.
+    """
+
+    def null(size: int) -> Array:
+        known = of >= MIN_ROWS
+        random = np.random.default_rng(seed)
+        return np.asarray(random.binomial(size, reference[known] / of[known], size=(DRAWS, known.sum())).T / size)
+
+    return judged(name, "quality", column, hits / np.maximum(rows, 1), rows, null, LEAST_SHARE)
+
+
+def mean_figure(
+    name: str, family: Family, column: str, reference: "Means", days: "Means", least: float, seed: int = 0
+) -> Figure:
+    """How great the mean of a quantity of the rows is on a day, such as the loss."""
+
+    def null(size: int) -> Array:
+        known = reference.rows >= MIN_ROWS
+        more = np.maximum(1 / size - 1 / reference.rows[known], 0)
+        noise = np.random.default_rng(seed).normal(size=(DRAWS, known.sum())) * np.sqrt(
+            reference.variance[known] * more
+        )
+        return np.asarray((reference.mean[known] + noise).T)
+
+    return judged(name, family, column, days.mean, days.rows, null, least)
+
+
+@dataclass(frozen=True)
+class Means:
+    """A quantity by day: rows, mean and variance, each of shape (n_days,)."""
+
+    rows: Array
+    mean: Array
+    variance: Array
+
+    @classmethod
+    def of(cls, values: Array, block: Array, blocks: int) -> "Means":
+        """Of values of rows, NaN where there is none, by the block of each."""
+        known = np.isfinite(values)
+        values, block = values[known], block[known]
+        rows = np.bincount(block, minlength=blocks)
+        mean = np.bincount(block, values, minlength=blocks) / np.maximum(rows, 1)
+        squares = np.bincount(block, values**2, minlength=blocks) / np.maximum(rows, 1)
+        return cls(rows, mean, np.maximum(squares - mean**2, 0))
+
+    @classmethod
+    def together(cls, parts: list["Means"]) -> "Means":
+        """Of days that follow one another."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "mean", "variance")))

@@ -1,0 +1,172 @@
+"""From rows by day to figures: the reference is learned once, and days of production are held against it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .bins import Bins, bins_of, rarities
+from .figures import FAMILIES, Figure, Means, Pools, drift_figure, mean_figure, share_figure
+from .relations import MAX_COLUMNS, Relation, relations
+
+Array = NDArray[Any]
+
+LEAST_RELATION, LEAST_LOSS = 0.05, 0.02
+"""Effects that are worth an alarm: shares of the relation, and of the reference's mean loss."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows with the day of each.
+
+    Attributes
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        The model's features, derived ones included.
+    block : array of shape (n_rows,)
+        The place of its day.
+    days : int
+    predictions : DataFrame of shape (n_rows, n_predictions)
+    loss : array of shape (n_rows,)
+        Of the prediction, NaN where the outcome is not known.
+    """
+
+    table: pd.DataFrame
+    block: Array
+    days: int
+    predictions: pd.DataFrame
+    loss: Array
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is usual: counts of the reference by day and bin, and what was learned of it."""
+
+    bins: dict[str, Bins]
+    counts: dict[str, Array]
+    of_predictions: dict[str, Bins]
+    counts_of_predictions: dict[str, Array]
+    rare: dict[str, Array]
+    predicted: Pools
+    loss: Means
+    pools: Pools
+    relations: list[Relation]
+    related: list[str]
+    """The columns that relations are about, in the order of their places."""
+    fits: list[Means]
+    """How badly the column of each relation fits its row."""
+    importance: dict[str, float]
+
+
+def learn(rows: Rows, importance: dict[str, float], tested: Rows | None = None) -> Reference:
+    """What is usual in some rows.
+
+    `tested` are those that the model was not trained on: only their predictions and losses are what production's should
+    be; all rows where nothing is given.
+    """
+    tested = tested or rows
+    bins = {str(name): bins_of(rows.table[name]) for name in rows.table}
+    counts = {name: one.by_block(rows.table[name], rows.block, rows.days) for name, one in bins.items()}
+    of_predictions = {str(name): bins_of(tested.predictions[name]) for name in tested.predictions}
+    related = sorted(bins, key=lambda name: -importance.get(name, 0.0))[:MAX_COLUMNS]
+    places = places_of(rows.table, bins, related)
+    found = relations(places, [bins[name].edges is None for name in related], rows.block, rows.days)
+    return Reference(
+        bins,
+        counts,
+        of_predictions,
+        {
+            name: one.by_block(tested.predictions[name], tested.block, tested.days)
+            for name, one in of_predictions.items()
+        },
+        {name: rarities(one, rows.table[name], rows.block, rows.days) for name, one in bins.items()},
+        Pools.over(tested.days),
+        Means.of(tested.loss, tested.block, tested.days),
+        Pools.over(rows.days),
+        found,
+        related,
+        [Means.of(relation.of_reference(places, rows.block), rows.block, rows.days) for relation in found],
+        importance,
+    )
+
+
+def places_of(table: pd.DataFrame, bins: dict[str, Bins], columns: list[str]) -> Array:
+    """The bins of rows, of shape (n_rows, n_columns)."""
+    return (
+        np.column_stack([bins[name].places(table[name]) for name in columns]) if columns else np.empty((len(table), 0))
+    )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What is counted of some days, without a single row. The first axis of every array is the day."""
+
+    counts: dict[str, Array]
+    """By column and bin."""
+    predictions: dict[str, Array]
+    fits: list[Means]
+    loss: Means
+
+    @classmethod
+    def together(cls, parts: list["Tally"]) -> "Tally":
+        """Of days that follow one another."""
+
+        def joined(tables: list[dict[str, Array]]) -> dict[str, Array]:
+            return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+        return cls(
+            joined([part.counts for part in parts]),
+            joined([part.predictions for part in parts]),
+            [Means.together(list(of_one)) for of_one in zip(*(part.fits for part in parts), strict=True)],
+            Means.together([part.loss for part in parts]),
+        )
+
+
+def tally(reference: Reference, rows: Rows) -> Tally:
+    """Count some days by the bins of the reference."""
+    places = places_of(rows.table, reference.bins, reference.related)
+    return Tally(
+        {name: bins.by_block(rows.table[name], rows.block, rows.days) for name, bins in reference.bins.items()},
+        {
+            name: bins.by_block(rows.predictions[name], rows.block, rows.days)
+            for name, bins in reference.of_predictions.items()
+        },
+        [Means.of(relation.of(places), rows.block, rows.days) for relation in reference.relations],
+        Means.of(rows.loss, rows.block, rows.days),
+    )
+
+
+def figures_of(reference: Reference, days: Tally) -> list[Figure]:
+    """All figures of some days, with their weights."""
+    found: list[Figure] = []
+    for name, counts in days.counts.items():
+        usual = reference.counts[name]
+        found.append(drift_figure(name, "drift", usual, counts, reference.pools))
+        total, of = counts.sum(axis=1), usual.sum(axis=1)
+        found.append(share_figure(f"missing values of {name}", name, usual[:, -1], of, counts[:, -1], total))
+        new = share_figure(f"values never seen before of {name}", name, reference.rare[name], of, counts[:, -2], total)
+        found.append(new)
+    for name, counts in days.predictions.items():
+        usual = reference.counts_of_predictions[name]
+        found.append(drift_figure(name, "predictions", usual, counts, reference.predicted))
+    for relation, usual_fit, fit in zip(reference.relations, reference.fits, days.fits, strict=True):
+        name, least = reference.related[relation.column], LEAST_RELATION * relation.scale
+        found.append(mean_figure(f"how {name} fits the other columns", "relations", name, usual_fit, fit, least))
+    usual_loss = float(reference.loss.mean.sum() / max(np.count_nonzero(reference.loss.rows), 1))
+    least = max(LEAST_LOSS * abs(usual_loss), 1e-12)
+    found.append(mean_figure("the loss", "performance", "", reference.loss, days.loss, least))
+    return weighted(found, reference.importance)
+
+
+def weighted(figures: list[Figure], importance: dict[str, float]) -> list[Figure]:
+    """Each with its share of the level: a family's, half of it evenly, half by the importance of the column."""
+    result = []
+    for figure in figures:
+        family = [one for one in figures if one.family == figure.family]
+        total = sum(max(importance.get(one.column, 0.0), 0.0) for one in family)
+        even = 1 / len(family)
+        by_importance = max(importance.get(figure.column, 0.0), 0.0) / total if total > 0 else even
+        result.append(replace(figure, weight=FAMILIES[figure.family] * (even + by_importance) / 2))
+    return result
