@@ -61,6 +61,10 @@ class Bins:
             new = known < 0
         return np.where(missing, self.count - 1, np.where(new, self.count - 2, place))
 
+    def numbers(self, values: pd.Series) -> Array:
+        """Numbers as they are, categories as the places of their bins, of shape (n_rows,)."""
+        return as_numbers(values) if self.edges is not None else self.places(values).astype("float64")
+
     def by_block(self, values: pd.Series, block: Array, blocks: int) -> Array:
         """Rows in each bin, of shape (n_blocks, n_bins)."""
         cells = np.bincount(block * self.count + self.places(values), minlength=blocks * self.count)

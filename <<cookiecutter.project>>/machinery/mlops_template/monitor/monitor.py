@@ -33,7 +33,7 @@ from ..training.scored import Array, Scored, as_scored
 from . import estimate
 from .detect import MIN_DAYS, Alarm, detect
 from .figures import MIN_ROWS, Figure, nearest, usual_distance
-from .judge import Reference, Rows, Tally, figures_of, learn, places_of, tally
+from .judge import Reference, Rows, Tally, figures_of, learn, tally
 from .log import opened
 from .rows import Logged, days_of, logged
 from .traffic import Service, service_of
@@ -121,7 +121,6 @@ class Monitoring:
     problems: list[Problem]
     level: float
     """How near the next alarm is, from 0 to 1, as of the last complete day."""
-    how_estimated: str
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -166,7 +165,7 @@ class Monitor:
         self.metric = metric_named(params.gates.primary, self.promoted_on)
         block = pd.factorize(times[tested.index], sort=True)[0]
         self.reference = self.learned(seen, times, tested, block)
-        self.estimator = estimate.learned(self.metric, self.promoted_on, self.places(self.table(tested)), block)
+        self.estimator = estimate.learned(self.metric, self.promoted_on, self.numbers(self.table(tested)), block)
         draws = resamples(block, params.evaluate.n_bootstrap)
         self.promoted = Value(**with_interval(self.metric, self.promoted_on, block, draws))
 
@@ -218,9 +217,11 @@ class Monitor:
         added: pd.DataFrame = self.model.code.add_features(taken) if self.derives else taken
         return added[self.features]
 
-    def places(self, table: pd.DataFrame) -> Array:
-        """The bins of features, as estimates take them."""
-        return places_of(table, self.reference.bins, list(self.reference.bins))
+    def numbers(self, table: pd.DataFrame) -> Array:
+        """The features as an estimate takes them: of a classification, none."""
+        if self.model.classes is not None:
+            return np.empty((len(table), 0))
+        return np.column_stack([bins.numbers(table[name]) for name, bins in self.reference.bins.items()])
 
     def rows(self, table: pd.DataFrame, block: Array, predictions: pd.DataFrame, loss: Array) -> Rows:
         """Of one model: of two classes, the prediction is the probability of the positive one alone."""
@@ -260,7 +261,6 @@ class Monitor:
             self.drifted(counted),
             problems,
             level,
-            self.estimator.how if self.estimator else "",
             self.notes(len(days) - complete),
         )
 
@@ -282,10 +282,10 @@ class Monitor:
         truth = self.truths(part.outcomes)
         known = truth.notna().to_numpy()
         rows = part.features if own_metrics() else None
-        places = self.places(self.table(part.features)).astype("int16") if self.estimator else None
+        numbers = self.numbers(self.table(part.features)) if self.estimator else None
         filled = truth.where(known, self.some_truth()) if not known.all() else truth
         scored = self.scored(part.predictions, filled.infer_objects(), rows)
-        return Kept(scored, known, np.where(known, losses(scored), np.nan), places)
+        return Kept(scored, known, np.where(known, losses(scored), np.nan), numbers)
 
     def truths(self, told: pd.Series) -> pd.Series:
         """Outcomes as the model has them: one of its classes, or a number; missing where nothing is known."""
@@ -348,7 +348,7 @@ class Monitor:
                 len(known),
                 int(known.sum()),
                 self.real(scored[known], block[known]),
-                self.estimated(scored, [one.places for _, one in parts]),
+                self.estimated(scored, [one.numbers for _, one in parts]),
                 service,
             )
 
@@ -360,9 +360,9 @@ class Monitor:
         draws = resamples(block, self.params.evaluate.n_bootstrap)
         return Value(**with_interval(self.metric, scored, block, draws))
 
-    def estimated(self, scored: Scored, places: list[Array | None]) -> Value | None:
+    def estimated(self, scored: Scored, numbers: list[Array | None]) -> Value | None:
         """The metric of all rows, as far as predictions and features tell."""
-        of = [one for one in places if one is not None]
+        of = [one for one in numbers if one is not None]
         if self.estimator is None or len(scored.truth) < MIN_ROWS:
             return None
         found = self.estimator.estimate(scored, np.concatenate(of))
@@ -390,7 +390,8 @@ class Kept:
     known: Array
     """(n_rows,) whether the outcome is."""
     loss: Array
-    places: Array | None
+    numbers: Array | None
+    """(n_rows, n_columns) the features, where there are estimates."""
 
     @property
     def rows(self) -> int:
