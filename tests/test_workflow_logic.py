@@ -125,6 +125,7 @@ def test_nobody_may_write_but_who_commits_and_who_tells(workflows: dict[str, Con
         "retrain: publish": {"contents"},
         "retrain: propose": {"contents", "pull-requests", "issues", "statuses", "actions"},
         "monitor: watchdog": {"issues"},
+        "monitor: production": {"issues", "actions"},
         "update: update": {"contents", "pull-requests", "issues"},
         "deploy: image": {"packages"},
         "deploy: attest": {"packages", "id-token", "attestations"},

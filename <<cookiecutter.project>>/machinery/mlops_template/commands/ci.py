@@ -1,11 +1,13 @@
 """`ci`: the steps that workflows take and a person seldom does."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from ..console.terminal import STARTED_IN, say
+from ..errors import ProjectError
 
 app = typer.Typer(no_args_is_help=True, help="Steps of the workflows, each as it can be repeated on a laptop.")
 alert = typer.Typer(no_args_is_help=True, help="Issues that tell of a state, and are closed when it is over.")
@@ -102,6 +104,21 @@ def close_alert(key: str, why: Annotated[str, typer.Option(help="What is well ag
     from ..integrations.issues import close_alert
 
     say(close_alert(key, why))
+
+
+@app.command()
+def production() -> None:
+    """Look at production, by the log that PREDICTIONS names: an issue for each problem, and a retraining."""
+    from ..monitor.act import act
+    from ..monitor.monitor import monitor
+    from ..settings.params import load_params
+
+    place = os.environ.get("PREDICTIONS")
+    if not place:
+        raise ProjectError("PREDICTIONS is not set: give the secret of that name the URL of the log of predictions")
+    params = load_params()
+    for line in act(params, monitor(params, place)):
+        say(line)
 
 
 @retraining.command()

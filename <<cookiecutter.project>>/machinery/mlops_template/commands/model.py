@@ -125,6 +125,7 @@ def retrain(
         bool, typer.Option("--decide", help="Say whether there is reason to retrain on the rows held, and stop.")
     ] = False,
     force: Annotated[str, typer.Option(help="Retrain whatever speaks against it, for this reason.")] = "",
+    production: Annotated[str, typer.Option(help="What monitoring has found: one more reason to retrain.")] = "",
 ) -> None:
     """Fresh rows in, a better model out, if there is reason: ingests, decides, trains, compares, promotes."""
     from ..retrain.decide import decide, record
@@ -133,11 +134,11 @@ def retrain(
 
     params = load_params()
     if only_decide:
-        decision = decide(params, force.strip())
+        decision = decide(params, force.strip(), production.strip())
         say(decision)
         record(decision, params)
     else:
-        retrain(params, force.strip(), say)
+        retrain(params, force.strip(), production.strip(), say)
 
 
 def backtest(

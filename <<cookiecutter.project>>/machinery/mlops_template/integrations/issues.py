@@ -1,7 +1,9 @@
 """Issues at GitHub that tell of a state: opened once, kept up to date while it lasts, closed when it is over."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from ..render.markdown import fenced
 from ..settings.paths import STAGES
 from . import actions, gh
 
-LABEL = "alert"
+LABEL, SILENCED = "alert", "silenced"
 GONE = 410
 """GitHub's answer to all about issues where they are disabled."""
 LONGEST = 60_000
@@ -23,13 +25,39 @@ def open_alert(key: str, title: str, files: list[Path]) -> str:
     Files that are not there are left out. Returns a line that says what was done.
     """
     with gh.required() as repository, enabled():
-        text = "\n".join([mark(key), "", *body(files), "", *of_this_run()]) + "\n"
-        issue = find(repository, key)
-        if issue:
-            repository.tell("PATCH", f"/issues/{issue['number']}", title=title, body=text)
-            return f"issue {issue['number']} is up to date: {issue['html_url']}"
-        made = repository.tell("POST", "/issues", title=title, body=text, labels=[LABEL])
-        return f"opened issue {made['number']}: {made['html_url']}"
+        return str(raise_alert(repository, key, title, files))
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An issue that tells of a state."""
+
+    number: int
+    url: str
+    new: bool
+    silenced: bool = False
+
+    def __str__(self) -> str:
+        if self.silenced:
+            return f"issue {self.number} is silenced by its label: {self.url}"
+        return (
+            f"opened issue {self.number}: {self.url}" if self.new else f"issue {self.number} is up to date: {self.url}"
+        )
+
+
+def raise_alert(
+    repository: gh.Repository, key: str, title: str, files: list[Path], labels: Sequence[str] = ()
+) -> Alert:
+    """Open the issue of that key, with more labels, or bring it up to date; one labelled `silenced` is left alone."""
+    text = "\n".join([mark(key), "", *body(files), "", *of_this_run()]) + "\n"
+    issue = find(repository, key)
+    if issue is None:
+        made = repository.tell("POST", "/issues", title=title, body=text, labels=[LABEL, *labels])
+        return Alert(made["number"], made["html_url"], new=True)
+    silenced = SILENCED in {label["name"] for label in issue["labels"]}
+    if not silenced:
+        repository.tell("PATCH", f"/issues/{issue['number']}", title=title, body=text)
+    return Alert(issue["number"], issue["html_url"], new=False, silenced=silenced)
 
 
 def close_alert(key: str, why: str) -> str:
@@ -43,10 +71,15 @@ def close_alert(key: str, why: str) -> str:
             return "issues are disabled in this repository: there is none to close"
         if issue is None:
             return f"no issue is open about {key}"
-        comment = "\n".join([why, "", *of_this_run()])
-        repository.tell("POST", f"/issues/{issue['number']}/comments", body=comment)
-        repository.tell("PATCH", f"/issues/{issue['number']}", state="closed", state_reason="completed")
-        return f"closed issue {issue['number']}: {why}"
+        return close(repository, issue, why)
+
+
+def close(repository: gh.Repository, issue: dict[str, Any], why: str) -> str:
+    """Close an issue with a word on why."""
+    comment = "\n".join([why, "", *of_this_run()])
+    repository.tell("POST", f"/issues/{issue['number']}/comments", body=comment)
+    repository.tell("PATCH", f"/issues/{issue['number']}", state="closed", state_reason="completed")
+    return f"closed issue {issue['number']}: {why}"
 
 
 @contextmanager
@@ -81,13 +114,22 @@ def pulls_forbidden(repository: gh.Repository, branch: str) -> str:
 
 def find(repository: gh.Repository, key: str) -> dict[str, Any] | None:
     """The open issue of that key."""
-    issues = repository.get(f"/issues?state=open&labels={LABEL}&per_page=100")
-    return next((issue for issue in issues if (issue.get("body") or "").startswith(mark(key))), None)
+    return alerts(repository, key, "open").get(key)
+
+
+def alerts(repository: gh.Repository, prefix: str, state: str) -> dict[str, dict[str, Any]]:
+    """The issues in a state whose keys begin so, by key, of several the newest; of the last hundred alerts."""
+    issues = repository.get(f"/issues?state={state}&labels={LABEL}&per_page=100")
+    marked = [(MARK.match(issue.get("body") or ""), issue) for issue in reversed(issues)]
+    return {found["key"]: issue for found, issue in marked if found and found["key"].startswith(prefix)}
 
 
 def mark(key: str) -> str:
     """What the text of the issue begins with; nobody sees it."""
     return f"<!-- notice: {key} -->"
+
+
+MARK = re.compile(r"<!-- notice: (?P<key>.*?) -->")
 
 
 def body(files: list[Path]) -> list[str]:

@@ -13,6 +13,9 @@ from .relations import MAX_COLUMNS, Relation, relations
 
 Array = NDArray[Any]
 
+LOSS = "the loss"
+"""The figure of the performance."""
+
 LEAST_RELATION, LEAST_LOSS = 0.05, 0.02
 """Effects that are worth an alarm: shares of the relation, and of the reference's mean loss."""
 
@@ -156,7 +159,7 @@ def figures_of(reference: Reference, days: Tally) -> list[Figure]:
         found.append(mean_figure(f"how {name} fits the other columns", "relations", name, usual_fit, fit, least))
     usual_loss = float(reference.loss.mean.sum() / max(np.count_nonzero(reference.loss.rows), 1))
     least = max(LEAST_LOSS * abs(usual_loss), 1e-12)
-    found.append(mean_figure("the loss", "performance", "", reference.loss, days.loss, least))
+    found.append(mean_figure(LOSS, "performance", "", reference.loss, days.loss, least))
     return weighted(found, reference.importance)
 
 

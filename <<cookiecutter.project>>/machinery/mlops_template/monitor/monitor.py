@@ -33,6 +33,7 @@ from ..training.scored import Array, Scored, as_scored
 from . import estimate
 from .detect import MIN_DAYS, Alarm, detect
 from .figures import MIN_ROWS, Figure, nearest, usual_distance
+from .judge import LOSS as LOSS
 from .judge import Reference, Rows, Tally, figures_of, learn, tally
 from .log import opened
 from .rows import Logged, days_of, logged

@@ -34,10 +34,11 @@ class Situation:
     """Whether the last training was on this data."""
 
 
-def decide(params: Params, force: str = "") -> Decision:
+def decide(params: Params, force: str = "", production: str = "") -> Decision:
     """Look at the rows held and at what was decided before. Nothing is written.
 
-    `force`, where given, is why it is to be done whatever speaks against it. Raises ProjectError when there is no data.
+    `force`, where given, is why it is to be done whatever speaks against it; `production` is what monitoring has found
+    there, one more reason. Raises ProjectError when there is no data.
     """
     state = situation()
     if not paths.RAW.is_dir():
@@ -48,15 +49,16 @@ def decide(params: Params, force: str = "") -> Decision:
     else:
         with champion_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
+    signals = [*measured.signals, *([Signal("production", True, production)] if production else [])]
     against = [] if force else held_back(state, measured, recall(), params.retrain.budget, log.now())
-    why = [f"{signal.reason}: {signal.figure}" for signal in measured.signals if signal.given]
+    why = [f"{signal.reason}: {signal.figure}" for signal in signals if signal.given]
     why = [f"forced: {force}", *why] if force else why
     return Decision(
         at=log.now().isoformat(),
         retrain=bool(why) and not against,
         why=why,
         against=against,
-        signals=measured.signals,
+        signals=signals,
         newest=None if measured.newest is None else f"{measured.newest:%Y-%m-%d}",
         rows=measured.rows,
         new_rows=measured.new_rows,

@@ -11,14 +11,14 @@ from ..settings.params import Params
 from .decide import decide, record, record_outcome
 
 
-def retrain(params: Params, force: str, say: Callable[[object], None]) -> None:
+def retrain(params: Params, force: str, production: str, say: Callable[[object], None]) -> None:
     """Take in what is fresh, decide and, if there is reason, train, compare and promote. Nothing is committed.
 
-    `force`, where given, is why it is to be done whatever speaks against it. Raises ProjectError where a batch is
-    refused or a stage fails; to call it again goes on.
+    `force`, where given, is why it is to be done whatever speaks against it, `production` one more reason. Raises
+    ProjectError where a batch is refused or a stage fails; to call it again goes on.
     """
     say(ingest())
-    decision = decide(params, force)
+    decision = decide(params, force, production)
     say(decision)
     record(decision, params)
     if not decision.retrain:

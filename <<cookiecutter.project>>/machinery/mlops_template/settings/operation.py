@@ -96,6 +96,8 @@ class Monitor(Section):
     window: str = "7 days"
     """Over which the performance is told."""
     alarms: Alarms = Alarms()
+    retrain: bool = True
+    """A new problem starts `retrain.yml`, whose budget still decides."""
 
     _window = field_validator("window")(positive_stretch_of_time)
 
