@@ -65,6 +65,7 @@ data/.gitignore
 docs/deployment.md
 docs/gates.md
 docs/github.md
+docs/monitoring.md
 docs/retraining.md
 docs/storage.md
 docs/updating.md
