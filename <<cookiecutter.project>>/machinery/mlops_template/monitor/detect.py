@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Array = NDArray[Any]
 
@@ -18,6 +19,9 @@ DAYS_A_YEAR = 365.0
 
 POWER = 0.25
 """Of the calibrator from p to e: the smaller, the more a single small p counts, and the less do many middling ones."""
+
+SHIFT, MAX_SCORE = 0.7, 3.0
+"""The shift of the normal scores that is looked for, and the score that a single day counts at most."""
 
 TAIL = 0.1
 """Beyond this share of the reference days, p-values come from a fitted tail: so few days reach no smaller ones."""
@@ -32,7 +36,7 @@ QUIET_P, QUIET_DAYS = 0.1, 3
 """An alarm is over once so many days in a row are no more unusual than this."""
 
 
-def p_values(values: Array, reference: Array, least_effect: float, independent: float) -> Array:
+def p_values(values: Array, reference: Array, least_effect: float) -> Array:
     """How often a reference day has a figure at least as great.
 
     Parameters
@@ -43,24 +47,20 @@ def p_values(values: Array, reference: Array, least_effect: float, independent: 
         The same of reference days, drawn with as many rows as the days have.
     least_effect : float
         In the figure's unit. The fitted tail falls no faster than by this: what is smaller is not worth an alarm.
-    independent : float
-        As how many independent days the reference counts.
 
     Returns
     -------
     array of shape (n_days,)
-        1 where there is no figure.
+        NaN where there is no figure, or no reference.
 
     Notes
     -----
     Up to the 90 % quantile u of the reference by rank; beyond, TAIL * (1 + SHAPE * z)^(-1 / SHAPE) with
-    z = (value - u) / scale, the peaks over threshold of Pickands (1975), whose scale is the mean excess. The share of
-    few days is itself uncertain: the upper end of its 95 % interval is taken, p + 2 * sqrt(p * (1 - p) / independent),
-    since what is odd about a reference would else be an alarm in waiting.
+    z = (value - u) / scale, the peaks over threshold of Pickands (1975), whose scale is the mean excess.
     """
     ordered = np.sort(reference[np.isfinite(reference)])
     if len(ordered) == 0:
-        return np.ones(len(values))
+        return np.full(len(values), np.nan)
     limit = float(np.quantile(ordered, 1 - TAIL))
     excess = ordered[ordered > limit] - limit
     scale = max(float(excess.mean()) * (1 - SHAPE) if len(excess) else 0.0, least_effect)
@@ -68,16 +68,38 @@ def p_values(values: Array, reference: Array, least_effect: float, independent: 
     rank = (1 + len(ordered) - np.searchsorted(ordered, known, side="left")) / (len(ordered) + 1)
     beyond = TAIL * (1 + SHAPE * np.maximum(known - limit, 0) / scale) ** (-1 / SHAPE)
     p = np.minimum(np.where(known > limit, np.minimum(beyond, TAIL), np.maximum(rank, TAIL)), 1.0)
-    p = p + 2 * np.sqrt(p * (1 - p) / max(independent, 1.0))
-    return np.where(np.isfinite(values), np.minimum(p, 1.0), 1.0)
+    return np.where(np.isfinite(values), p, np.nan)
 
 
-def e_values(p: Array) -> Array:
-    """Evidence against "nothing has changed", of mean 1 where p is uniform: POWER * p^(POWER - 1), 1 where p is 1.
+def e_values(p: Array, independent: float) -> Array:
+    """Evidence against "nothing has changed": of mean 1 at most while p is uniform.
 
+    Parameters
+    ----------
+    p : array of shape (n_days,)
+        NaN where a day cannot be judged.
+    independent : float
+        As how many independent days the reference counts.
+
+    Returns
+    -------
+    array of shape (n_days,)
+        The mean of two e-values, 1 where a day cannot be judged. One is large on a day like no other: POWER *
+        p^(POWER - 1); the other, exp(SHIFT * z - SHIFT^2 / 2) of the normal score z of p, adds up where many days
+        are a little worse. Shares and means of few reference days are themselves uncertain, so p is raised and z is
+        lowered by a standard error: what is odd about a reference would else be an alarm in waiting.
+
+    Notes
+    -----
     Vovk and Wang (2021), "E-values: Calibration, combination and applications", section 2.
     """
-    return np.where(p >= 1, 1.0, POWER * np.maximum(p, 1e-12) ** (POWER - 1))
+    independent = max(independent, 1.0)
+    known = np.where(np.isfinite(p), p, 0.5)
+    careful = np.clip(known + np.sqrt(known * (1 - known) / independent), 1e-12, 1)
+    once = POWER * careful ** (POWER - 1)
+    score = np.clip(stats.norm.isf(np.clip(known, 1e-12, 1 - 1e-12)), -MAX_SCORE, MAX_SCORE) - 1 / np.sqrt(independent)
+    lasting = np.exp(SHIFT * score - SHIFT**2 / 2)
+    return np.where(np.isfinite(p), (once + lasting) / 2, 1.0)
 
 
 @dataclass(frozen=True)
@@ -92,12 +114,13 @@ class Alarm:
     """The day on which it ended, None while it lasts."""
 
 
-def detect(p: Array, weights: Array, false_per_year: float) -> tuple[list[Alarm], Array]:
+def detect(p: Array, evidence: Array, weights: Array, false_per_year: float) -> tuple[list[Alarm], Array]:
     """The alarms of some figures together.
 
     Parameters
     ----------
-    p : array of shape (n_days, n_figures)
+    p, evidence : array of shape (n_days, n_figures)
+        By `p_values` and `e_values`.
     weights : array of shape (n_figures,)
         Of sum 1 at most: how readily each is believed.
     false_per_year : float
@@ -118,7 +141,6 @@ def detect(p: Array, weights: Array, false_per_year: float) -> tuple[list[Alarm]
     "E-detectors: a nonparametric framework for sequential change detection".
     """
     needed = DAYS_A_YEAR / false_per_year
-    evidence = e_values(p)
     statistic, quiet = np.zeros(p.shape[1]), np.zeros(p.shape[1], dtype=int)
     holds: dict[int, int] = {}
     alarms: list[Alarm] = []
@@ -126,7 +148,7 @@ def detect(p: Array, weights: Array, false_per_year: float) -> tuple[list[Alarm]
     for day in range(len(p)):
         free = np.array([figure not in holds for figure in range(p.shape[1])])
         statistic = np.where(free, (statistic + 1) * evidence[day], 0.0)
-        quiet = np.where(p[day] >= QUIET_P, quiet + 1, 0)
+        quiet = np.where(p[day] >= QUIET_P, quiet + 1, np.where(np.isfinite(p[day]), 0, quiet))
         for figure in [figure for figure in holds if quiet[figure] >= QUIET_DAYS]:
             number = holds.pop(figure)
             if number not in holds.values():

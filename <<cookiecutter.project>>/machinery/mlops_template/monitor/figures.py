@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .detect import MIN_DAYS, p_values
+from .detect import MIN_DAYS, e_values, p_values
 
 Array = NDArray[Any]
 
@@ -35,7 +35,8 @@ NEIGHBOURS = 3
 SEASON_DAYS = 90
 """A stretch of the reference that is a reference of its own, where it has as many days or more."""
 
-MAX_PERSISTENCE = 0.9
+MAX_PERSISTENCE = 0.6
+"""A reference that drifts by itself would have more, and nothing that lasts would be seen."""
 
 DRAWS = 5
 """Of each reference day."""
@@ -52,8 +53,8 @@ class Figure:
     ----------
     values : array of shape (n_days,)
         NaN on days with too few rows.
-    p : array of shape (n_days,)
-        How often a day of the reference is as far off.
+    p, evidence : array of shape (n_days,)
+        How often a day of the reference is as far off, NaN on days that are not judged; and the e-value of that.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Figure:
     column: str
     values: Array
     p: Array
+    evidence: Array
     weight: float = field(default=0.0)
 
 
@@ -69,25 +71,34 @@ def judged(
 ) -> Figure:
     """A figure of days of `rows` rows each. `null` gives those of reference days drawn with so many rows."""
     values = np.where(rows >= MIN_ROWS, values, np.nan)
-    p = np.ones(len(values))
+    p, evidence = np.full(len(values), np.nan), np.ones(len(values))
     for size in np.unique(sizes(rows[np.isfinite(values)])):
         alike = np.isfinite(values) & (sizes(rows) == size)
         reference = null(int(size))
         persistence = persistence_of(reference)
         changes, usual = whitened(values, reference, persistence)
         independent = len(reference) * (1 - persistence) / (1 + persistence)
-        p[alike] = p_in_any_season(changes[alike], usual, least * (1 - persistence), independent)
-    return Figure(name, family, column, values, p)
+        p[alike] = p_in_any_season(changes[alike], usual, least * (1 - persistence))
+        evidence[alike] = e_values(p[alike], independent)
+    return Figure(name, family, column, values, p, evidence)
 
 
 def persistence_of(reference: Array) -> float:
     """How much of a reference day's figure is there on the next day, from 0 to MAX_PERSISTENCE: weather lasts."""
-    daily = reference.mean(axis=1) if reference.size else np.array([])
+    daily = means_of(reference)
+    daily = daily[np.isfinite(daily)]
     if len(daily) < MIN_DAYS or daily.std() < 1e-12:
         return 0.0
     before, after = daily[:-1] - daily.mean(), daily[1:] - daily.mean()
     found = float((before * after).mean() / daily.var())
     return min(found, MAX_PERSISTENCE) if found > 2 / np.sqrt(len(daily)) else 0.0
+
+
+def means_of(reference: Array) -> Array:
+    """The mean of each day's draws, NaN where none is defined."""
+    defined = np.isfinite(reference)
+    counts = defined.sum(axis=1) if reference.size else np.array([])
+    return np.where(counts > 0, np.where(defined, reference, 0).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
 def whitened(values: Array, reference: Array, persistence: float) -> tuple[Array, Array]:
@@ -98,7 +109,7 @@ def whitened(values: Array, reference: Array, persistence: float) -> tuple[Array
     """
     if not persistence:
         return values, reference
-    middle = float(np.median(reference))
+    middle = float(np.nanmedian(reference))
 
     def without(now: Array, before: Array) -> Array:
         known = np.isfinite(before)
@@ -106,11 +117,11 @@ def whitened(values: Array, reference: Array, persistence: float) -> tuple[Array
         return np.where(known, now - middle - persistence * (np.where(known, before, middle) - middle), shrunk)
 
     before = np.concatenate([[np.nan], values[:-1]])
-    daily = reference.mean(axis=1)
+    daily = means_of(reference)
     return without(values, before), without(reference, np.concatenate([[np.nan], daily[:-1]])[:, None])
 
 
-def p_in_any_season(values: Array, reference: Array, least: float, independent: float) -> Array:
+def p_in_any_season(values: Array, reference: Array, least: float) -> Array:
     """The greatest p-value that a stretch of the reference gives.
 
     Parameters
@@ -126,11 +137,11 @@ def p_in_any_season(values: Array, reference: Array, least: float, independent: 
         usual there would be unusual among all days, for months on end.
     """
     if len(reference) < MIN_DAYS:
-        return np.ones(len(values))
+        return np.full(len(values), np.nan)
     seasons = max(1, len(reference) // SEASON_DAYS)
     edges = np.linspace(0, len(reference), 2 * seasons + 1).astype(int)
     starts = [(edges[i], edges[i + 2]) for i in range(2 * seasons - 1)]
-    p = [p_values(values, reference[low:high].ravel(), least, independent) for low, high in starts]
+    p = [p_values(values, reference[low:high].ravel(), least) for low, high in starts]
     return np.asarray(np.max(p, axis=0))
 
 

@@ -1,5 +1,6 @@
 """From rows by day to figures: the reference is learned once, and days of production are held against it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .bins import Bins, bins_of, rarities
-from .figures import FAMILIES, Figure, Means, Pools, drift_figure, mean_figure, share_figure
-from .relations import MAX_COLUMNS, Relation, relations
+from .figures import FAMILIES, Figure, Means, Pools, drift_figure, judged, mean_figure, share_figure
+from .relations import MAX_COLUMNS, MAX_DAY_ROWS, Relation, relations
 
 Array = NDArray[Any]
 
-LOSS = "the loss"
-"""The figure of the performance."""
+LOSS, METRIC = "the loss", "the primary metric"
+"""The figures of the performance."""
 
 LEAST_RELATION, LEAST_LOSS = 0.05, 0.02
 """Effects that are worth an alarm: shares of the relation, and of the reference's mean loss."""
@@ -34,6 +35,9 @@ class Rows:
     predictions : DataFrame of shape (n_rows, n_predictions)
     loss : array of shape (n_rows,)
         Of the prediction, NaN where the outcome is not known.
+    worse : array of shape (n_days,) or None
+        The primary metric of each day's rows with outcomes, with the sign by which more is worse; NaN where it is not
+        defined.
     """
 
     table: pd.DataFrame
@@ -41,6 +45,7 @@ class Rows:
     days: int
     predictions: pd.DataFrame
     loss: Array
+    worse: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ class Reference:
     rare: dict[str, Array]
     predicted: Pools
     loss: Means
+    worse: Callable[[int], Array] | None
+    """The primary metric of days drawn with so many rows, as `Rows.worse`, of shape (n_days, n_draws)."""
+    margin: float
+    """What is worth an alarm, in its unit."""
     pools: Pools
     relations: list[Relation]
     related: list[str]
@@ -63,7 +72,13 @@ class Reference:
     importance: dict[str, float]
 
 
-def learn(rows: Rows, importance: dict[str, float], tested: Rows | None = None) -> Reference:
+def learn(
+    rows: Rows,
+    importance: dict[str, float],
+    tested: Rows | None = None,
+    worse: Callable[[int], Array] | None = None,
+    margin: float = 0.0,
+) -> Reference:
     """What is usual in some rows.
 
     `tested` are those that the model was not trained on: only their predictions and losses are what production's should
@@ -87,6 +102,8 @@ def learn(rows: Rows, importance: dict[str, float], tested: Rows | None = None) 
         {name: rarities(one, rows.table[name], rows.block, rows.days) for name, one in bins.items()},
         Pools.over(tested.days),
         Means.of(tested.loss, tested.block, tested.days),
+        worse,
+        margin,
         Pools.over(rows.days),
         found,
         related,
@@ -111,6 +128,8 @@ class Tally:
     predictions: dict[str, Array]
     fits: list[Means]
     loss: Means
+    worse: Array
+    """As `Rows.worse`."""
 
     @classmethod
     def together(cls, parts: list["Tally"]) -> "Tally":
@@ -124,21 +143,36 @@ class Tally:
             joined([part.predictions for part in parts]),
             [Means.together(list(of_one)) for of_one in zip(*(part.fits for part in parts), strict=True)],
             Means.together([part.loss for part in parts]),
+            np.concatenate([part.worse for part in parts]),
         )
 
 
 def tally(reference: Reference, rows: Rows) -> Tally:
     """Count some days by the bins of the reference."""
-    places = places_of(rows.table, reference.bins, reference.related)
+    chosen = some_of_each(rows.block, MAX_DAY_ROWS)
+    places, block = places_of(rows.table.iloc[chosen], reference.bins, reference.related), rows.block[chosen]
     return Tally(
         {name: bins.by_block(rows.table[name], rows.block, rows.days) for name, bins in reference.bins.items()},
         {
             name: bins.by_block(rows.predictions[name], rows.block, rows.days)
             for name, bins in reference.of_predictions.items()
         },
-        [Means.of(relation.of(places), rows.block, rows.days) for relation in reference.relations],
+        [Means.of(relation.of(places), block, rows.days) for relation in reference.relations],
         Means.of(rows.loss, rows.block, rows.days),
+        np.full(rows.days, np.nan) if rows.worse is None else rows.worse,
     )
+
+
+def some_of_each(block: Array, most: int) -> Array:
+    """The places of up to so many rows of each day, evenly spread; days follow one another."""
+    counts = np.bincount(block)
+    starts = np.cumsum(counts) - counts
+    parts = [
+        start + np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
+        for start, count in zip(starts, counts, strict=True)
+        if count
+    ]
+    return np.concatenate(parts) if parts else np.array([], dtype=int)
 
 
 def figures_of(reference: Reference, days: Tally) -> list[Figure]:
@@ -160,6 +194,10 @@ def figures_of(reference: Reference, days: Tally) -> list[Figure]:
     usual_loss = float(reference.loss.mean.sum() / max(np.count_nonzero(reference.loss.rows), 1))
     least = max(LEAST_LOSS * abs(usual_loss), 1e-12)
     found.append(mean_figure(LOSS, "performance", "", reference.loss, days.loss, least))
+    if reference.worse is not None:
+        rows = days.loss.rows
+        figure = judged(METRIC, "performance", "", days.worse, rows, reference.worse, max(reference.margin, 1e-12))
+        found.append(figure)
     return weighted(found, reference.importance)
 
 

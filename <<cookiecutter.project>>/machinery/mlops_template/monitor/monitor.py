@@ -32,8 +32,7 @@ from ..training.metrics import metric_named, number, own_metrics
 from ..training.scored import Array, Scored, as_scored
 from . import estimate
 from .detect import MIN_DAYS, Alarm, detect
-from .figures import MIN_ROWS, Figure, nearest, usual_distance
-from .judge import LOSS as LOSS
+from .figures import DRAWS, MIN_ROWS, Figure, nearest, usual_distance
 from .judge import Reference, Rows, Tally, figures_of, learn, tally
 from .log import opened
 from .rows import Logged, days_of, logged
@@ -104,6 +103,8 @@ class Problem:
     since: datetime
     figures: list[str]
     over: datetime | None
+    worse: bool = False
+    """Whether it is about the performance."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,25 @@ class Monitor:
         rows = self.rows(self.table(seen), place, pd.DataFrame(index=seen.index), np.full(len(seen), np.nan))
         predictions = self.model.predict(tested)
         loss = losses(self.promoted_on)
-        return learn(rows, self.importance(), self.rows(self.table(tested), block, predictions, loss))
+        of_days = [self.promoted_on[block == day] for day in range(int(block.max()) + 1)]
+
+        def worse(size: int) -> Array:
+            random = np.random.default_rng(0)
+            enough = [scored for scored in of_days if len(scored.truth) >= MIN_ROWS]
+            drawn = [
+                [self.worse(scored[random.integers(0, len(scored.truth), size)]) for _ in range(DRAWS)]
+                for scored in enough
+            ]
+            return np.array(drawn)
+
+        margin = self.params.gates.margin
+        known = self.rows(self.table(tested), block, predictions, loss)
+        return learn(rows, self.importance(), known, worse, margin)
+
+    def worse(self, scored: Scored) -> float:
+        """The primary metric, with the sign by which more is worse; NaN where it is not defined."""
+        value = self.metric.value(scored) if len(scored.truth) else float("nan")
+        return -value if self.metric.higher_is_better else value
 
     def importance(self) -> dict[str, float]:
         """How much the model stands on each column, as shares; nothing where the model in hand is another one."""
@@ -276,7 +295,11 @@ class Monitor:
         predictions = pd.concat([part.predictions for _, part in parts], ignore_index=True)
         block = np.concatenate([np.full(len(part.features), place) for place, part in parts])
         loss = np.concatenate([one.loss for of_day in kept for one in of_day])
-        return tally(self.reference, replace(self.rows(table, block, predictions, loss), days=len(days)))
+        worse = [
+            self.worse(together([one.scored[one.known] for one in of_day])) if of_day else np.nan for of_day in kept
+        ]
+        rows = replace(self.rows(table, block, predictions, loss), days=len(days), worse=np.array(worse))
+        return tally(self.reference, rows)
 
     def keep(self, part: Logged) -> "Kept":
         """Predictions and outcomes of some rows."""
@@ -293,7 +316,9 @@ class Monitor:
         if self.model.classes is None:
             return pd.to_numeric(told, errors="coerce")
         names = {id_text(name): name for name in self.model.classes}
-        return told.map(lambda value: None if value is None else names.get(id_text(value)))
+        places, texts = pd.factorize(told)
+        values = [names.get(id_text(json.loads(text))) for text in texts]
+        return pd.Series([*values, None], dtype=object).iloc[places].set_axis(told.index)
 
     def some_truth(self) -> Any:
         """Of rows whose outcome is not known, so that they can be kept beside the others."""
@@ -304,8 +329,10 @@ class Monitor:
         if not days or self.reference_days < MIN_DAYS:
             return [], 0.0
         weights = np.array([figure.weight for figure in figures])
-        p = np.column_stack([figure.p[: len(days)] for figure in figures])
-        alarms, level = detect(p, weights, self.params.monitor.alarms.false_per_year)
+        p, evidence = (
+            np.column_stack([getattr(figure, name)[: len(days)] for figure in figures]) for name in ("p", "evidence")
+        )
+        alarms, level = detect(p, evidence, weights, self.params.monitor.alarms.false_per_year)
         return [problem_of(alarm, figures, days) for alarm in alarms], float(min(level[-1], 1.0))
 
     def drifted(self, counted: Tally) -> list[Drifted]:
@@ -403,7 +430,9 @@ class Kept:
 def problem_of(alarm: Alarm, figures: list[Figure], days: list[datetime]) -> Problem:
     """An alarm with names and dates."""
     over = None if alarm.over is None else days[alarm.over]
-    return Problem(days[alarm.day], [figures[place].name for place in alarm.blamed], over)
+    blamed = [figures[place] for place in alarm.blamed]
+    worse = any(figure.family == "performance" for figure in blamed)
+    return Problem(days[alarm.day], [figure.name for figure in blamed], over, worse)
 
 
 def losses(scored: Scored) -> Array:

@@ -11,11 +11,14 @@ from .figures import MIN_ROWS
 
 Array = NDArray[Any]
 
-MAX_ROWS, MAX_COLUMNS = 10_000, 20
+MAX_ROWS, MAX_COLUMNS = 6_000, 20
 """Of the reference that is learned from, and the columns, the most important ones."""
 
 MAX_BINS = 64
 """No column has more: see bins.py."""
+
+MAX_DAY_ROWS = 2_000
+"""Of a day that is judged, evenly drawn: their mean is exact enough."""
 
 FOLDS = 2
 MAX_CATEGORIES = 6

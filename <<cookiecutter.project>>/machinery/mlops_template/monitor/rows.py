@@ -25,7 +25,6 @@ ARROW = {"number": pa.float64(), "integer": pa.float64(), "boolean": pa.bool_()}
 """By the contract's type; all others are texts in JSON."""
 
 decode_values = msgspec.json.Decoder(list[list[Any]]).decode
-decode_outcomes = msgspec.json.Decoder(list[Any]).decode
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Logged:
         As the requests had them, with the contract's types.
     predictions : DataFrame of shape (n_rows, n_predictions)
     outcomes : Series of shape (n_rows,)
-        None where nothing was told so far.
+        As JSON, None where nothing was told so far.
     """
 
     day: datetime
@@ -73,7 +72,7 @@ def logged(
         sa.select(
             log.features,
             log.prediction,
-            sa.func.coalesce(by_prediction.c.value, by_row.c.value, "null"),
+            sa.func.coalesce(by_prediction.c.value, by_row.c.value),
         )
         .select_from(
             predictions.outerjoin(by_prediction, by_prediction.c.key == log.id).outerjoin(
@@ -98,7 +97,7 @@ def logged(
                 day,
                 typed(features, contract, columns),
                 pd.DataFrame({name: [value[place] for value in decoded] for place, name in enumerate(names)}),
-                pd.Series(decode_outcomes(f"[{','.join(truths)}]"), dtype=object),
+                pd.Series(truths, dtype=object),
             )
 
 
