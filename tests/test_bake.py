@@ -62,6 +62,8 @@ LICENSE
 README.md
 contract.yaml
 data/.gitignore
+deploy/monitoring/alerts.yaml
+deploy/monitoring/dashboard.json
 docs/deployment.md
 docs/gates.md
 docs/github.md

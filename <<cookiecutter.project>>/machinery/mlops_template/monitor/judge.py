@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from .bins import Bins, bins_of, rarities
 from .figures import FAMILIES, Figure, Means, Pools, drift_figure, judged, mean_figure, share_figure
@@ -90,7 +91,9 @@ def learn(
     of_predictions = {str(name): bins_of(tested.predictions[name]) for name in tested.predictions}
     related = sorted(bins, key=lambda name: -importance.get(name, 0.0))[:MAX_COLUMNS]
     places = places_of(rows.table, bins, related)
-    found = relations(places, [bins[name].edges is None for name in related], rows.block, rows.days)
+    with threadpool_limits(1):
+        found = relations(places, [bins[name].edges is None for name in related], rows.block, rows.days)
+        fits = [Means.of(relation.of_reference(places, rows.block), rows.block, rows.days) for relation in found]
     return Reference(
         bins,
         counts,
@@ -107,7 +110,7 @@ def learn(
         Pools.over(rows.days),
         found,
         related,
-        [Means.of(relation.of_reference(places, rows.block), rows.block, rows.days) for relation in found],
+        fits,
         importance,
     )
 
@@ -151,13 +154,15 @@ def tally(reference: Reference, rows: Rows) -> Tally:
     """Count some days by the bins of the reference."""
     chosen = some_of_each(rows.block, MAX_DAY_ROWS)
     places, block = places_of(rows.table.iloc[chosen], reference.bins, reference.related), rows.block[chosen]
+    with threadpool_limits(1):  # of so few rows, threads wait for one another longer than they work
+        fits = [Means.of(relation.of(places), block, rows.days) for relation in reference.relations]
     return Tally(
         {name: bins.by_block(rows.table[name], rows.block, rows.days) for name, bins in reference.bins.items()},
         {
             name: bins.by_block(rows.predictions[name], rows.block, rows.days)
             for name, bins in reference.of_predictions.items()
         },
-        [Means.of(relation.of(places), block, rows.days) for relation in reference.relations],
+        fits,
         Means.of(rows.loss, rows.block, rows.days),
         np.full(rows.days, np.nan) if rows.worse is None else rows.worse,
     )
