@@ -10,6 +10,7 @@ import pytest
 from production import months, play
 
 from act.github import GitHub, github
+from browser import look
 from support import cli, git
 
 pytestmark = pytest.mark.slow
@@ -50,12 +51,22 @@ def test_spring_is_noticed_and_outcomes_say_how_much_worse_it_is(project: Path, 
     months("2013-04-01", "2013-06-01")[["flight_id", "late"]].to_csv(tmp_path / "outcomes.csv", index=False)
     outcomes = cli(project, "feedback", str(tmp_path / "outcomes.csv"), "--log", str(place))
     assert " new, 0 corrected" in outcomes and "wait for it" not in outcomes
-    cli(project, "monitor", "--log", str(place), "--out", str(tmp_path / "after.md"))
+    drawn = tmp_path / "page.html"
+    cli(project, "monitor", "--log", str(place), "--out", str(tmp_path / "after.md"), "--html", str(drawn))
     after = (tmp_path / "after.md").read_text(encoding="utf-8")
     assert re.search(r"the (loss|primary metric)[^\n]* changed", after), (
         "late in April delays were others than in winter"
     )
     assert "estimates were off by" in after
+    phone, desk = (look(drawn.read_text(encoding="utf-8"), width, dark) for width, dark in ((400, False), (1200, True)))
+    assert phone.page["width"] == 400
+    for seen in (phone, desk):
+        assert seen.page["headings"][1:4] == ["Performance", "What moved, and when", "Columns in the latest window"]
+        assert [name for name, *_ in seen.page["figures"]] == ["roc_auc", "rows"]
+        assert min(seen.page["drawn"]) >= 10
+        assert seen.page["outside"] == []
+        assert seen.page["text"] >= 4.5 and seen.page["lines"] >= 3
+        assert seen.console == seen.asked == []
 
 
 def test_the_workflow_opens_an_issue_for_each_problem_and_starts_one_retraining(hub: GitHub, log: Path) -> None:

@@ -51,21 +51,25 @@ def serve(
 def monitor(
     log: Annotated[str | None, LOG] = None,
     out: Annotated[Path | None, typer.Option(help="Write a report in Markdown into this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Draw the page with all charts into this file.")] = None,
 ) -> None:
     """How the champion does in production: what changed, real and estimated performance, the service itself.
 
     Example: `monitor --log predictions.db`
     """
-    from ..monitor import show
+    from ..monitor import page, show
     from ..monitor.monitor import monitor
     from ..report import report
     from ..settings.params import load_params
+    from ..settings.project import load_project
 
     found = monitor(load_params(), required_place(log))
     for part in show.terminal(found):
         say(part) if isinstance(part, str) else console.print(part)
     if out:
         report.write(STARTED_IN / out, show.markdown(found))
+    if html:
+        report.write(STARTED_IN / html, page.html(found, load_project().name))
 
 
 def feedback(

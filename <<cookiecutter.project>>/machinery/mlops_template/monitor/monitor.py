@@ -89,6 +89,8 @@ class Drifted:
     missing: float
     new: float
     """Shares of the rows."""
+    distances: list[float | None]
+    """In each window, the latest last; None without rows."""
 
     @property
     def rank(self) -> float:
@@ -278,7 +280,7 @@ class Monitor:
             self.reference_days,
             sum(one.rows for of_day in kept for one in of_day),
             list(self.windows(engine, days, kept)),
-            self.drifted(counted),
+            self.drifted(counted, edges_of(len(days), self.days_in_window)),
             problems,
             level,
             self.notes(len(days) - complete),
@@ -335,32 +337,37 @@ class Monitor:
         alarms, level = detect(p, evidence, weights, self.params.monitor.alarms.false_per_year)
         return [problem_of(alarm, figures, days) for alarm in alarms], float(min(level[-1], 1.0))
 
-    def drifted(self, counted: Tally) -> list[Drifted]:
+    @property
+    def days_in_window(self) -> int:
+        """Of those over which the performance is told."""
+        return max(1, round(pd.Timedelta(self.params.monitor.window) / DAY))
+
+    def drifted(self, counted: Tally, windows: list[tuple[int, int]]) -> list[Drifted]:
         """The columns in the latest window, what matters most first."""
-        count = max(1, round(pd.Timedelta(self.params.monitor.window) / DAY))
+        count = self.days_in_window
         found = []
         for name, reference in self.reference.counts.items():
-            counts = counted.counts[name][-count:].sum(axis=0, keepdims=True)
-            total = max(counts.sum(), 1)
-            distance = nearest(counts / total, self.reference.pools.of(reference))
+            pools = self.reference.pools.of(reference)
+            by_window = np.array([counted.counts[name][low:high].sum(axis=0) for low, high in windows])
+            totals = by_window.sum(axis=1)
+            distances = nearest(by_window / np.maximum(totals, 1)[:, None], pools)
+            counts, total = by_window[-1], max(totals[-1], 1)
             found.append(
                 Drifted(
                     name,
                     self.reference.importance.get(name, 0.0),
-                    float(distance[0]),
+                    float(distances[-1]),
                     float(np.nan_to_num(usual_distance(reference, self.reference.pools, count))),
-                    float(counts[0, -1] / total),
-                    float(counts[0, -2] / total),
+                    float(counts[-1] / total),
+                    float(counts[-2] / total),
+                    [float(one) if rows else None for one, rows in zip(distances, totals, strict=True)],
                 )
             )
         return sorted(found, key=lambda one: -one.rank)
 
     def windows(self, engine: sa.Engine, days: list[datetime], kept: list[list["Kept"]]) -> Iterator[Window]:
         """The performance, real and estimated, of stretches of days that end with the last one."""
-        length = max(1, round(pd.Timedelta(self.params.monitor.window) / DAY))
-        first = len(days) % length
-        edges = [*([0] if first else []), *range(first, len(days) + 1, length)]
-        for low, high in list(pairwise(edges))[-MAX_WINDOWS:]:
+        for low, high in edges_of(len(days), self.days_in_window):
             parts = [(place, one) for place in range(low, high) for one in kept[place]]
             begin, end = days[low], days[high - 1] + DAY
             service = service_of(engine, self.champion.digest, begin, end)
@@ -425,6 +432,13 @@ class Kept:
     def rows(self) -> int:
         """How many."""
         return len(self.known)
+
+
+def edges_of(days: int, length: int) -> list[tuple[int, int]]:
+    """(first day, last day exclusive) of the windows, the latest last; the first of all may be shorter."""
+    first = days % length
+    edges = [*([0] if first else []), *range(first, days + 1, length)]
+    return list(pairwise(edges))[-MAX_WINDOWS:]
 
 
 def problem_of(alarm: Alarm, figures: list[Figure], days: list[datetime]) -> Problem:

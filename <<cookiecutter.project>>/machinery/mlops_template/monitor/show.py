@@ -137,7 +137,7 @@ def service(found: Monitoring, most: int) -> Table:
     return Table(["from", "requests", "refused", "for", "failed", "95 % within"], rows, (1, 2, 4, 5))
 
 
-def columns(found: Monitoring) -> Table:
+def columns(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
     """The features by how unusual they are and how much the model stands on them."""
     rows = [
         [
@@ -148,7 +148,7 @@ def columns(found: Monitoring) -> Table:
             f"{one.missing:.1%}",
             f"{one.new:.1%}",
         ]
-        for one in found.drifted[:MAX_COLUMNS]
+        for one in found.drifted[:most]
     ]
     return Table(["column", "importance", "distance", "usual", "missing", "new values"], rows, (1, 2, 3, 4, 5))
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import count
 
-WIDTH, HEIGHT = 380, 264
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 46
+WIDTH, HEIGHT = 380, 274
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 56
 MAX_LEN_LABEL = 10
 
 Point = tuple[float, float]
@@ -126,8 +126,9 @@ class Plot:
         for place, name in names.items():
             x = self.at((place, self.y[0]))[0]
             turn = f'text-anchor="end" transform="translate({x + 4:.1f} {HEIGHT - BOTTOM + 12}) rotate(-35)"'
-            where = turn if slanted else f'text-anchor="middle" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}"'
             short = name if len(name) <= MAX_LEN_LABEL else name[: MAX_LEN_LABEL - 1] + "…"
+            inside = min(x, WIDTH - 4 * len(short))  # the last one would stick out
+            where = turn if slanted else f'text-anchor="middle" x="{inside:.1f}" y="{HEIGHT - BOTTOM + 16}"'
             yield f"<text {where}>{escape(short)}{hint(name)}</text>"
 
 
