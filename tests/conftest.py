@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cookiecutter.main import cookiecutter
 
+from act.github import GitHub, github
 from engine.engines import require_engine
 from engine.images import archives
 from support import ROOT, cli, commit, environment, git, run
@@ -112,6 +113,21 @@ def project_copy(project: Path, _as_generated: Path) -> Iterator[Path]:
             path.unlink()
     shutil.copytree(_as_generated, project, symlinks=True, dirs_exist_ok=True)
     run("uv", "sync", "--quiet", cwd=project)
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the Python environments of a GitHub's jobs stay."""
+    folder = tmp_path_factory.mktemp("environments")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def hub(project: Path, environments: Path, tmp_path: Path) -> Iterator[GitHub]:
+    """The default project on a GitHub: its `main`, its storage branch, and nothing else."""
+    with github(tmp_path, project, environments) as hub:
+        yield hub
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,12 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from production import months, play
 
-from act.github import GitHub, github
+from act.github import GitHub
 from browser import look
 from support import cli, git
 
@@ -22,21 +21,6 @@ def log(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("production") / "predictions.db"
     play(project, str(place), months("2013-04-01", "2013-06-01"))
     return place
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the jobs' Python environments stay."""
-    folder = tmp_path_factory.mktemp("environments")
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def hub(project: Path, environments: Path, tmp_path: Path) -> Iterator[GitHub]:
-    """The default project on a GitHub."""
-    with github(tmp_path, project, environments) as hub:
-        yield hub
 
 
 def test_spring_is_noticed_and_outcomes_say_how_much_worse_it_is(project: Path, log: Path, tmp_path: Path) -> None:

@@ -1,14 +1,12 @@
 """The generated project's own workflow files, run under act: what comes out at origin and on the pull request."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from act.github import GitHub, github
+from act.github import GitHub
 from act.runs import Job, Run
 from releases import Release, later, release, template
 from stored import champion, key, missing_in_storage
@@ -29,21 +27,6 @@ TEMPLATE_RECORD = ".mlops-template.json"
 WORKFLOWS = ".github/workflows"
 WORSE = (PARAMS, "max_iter: 150", "max_iter: 1")
 Change = tuple[str, str, str]
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the jobs' Python environments stay."""
-    folder = tmp_path_factory.mktemp("environments")
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def hub(project: Path, environments: Path, tmp_path: Path) -> Iterator[GitHub]:
-    """The default project on a GitHub: its `main`, its storage branch, and nothing else."""
-    with github(tmp_path, project, environments) as hub:
-        yield hub
 
 
 def propose(hub: GitHub, *changes: Change, branch: str = "idea", fork: bool = False) -> int:
