@@ -16,7 +16,7 @@ from mlops_template.errors import ProjectError
 from mlops_template.integrations.revisions import Champion
 from mlops_template.monitor import show
 from mlops_template.monitor.log import opened
-from mlops_template.monitor.monitor import Monitor, Monitoring
+from mlops_template.monitor.monitor import Monitor, Monitoring, importance
 from mlops_template.monitor.outcomes import forget_rows, record
 from mlops_template.monitor.rows import days_of
 from mlops_template.prediction_log.ids import request_id
@@ -155,7 +155,7 @@ def tell(place: Path | str, rows: pd.DataFrame, folder: Path, **columns: Any) ->
 @cache
 def learned(project: Path) -> Monitor:
     """What is usual for the champion of a project."""
-    return Monitor(load_params(), load_contract(), paths.CHALLENGER, Champion(1, DIGEST, "c0ffee"))
+    return Monitor(load_params(), load_contract(), paths.CHALLENGER, Champion(1, DIGEST, "c0ffee"), {})
 
 
 def look(place: Path | str, now: datetime | None = None) -> Monitoring:
@@ -305,7 +305,7 @@ def test_columns_that_are_never_stored_are_not_looked_at(project: Path, tmp_path
     policy = params.predictions.model_copy(update={"leave_out": ["price"]})
     changed = params.model_copy(update={"predictions": policy})
     champion = Champion(1, DIGEST, "c0ffee")
-    one = Monitor(changed, load_contract(), paths.CHALLENGER, champion)
+    one = Monitor(changed, load_contract(), paths.CHALLENGER, champion, {})
     with opened(str(log)) as engine:
         found = one.over(engine, days_of(engine, DIGEST), datetime(2027, 1, 1, tzinfo=UTC))
     assert {drifted.column for drifted in found.drifted} == {"age", "shop"}
@@ -322,6 +322,16 @@ def test_the_terminal_shows_it_in_eighty_columns(project: Path, tmp_path: Path) 
     assert "needs attention" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_a_model_stands_on_is_told_in_shares() -> None:
+    assert importance({"a": {"value": 0.3}, "b": {"value": 0.1}, "c": {"value": -0.1}, "d": {"value": None}}) == {
+        "a": pytest.approx(0.75),
+        "b": pytest.approx(0.25),
+        "c": 0.0,
+        "d": 0.0,
+    }
+    assert importance({}) == {}
 
 
 def test_what_is_no_log_is_said(project: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from ..champion.lineage import find_champion
+from ..champion.lineage import find_champion, read_json, trained_in
 from ..champion.opponent import champion_directory
 from ..champion.rows import held_out_then
 from ..console.progress import progress
@@ -149,14 +149,24 @@ def monitor(params: Params, place: str, now: Callable[[], datetime] = lambda: da
                 f"the log has no prediction of champion {champion.number} ({champion.short}): "
                 "was it deployed with PREDICTIONS set?"
             )
-        return Monitor(params, contract, directory, champion).over(engine, days, now())
+        losses_without = read_json(paths.IMPORTANCE, trained_in(champion))
+        return Monitor(params, contract, directory, champion, importance(losses_without)).over(engine, days, now())
+
+
+def importance(losses_without: dict[str, Any]) -> dict[str, float]:
+    """How much the model stands on each column of a request, as shares, from what it loses without the column."""
+    found = {name: max(one["value"] or 0.0, 0.0) for name, one in losses_without.items()}
+    total = sum(found.values())
+    return {name: value / total for name, value in found.items()} if total else {}
 
 
 class Monitor:
     """What is known of a champion, and what production is to be."""
 
-    def __init__(self, params: Params, contract: Contract, directory: Path, champion: Champion) -> None:
-        self.params, self.contract, self.champion = params, contract, champion
+    def __init__(
+        self, params: Params, contract: Contract, directory: Path, champion: Champion, importance: dict[str, float]
+    ) -> None:
+        self.params, self.contract, self.champion, self.importance = params, contract, champion, importance
         self.model = load_model(directory)
         left_out = {*params.predictions.leave_out}
         self.columns = [name for name in self.model.request if name in contract.columns and name not in left_out]
@@ -165,10 +175,11 @@ class Monitor:
         self.features = [name for name in features if name in self.columns or self.derives]
         seen, tested, times = self.seen(directory)
         self.reference_days = int(times.nunique())
-        self.promoted_on = self.scored(self.model.predict(tested), tested[params.columns.target], tested)
+        predictions = self.model.predict(tested)
+        self.promoted_on = self.scored(predictions, tested[params.columns.target], tested)
         self.metric = metric_named(params.gates.primary, self.promoted_on)
         block = pd.factorize(times[tested.index], sort=True)[0]
-        self.reference = self.learned(seen, times, tested, block)
+        self.reference = self.learned(seen, times, self.table(tested), predictions, block)
         self.estimator = estimate.learned(self.metric, self.promoted_on, self.numbers(self.table(tested)), block)
         draws = resamples(block, params.evaluate.n_bootstrap)
         self.promoted = Value(**with_interval(self.metric, self.promoted_on, block, draws))
@@ -200,11 +211,12 @@ class Monitor:
             day = pd.Series(partition[mask], index=rows.index)
         return rows, rows[tested[mask]], day
 
-    def learned(self, seen: pd.DataFrame, times: pd.Series, tested: pd.DataFrame, block: Array) -> Reference:
+    def learned(
+        self, seen: pd.DataFrame, times: pd.Series, tested: pd.DataFrame, predictions: pd.DataFrame, block: Array
+    ) -> Reference:
         """What is usual of the columns in all rows, of predictions and losses in those it was not trained on."""
         place = pd.factorize(times, sort=True)[0]
         rows = self.rows(self.table(seen), place, pd.DataFrame(index=seen.index), np.full(len(seen), np.nan))
-        predictions = self.model.predict(tested)
         loss = losses(self.promoted_on)
         of_days = [self.promoted_on[block == day] for day in range(int(block.max()) + 1)]
 
@@ -218,20 +230,12 @@ class Monitor:
             return np.array(drawn)
 
         margin = self.params.gates.margin
-        known = self.rows(self.table(tested), block, predictions, loss)
-        return learn(rows, self.importance(), known, worse, margin)
+        return learn(rows, self.importance, self.rows(tested, block, predictions, loss), worse, margin)
 
     def worse(self, scored: Scored) -> float:
         """The primary metric, with the sign by which more is worse; NaN where it is not defined."""
         value = self.metric.value(scored) if len(scored.truth) else float("nan")
         return -value if self.metric.higher_is_better else value
-
-    def importance(self) -> dict[str, float]:
-        """How much the model stands on each column, as shares; nothing where the model in hand is another one."""
-        content = paths.IMPORTANCE.read_text(encoding="utf-8") if paths.IMPORTANCE.is_file() else "{}"
-        found = {name: max(one["value"] or 0.0, 0.0) for name, one in json.loads(content).items()}
-        total = sum(found.values())
-        return {name: value / total for name, value in found.items()} if total else {}
 
     def table(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The features of rows, derived ones included."""
@@ -287,7 +291,7 @@ class Monitor:
         )
 
     def tallied(self, days: list[list[Logged]], kept: list[list["Kept"]]) -> Tally:
-        """The counts of some days, of which one at least has rows or none does."""
+        """The counts of some days."""
         parts = [(place, part) for place, of_day in enumerate(days) for part in of_day]
         if not parts:
             nothing = pd.DataFrame({name: pd.Series(dtype=object) for name in self.features})
