@@ -46,7 +46,7 @@ class GitHub:
         if (method, path) == ("POST", "/pulls"):
             self.pulls.append(entry | {"head": {"ref": entry["head"], "repo": {"full_name": REPOSITORY.name}}})
         if (method, path) == ("POST", "/issues"):
-            self.issues.append(entry)
+            self.issues.append(entry | {"labels": [{"name": name} for name in entry["labels"]]})
         return entry
 
     def calls(self, method: str, path: str) -> list[dict[str, Any]]:
