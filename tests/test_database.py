@@ -51,6 +51,7 @@ def server() -> Iterator[Server]:
 def test_a_table_is_adopted_followed_and_missed_when_its_server_is_gone(bake: Bake, server: Server) -> None:
     url = server.url
     project = bake()
+    run("uv", "sync", "--quiet", cwd=project)
     secret = {"DATABASE_URL": url}
     uv_run(project, "python", "-c", FILL.format(cut=CUT), str(FLIGHTS), **secret)
 

@@ -85,3 +85,16 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
     for name in sorted(GRAPH):
         visit(name, ())
+
+
+def test_all_that_the_service_imports_goes_into_the_image() -> None:
+    """What is not named in `.dockerignore` is missing there, and the service does not start."""
+    reached, waiting = set(), [name for name in GRAPH if room(name) == "serving"]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += GRAPH[name]
+    ignored = (ROOT.parents[1] / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    named = {line.removeprefix("!machinery/mlops_template/").removesuffix(".py") for line in ignored if line[:1] == "!"}
+    assert {room(name) for name in reached} <= named

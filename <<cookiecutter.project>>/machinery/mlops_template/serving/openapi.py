@@ -177,6 +177,7 @@ def feedback(refused: dict[str, Any]) -> dict[str, Any]:
             "summary": "What truly happened to rows that were predicted: one outcome or a list of them.",
             "requestBody": {"required": True, "content": content(schema)},
             "responses": {"202": {"description": "How many will be stored.", "content": content({"type": "object"})}}
+            | {"404": {"description": "The service keeps no predictions.", "content": content({"type": "object"})}}
             | {status: text for status, text in refused.items() if status != "431"},
         }
     }

@@ -141,7 +141,7 @@ class Service:
         """Hand outcomes to the log. Raises RequestRejected, also where there is no log, or too much is waiting."""
         served = self.model()
         if self.log is None:
-            raise RequestRejected(503, "no predictions are kept here: start the service with PREDICTIONS set")
+            raise RequestRejected(404, "no predictions are kept here: start the service with PREDICTIONS set")
         outcomes = read_outcomes(body, served.card, self.max_rows)
         taken = sum(map(self.log.add, outcomes))
         if taken < len(outcomes):
