@@ -13,7 +13,7 @@ from mlops_template.starter.adopt import adopt
 from postgres import PASSWORD, Server, postgres
 
 from conftest import Bake
-from support import ROOT, cli, uv_run
+from support import ROOT, cli, run, uv_run
 
 pytestmark = pytest.mark.slow
 

@@ -95,6 +95,6 @@ def test_all_that_the_service_imports_goes_into_the_image() -> None:
         if name not in reached:
             reached.add(name)
             waiting += GRAPH[name]
-    ignored = (ROOT.parents[1] / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    ignored = (ROOT.resolve().parents[1] / ".dockerignore").read_text(encoding="utf-8").splitlines()
     named = {line.removeprefix("!machinery/mlops_template/").removesuffix(".py") for line in ignored if line[:1] == "!"}
     assert {room(name) for name in reached} <= named
