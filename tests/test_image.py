@@ -88,7 +88,7 @@ def test_what_is_not_needed_is_not_in_it(layers: list[dict[str, int]]) -> None:
     assert libraries & set(unwanted.split()) == set()
     assert [name for name in names if re.search(r"/(pip|setuptools|ensurepip)/", name)] == []
     service = {name.split("/")[3] for name in names if name.startswith("app/src/")}
-    assert service == {"__init__.py", "errors.py", "serving", "__pycache__"}
+    assert service == {"__init__.py", "errors.py", "prediction_log", "serving", "__pycache__"}
     model = {name.removeprefix("app/model/") for name in names if name.startswith("app/model/")}
     code = {"code/features.py", "code/machinery_inputs.py", "code/pipeline.py"}
     assert model == {"model.onnx", "card.json", "golden.json", "schema.json", "serving.json", "release.json"} | code
