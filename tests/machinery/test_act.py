@@ -69,7 +69,7 @@ def hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 def look(*figures: str, champion: int = 1, now: datetime = NOW, params: Params | None = None) -> list[str]:
     """Act on problems of one figure each."""
     problems = [Problem(NOW, [figure], None, figure == WORSE) for figure in figures]
-    found = Monitoring(Champion(champion, "d1.dir", "c0ffee"), "roc_auc", None, 90, 0, [], [], problems, 0.0)
+    found = Monitoring(Champion(champion, "d1.dir", "c0ffee"), "roc_auc", None, 90, 30, 0, [], [], problems, 0.0)
     return act(params or load_params(), found, now)
 
 

@@ -231,6 +231,14 @@ def test_a_day_that_is_not_over_raises_no_alarm(project: Path, tmp_path: Path) -
     assert look(log).open != []
 
 
+def test_before_a_day_is_over_nothing_is_said_to_be_well(project: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    serve(log, purchases(TRAINED, 1))
+    begin = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=TRAINED)
+    assert "cannot be judged yet" in show.headline(look(log, now=begin + timedelta(hours=23)))
+    assert "does as expected" in show.headline(look(log, now=begin + timedelta(hours=25)))
+
+
 def test_outcomes_join_by_either_id_late_repeated_and_corrected(project: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.db"
     rows = purchases(TRAINED, 2)

@@ -118,6 +118,8 @@ class Monitoring:
     promoted: Value | None
     """The primary metric on the rows that it was promoted on."""
     reference_days: int
+    judged_days: int
+    """Days that are over and have rows enough."""
     rows: int
     windows: list[Window]
     """The latest last."""
@@ -282,6 +284,7 @@ class Monitor:
             self.params.gates.primary,
             self.promoted,
             self.reference_days,
+            sum(sum(one.rows for one in of_day) >= MIN_ROWS for of_day in kept[:complete]),
             sum(one.rows for of_day in kept for one in of_day),
             list(self.windows(engine, days, kept)),
             self.drifted(counted, edges_of(len(days), self.days_in_window)),

@@ -10,6 +10,7 @@ from ..render.cells import Table
 from ..render.markdown import table, words
 from ..render.numbers import format_interval, format_number
 from ..training.metrics import higher_is_better
+from .figures import MIN_ROWS
 from .monitor import Monitoring, Problem, Value
 
 MAX_COLUMNS = 8
@@ -70,6 +71,8 @@ def headline(found: Monitoring) -> str:
     if found.open:
         since = min(problem.since for problem in found.open)
         return f"{name} needs attention since {date(since)}"
+    if not found.judged_days:
+        return f"{name} cannot be judged yet: no day with {MIN_ROWS} predictions or more is over"
     return f"{name} does as expected: nothing has changed that is more than chance"
 
 
