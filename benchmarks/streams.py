@@ -67,8 +67,8 @@ def rows_of(
     happened = np.random.default_rng([seed, days, 1]).random(len(table)) < (predicted if truth is None else truth)
     loss = -np.log(np.where(happened, predicted, 1 - predicted))
     scored = Scored("binary", happened.astype(int), predicted)
-    worse = np.array([-auc(scored[day == number]) for number in range(days)])
-    return Rows(table, day, days, pd.DataFrame({"prediction": predicted}), loss, worse), scored
+    metric = np.array([-auc(scored[day == number]) for number in range(days)])
+    return Rows(table, day, days, pd.DataFrame({"prediction": predicted}), loss, metric), scored
 
 
 def learned(table: pd.DataFrame, day: np.ndarray, days: int, seed: int) -> Reference:
@@ -76,13 +76,13 @@ def learned(table: pd.DataFrame, day: np.ndarray, days: int, seed: int) -> Refer
     rows, scored = rows_of(table, day, days, seed)
     of_days = [scored[day == number] for number in range(days)]
 
-    def worse(size: int) -> np.ndarray:
+    def metric_of_days(size: int) -> np.ndarray:
         random = np.random.default_rng(0)
         return np.array(
             [[-auc(one[random.integers(0, len(one.truth), size)]) for _ in range(DRAWS)] for one in of_days]
         )
 
-    return learn(rows, {}, worse=worse, margin=0.01)
+    return learn(rows, {}, metric_of_days=metric_of_days, margin=0.01)
 
 
 Fault = Callable[[pd.DataFrame, np.ndarray, np.random.Generator], pd.DataFrame]

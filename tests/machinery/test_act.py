@@ -13,7 +13,7 @@ from mlops_template.integrations import gh
 from mlops_template.integrations.issues import SILENCED, alerts
 from mlops_template.integrations.revisions import Champion
 from mlops_template.monitor.act import RETRAINED, act
-from mlops_template.monitor.monitor import Monitoring, Problem
+from mlops_template.monitor.monitoring import Monitoring, Problem
 from mlops_template.settings.params import Params, load_params
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -69,7 +69,7 @@ def hub(project: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 def look(*figures: str, champion: int = 1, now: datetime = NOW, params: Params | None = None) -> list[str]:
     """Act on problems of one figure each."""
     problems = [Problem(NOW, [figure], None, figure == WORSE) for figure in figures]
-    found = Monitoring(Champion(champion, "d1.dir", "c0ffee"), "roc_auc", None, 90, 30, 0, [], [], problems, 0.0)
+    found = Monitoring(Champion(champion, "d1.dir", "c0ffee"), "roc_auc", None, 90, 30, [], [], problems)
     return act(params or load_params(), found, now)
 
 

@@ -16,10 +16,11 @@ import pytest
 import sqlalchemy as sa
 from mlops_template.errors import ProjectError
 from mlops_template.prediction_log import tables, writer
+from mlops_template.prediction_log.database import Database
 from mlops_template.prediction_log.ids import request_id
 from mlops_template.prediction_log.policy import Policy, key_of
 from mlops_template.prediction_log.retention import forget, prune
-from mlops_template.prediction_log.writer import Answered, Database, Outcome, PredictionLog
+from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
 
 from postgres import Server, postgres
 

@@ -1,17 +1,57 @@
 """Which of the rows held a champion has seen: those that it was trained on, and those that it was promoted on."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..data import partitions
 from ..settings.params import Params
+from ..training.artifact import row_hashes, training_rows
+
+Array = NDArray[Any]
 
 
-def held_out_then(
-    times: pd.Series | None, partition: NDArray[Any], trained: NDArray[Any], params: Params
-) -> NDArray[Any]:
+@dataclass(frozen=True)
+class SeenRows:
+    """The rows held, in the order in which they came.
+
+    Attributes
+    ----------
+    deciding : DataFrame of shape (n_rows, n_columns)
+        Id, target and, where there is one, time.
+    times : Series of shape (n_rows,) or None
+    partition : array of shape (n_rows,)
+        The number of the partition that brought it.
+    trained : array of shape (n_rows,)
+        Whether the champion was trained on it.
+    promoted_on : array of shape (n_rows,)
+        Whether it was held out when the champion was made.
+    """
+
+    deciding: pd.DataFrame
+    times: pd.Series | None
+    partition: Array
+    trained: Array
+    promoted_on: Array
+
+
+def seen_rows(params: Params, champion: Path) -> SeenRows:
+    """Look at all rows held, for the champion that lies in a directory."""
+    columns = params.columns
+    rows = partitions.read([columns.id, columns.target, *([columns.time] if columns.time else [])])
+    counts = [partitions.table([columns.id], [part]).num_rows for part in partitions.files()]
+    partition = np.repeat(np.arange(len(counts)), counts)
+    trained = np.isin(row_hashes(rows[columns.id]), training_rows(champion))
+    times = rows[columns.time] if columns.time else None
+    promoted_on = ~trained & held_out_then(times, partition, trained, params)
+    return SeenRows(rows, times, partition, trained, promoted_on)
+
+
+def held_out_then(times: pd.Series | None, partition: Array, trained: Array, params: Params) -> Array:
     """The rows that were the holdout when the champion was made, as far as they can be told apart.
 
     They follow the rows that it was trained on, for as long as a holdout is; without a time column they are those

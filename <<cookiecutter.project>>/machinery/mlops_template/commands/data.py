@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..console.terminal import STARTED_IN, say
+from ..console.terminal import located, say
 
 
 def ingest() -> None:
@@ -36,9 +36,7 @@ def adopt(
     from ..settings.paths import RAW
     from ..starter.adopt import adopt
 
-    adopted = adopt(
-        table if "::" in table or "://" in table else str(STARTED_IN / table), target, time, id, format or []
-    )
+    adopted = adopt(located(table), target, time, id, format or [])
     dvc.add(RAW)
     say(adopted)
     say("next: look through params.yaml and contract.yaml, set the description in pyproject.toml, then `run`")

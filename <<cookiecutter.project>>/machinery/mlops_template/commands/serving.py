@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..console.terminal import STARTED_IN, console, say
+from ..console.terminal import STARTED_IN, console, located, say
 from ..errors import ProjectError
 
 LOG = typer.Option("--log", envvar="PREDICTIONS", help="The log of predictions: a SQLite file, or a PostgreSQL URL.")
@@ -27,9 +27,8 @@ def score(
     from ..settings.params import load_params
 
     champion, _ = find_champion("champion")
-    places = [place if "://" in place else str(STARTED_IN / place) for place in (source, out)]
     with champion_directory(champion.digest, "HEAD") as directory:
-        say(score(load_params(), load_contract(), directory, *places))
+        say(score(load_params(), load_contract(), directory, located(source), located(out)))
 
 
 def serve(
@@ -44,7 +43,7 @@ def serve(
     from ..settings.params import load_params
 
     settings = from_environment()
-    package, place = ready_package(load_params()), local_place(log)
+    package, place = ready_package(load_params()), located(log or "") or None
     run(replace(settings, model_dir=package, port=port, workers=workers, drain_seconds=0, predictions=place))
 
 
@@ -83,7 +82,7 @@ def feedback(
     from ..monitor.outcomes import record
     from ..settings.params import load_params
 
-    say(record(load_params(), required_place(log), str(STARTED_IN / source) if is_path(source) else source))
+    say(record(load_params(), required_place(log), located(source)))
 
 
 def forget(
@@ -97,19 +96,9 @@ def forget(
     say(forget_rows(load_params(), required_place(log), row_ids))
 
 
-def is_path(source: str) -> bool:
-    """Whether a source is a file of this machine, by its form."""
-    return bool(source) and "://" not in source and not source.startswith("env:")
-
-
-def local_place(log: str | None) -> str | None:
-    """A log where the command was started, if it is a file."""
-    return str(STARTED_IN / log) if log and "://" not in log else log
-
-
 def required_place(log: str | None) -> str:
     """The log. Raises ProjectError where none is named."""
-    place = local_place(log)
-    if place is None:
+    place = located(log or "")
+    if not place:
         raise ProjectError("no log of predictions is named: give --log, or set PREDICTIONS, to its file or URL")
     return place

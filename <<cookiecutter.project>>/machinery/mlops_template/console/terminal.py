@@ -14,6 +14,11 @@ def say(what: object) -> None:
     typer.echo(str(what))
 
 
+def located(source: str) -> str:
+    """A file as it was meant where the command was started; a URL, or a table or query of a database, as it is."""
+    return source if not source or "::" in source or "://" in source else str(STARTED_IN / source)
+
+
 def absolute(path: Path | None) -> Path | None:
     """A path as it was meant where the command was started."""
     return STARTED_IN / path if path else None

@@ -64,7 +64,7 @@ def as_numbers(values: pd.Series) -> Array:
     """Numbers, dates as seconds since 1970."""
     if pd.api.types.is_datetime64_any_dtype(values):
         return np.asarray((values - pd.Timestamp(0)) / pd.Timedelta(seconds=1))
-    return values.to_numpy("float64")
+    return values.to_numpy("float64", na_value=np.nan)
 
 
 def of_numbers(name: str, kind: Literal["number", "date"], values: list[Array], absent: list[int]) -> Drift:

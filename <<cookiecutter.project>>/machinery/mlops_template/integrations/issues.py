@@ -13,6 +13,7 @@ from ..settings.paths import STAGES
 from . import actions, gh
 
 LABEL, SILENCED = "alert", "silenced"
+MARK = re.compile(r"<!-- notice: (?P<key>.*?) -->")
 GONE = 410
 """GitHub's answer to all about issues where they are disabled."""
 LONGEST = 60_000
@@ -127,9 +128,6 @@ def alerts(repository: gh.Repository, prefix: str, state: str) -> dict[str, dict
 def mark(key: str) -> str:
     """What the text of the issue begins with; nobody sees it."""
     return f"<!-- notice: {key} -->"
-
-
-MARK = re.compile(r"<!-- notice: (?P<key>.*?) -->")
 
 
 def body(files: list[Path]) -> list[str]:

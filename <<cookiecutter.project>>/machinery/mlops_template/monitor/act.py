@@ -10,7 +10,7 @@ from ..integrations import actions, gh
 from ..integrations.issues import Alert, alerts, close, enabled, note, raise_alert
 from ..settings.params import Params
 from . import show
-from .monitor import Monitoring, Problem
+from .monitoring import Monitoring, Problem
 
 KEY = "production"
 """What the keys of these alerts begin with."""
@@ -70,7 +70,7 @@ def title_of(problem: Problem, back: bool) -> str:
 
 def severity_of(problem: Problem, back: bool) -> str:
     """A label: critical where the predictions have become worse, or a retraining did not help."""
-    return f"severity: {'critical' if back or problem.worse else 'warning'}"
+    return f"severity: {'critical' if back or problem.of_performance else 'warning'}"
 
 
 def came_back(issue: dict[str, Any] | None, now: datetime) -> bool:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..data.drift import as_numbers
+
 Array = NDArray[Any]
 
 QUANTILES = 10
@@ -106,13 +108,6 @@ def bins_of(values: pd.Series) -> Bins:
     commonest = pd.Series(as_texts(present)).value_counts(sort=True)
     names = tuple(map(str, commonest.sort_index().sort_values(ascending=False, kind="stable").index))
     return Bins(name, None, np.nan, np.nan, names, min(len(names), MAX_CATEGORIES))
-
-
-def as_numbers(values: pd.Series) -> Array:
-    """Numbers, moments as days since 1970; NaN where a value is missing."""
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return np.asarray((values - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype="float64")
-    return values.to_numpy("float64", na_value=np.nan)
 
 
 def as_texts(values: pd.Series) -> Array:

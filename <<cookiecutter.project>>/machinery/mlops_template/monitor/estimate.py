@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.isotonic import IsotonicRegression
 
+from ..training.metrics import number
 from ..training.scored import Scored
 from ..training.statistics import Metric
+from .monitoring import Value
 
 Array = NDArray[Any]
 
@@ -45,15 +47,6 @@ Expect = Callable[[Metric, Scored, Array], float]
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A metric that was not measured, with an interval from how far earlier estimates were off."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Estimator:
     """How to estimate a metric, and how far estimates of the reference were off."""
 
@@ -63,11 +56,14 @@ class Estimator:
     """Standard deviation of the difference between estimated and real, by stretches of `rows` rows."""
     rows: float
 
-    def estimate(self, scored: Scored, features: Array) -> Estimate:
-        """The metric of rows whose outcome is not known; their truth is not looked at."""
+    def estimate(self, scored: Scored, features: Array) -> Value:
+        """The metric of rows whose outcome is not known; their truth is not looked at.
+
+        The interval is of how far earlier estimates were off.
+        """
         value = self.expect(self.metric, scored, features)
         reach = 1.96 * self.error * max(np.sqrt(self.rows / max(len(scored.prediction), 1)), 0.5)
-        return Estimate(value, value - reach, value + reach)
+        return Value(*(number(one) for one in (value, value - reach, value + reach)))
 
 
 def learned(metric: Metric, scored: Scored, features: Array, block: Array) -> Estimator | None:
@@ -89,8 +85,8 @@ def learned(metric: Metric, scored: Scored, features: Array, block: Array) -> Es
     make = of_regression if scored.kind == "regression" else of_classes
     fold = days * FOLDS // (days.max() + 1)
     differences, sizes = [], []
-    for number in range(FOLDS):
-        inside = fold == number
+    for left_out in range(FOLDS):
+        inside = fold == left_out
         expect = make(scored[~inside], features[~inside])
         for part in np.array_split(np.flatnonzero(inside), PARTS):
             difference = expect(metric, scored[part], features[part]) - metric.value(scored[part])
@@ -187,8 +183,8 @@ def of_regression(reference: Scored, features: Array) -> Expect:
         values = []
         for _ in range(DRAWS):
             error = np.zeros(len(size))
-            for number, relative in by_group.items():
-                inside = found == number
+            for alike, relative in by_group.items():
+                inside = found == alike
                 error[inside] = random.choice(relative, inside.sum()) * size[inside]
             values.append(metric.value(replace(scored, truth=scored.prediction + error)))
         return float(np.nanmean(values))

@@ -150,7 +150,7 @@ def sizes(rows: Array) -> Array:
     return np.asarray(2 ** np.floor(np.log2(np.maximum(rows, 1))).astype(int))
 
 
-def drift_figure(column: str, family: Family, reference: Array, days: Array, shared: "Pools", seed: int = 0) -> Figure:
+def drift_figure(column: str, family: Family, reference: Array, days: Array, shared: "Pools") -> Figure:
     """How far a column's days are from the nearest stretch of the reference, by total variation.
 
     Parameters
@@ -164,7 +164,7 @@ def drift_figure(column: str, family: Family, reference: Array, days: Array, sha
     shares = days / np.maximum(rows, 1)[:, None]
     values = nearest(shares, shared.of(reference))
     name = f"the distribution of {column}" if family == "drift" else "the distribution of the predictions"
-    null = partial(null_distances, reference, shared, seed)
+    null = partial(null_distances, reference, shared)
     return judged(name, family, column, values, rows, null, LEAST_DISTANCE)
 
 
@@ -214,9 +214,9 @@ def usual_distance(reference: Array, pools: Pools, days: int) -> float:
     return float(np.median(found)) if found else float("nan")
 
 
-def null_distances(reference: Array, pools: Pools, seed: int, size: int) -> Array:
+def null_distances(reference: Array, pools: Pools, size: int) -> Array:
     """The distance of reference days, drawn anew with `size` rows, from the rest of the reference."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     rows = reference.sum(axis=1)
     found = []
     for day in np.flatnonzero(rows >= MIN_ROWS):
@@ -227,9 +227,7 @@ def null_distances(reference: Array, pools: Pools, seed: int, size: int) -> Arra
     return np.array(found)
 
 
-def share_figure(
-    name: str, column: str, reference: Array, of: Array, hits: Array, rows: Array, seed: int = 0
-) -> Figure:
+def share_figure(name: str, column: str, reference: Array, of: Array, hits: Array, rows: Array) -> Figure:
     """How large a share of a day's rows is of a kind that should be rare: missing, or new.
 
     Parameters
@@ -242,23 +240,19 @@ def share_figure(
 
     def null(size: int) -> Array:
         known = of >= MIN_ROWS
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng(0)
         return np.asarray(random.binomial(size, reference[known] / of[known], size=(DRAWS, known.sum())).T / size)
 
     return judged(name, "quality", column, hits / np.maximum(rows, 1), rows, null, LEAST_SHARE)
 
 
-def mean_figure(
-    name: str, family: Family, column: str, reference: "Means", days: "Means", least: float, seed: int = 0
-) -> Figure:
+def mean_figure(name: str, family: Family, column: str, reference: "Means", days: "Means", least: float) -> Figure:
     """How great the mean of a quantity of the rows is on a day, such as the loss."""
 
     def null(size: int) -> Array:
         known = reference.rows >= MIN_ROWS
         more = np.maximum(1 / size - 1 / reference.rows[known], 0)
-        noise = np.random.default_rng(seed).normal(size=(DRAWS, known.sum())) * np.sqrt(
-            reference.variance[known] * more
-        )
+        noise = np.random.default_rng(0).normal(size=(DRAWS, known.sum())) * np.sqrt(reference.variance[known] * more)
         return np.asarray((reference.mean[known] + noise).T)
 
     return judged(name, family, column, days.mean, days.rows, null, least)

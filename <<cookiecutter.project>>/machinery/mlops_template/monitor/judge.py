@@ -36,7 +36,7 @@ class Rows:
     predictions : DataFrame of shape (n_rows, n_predictions)
     loss : array of shape (n_rows,)
         Of the prediction, NaN where the outcome is not known.
-    worse : array of shape (n_days,) or None
+    metric : array of shape (n_days,) or None
         The primary metric of each day's rows with outcomes, with the sign by which more is worse; NaN where it is not
         defined.
     """
@@ -46,7 +46,7 @@ class Rows:
     days: int
     predictions: pd.DataFrame
     loss: Array
-    worse: Array | None = None
+    metric: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Reference:
     of_predictions: dict[str, Bins]
     counts_of_predictions: dict[str, Array]
     rare: dict[str, Array]
-    predicted: Pools
+    pools_of_predictions: Pools
     loss: Means
-    worse: Callable[[int], Array] | None
-    """The primary metric of days drawn with so many rows, as `Rows.worse`, of shape (n_days, n_draws)."""
+    metric_of_days: Callable[[int], Array] | None
+    """The primary metric of days drawn with so many rows, as `Rows.metric`, of shape (n_days, n_draws)."""
     margin: float
     """What is worth an alarm, in its unit."""
     pools: Pools
@@ -77,7 +77,7 @@ def learn(
     rows: Rows,
     importance: dict[str, float],
     tested: Rows | None = None,
-    worse: Callable[[int], Array] | None = None,
+    metric_of_days: Callable[[int], Array] | None = None,
     margin: float = 0.0,
 ) -> Reference:
     """What is usual in some rows.
@@ -105,7 +105,7 @@ def learn(
         {name: rarities(one, rows.table[name], rows.block, rows.days) for name, one in bins.items()},
         Pools.over(tested.days),
         Means.of(tested.loss, tested.block, tested.days),
-        worse,
+        metric_of_days,
         margin,
         Pools.over(rows.days),
         found,
@@ -131,8 +131,8 @@ class Tally:
     predictions: dict[str, Array]
     fits: list[Means]
     loss: Means
-    worse: Array
-    """As `Rows.worse`."""
+    metric: Array
+    """As `Rows.metric`."""
 
     @classmethod
     def together(cls, parts: list["Tally"]) -> "Tally":
@@ -146,7 +146,7 @@ class Tally:
             joined([part.predictions for part in parts]),
             [Means.together(list(of_one)) for of_one in zip(*(part.fits for part in parts), strict=True)],
             Means.together([part.loss for part in parts]),
-            np.concatenate([part.worse for part in parts]),
+            np.concatenate([part.metric for part in parts]),
         )
 
 
@@ -164,7 +164,7 @@ def tally(reference: Reference, rows: Rows) -> Tally:
         },
         fits,
         Means.of(rows.loss, rows.block, rows.days),
-        np.full(rows.days, np.nan) if rows.worse is None else rows.worse,
+        np.full(rows.days, np.nan) if rows.metric is None else rows.metric,
     )
 
 
@@ -192,16 +192,18 @@ def figures_of(reference: Reference, days: Tally) -> list[Figure]:
         found.append(new)
     for name, counts in days.predictions.items():
         usual = reference.counts_of_predictions[name]
-        found.append(drift_figure(name, "predictions", usual, counts, reference.predicted))
+        found.append(drift_figure(name, "predictions", usual, counts, reference.pools_of_predictions))
     for relation, usual_fit, fit in zip(reference.relations, reference.fits, days.fits, strict=True):
         name, least = reference.related[relation.column], LEAST_RELATION * relation.scale
         found.append(mean_figure(f"how {name} fits the other columns", "relations", name, usual_fit, fit, least))
     usual_loss = float(reference.loss.mean.sum() / max(np.count_nonzero(reference.loss.rows), 1))
     least = max(LEAST_LOSS * abs(usual_loss), 1e-12)
     found.append(mean_figure(LOSS, "performance", "", reference.loss, days.loss, least))
-    if reference.worse is not None:
+    if reference.metric_of_days is not None:
         rows = days.loss.rows
-        figure = judged(METRIC, "performance", "", days.worse, rows, reference.worse, max(reference.margin, 1e-12))
+        figure = judged(
+            METRIC, "performance", "", days.metric, rows, reference.metric_of_days, max(reference.margin, 1e-12)
+        )
         found.append(figure)
     return weighted(found, reference.importance)
 

@@ -9,7 +9,7 @@ from ..render.svg import Plot
 from ..report.page import figure
 from ..report.plots import Figure
 from . import show
-from .monitor import Monitoring, Value, Window
+from .monitoring import Monitoring, Value, Window
 
 MAX_NAMES = 6
 """Under an axis."""
@@ -24,7 +24,7 @@ STEPS = 6
 def html(found: Monitoring, project: str) -> str:
     """The whole page."""
     over = [show.sentence(problem) for problem in found.problems if problem.over is not None]
-    verdict = "fail" if any(problem.worse for problem in found.open) else "keep" if found.open else "promote"
+    verdict = "fail" if any(problem.of_performance for problem in found.open) else "keep" if found.open else "promote"
     parts = [
         *[paragraph(show.sentence(problem), "reason") for problem in found.open],
         *[paragraph(note, "small") for note in [*show.accuracy(found), *found.notes]],

@@ -84,7 +84,7 @@ class Model:
         return np.asarray(np.clip(-gain, -MAX_MISFIT, MAX_MISFIT))
 
 
-def relations(places: Array, categorical: list[bool], block: Array, blocks: int, seed: int = 0) -> list[Relation]:
+def relations(places: Array, categorical: list[bool], block: Array, blocks: int) -> list[Relation]:
     """Those of all columns that have to do with others, from the bins of rows and the day of each.
 
     Parameters
@@ -98,7 +98,7 @@ def relations(places: Array, categorical: list[bool], block: Array, blocks: int,
     """
     if places.shape[1] < 2 or len(places) < 20 * MIN_ROWS or blocks < 2 * FOLDS:
         return []
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     fold = (np.arange(blocks) // 7) % FOLDS
     halves = [np.flatnonzero(fold[block] == number) for number in range(FOLDS)]
     if not all(map(len, halves)):

@@ -11,7 +11,7 @@ from ..render.markdown import table, words
 from ..render.numbers import format_interval, format_number
 from ..training.metrics import higher_is_better
 from .figures import MIN_ROWS
-from .monitor import Monitoring, Problem, Value
+from .monitoring import Monitoring, Problem, Value
 
 MAX_COLUMNS = 8
 """That are listed, what matters most first."""

@@ -21,6 +21,10 @@ HASH_LENGTH = 32
 """Hexadecimal digits: two ids of a billion have the same ones with a chance of 1e-21."""
 
 
+Row = tuple[str, str, str, str | None, str, str]
+"""Of `predictions`: id, moment, model, the contract's id, features and prediction."""
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """`predictions` of params.yaml, as the package carries it."""
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from .policy import Policy, id_text, stored_id
+from .policy import Policy, Row, id_text, stored_id
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    pass
 
 MAX_BATCH_BYTES = 2_000_000
 """Stored in one transaction, beside at least one entry."""
@@ -45,8 +45,6 @@ CLOSING_SECONDS = 15.0
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
 """Upper ends of the latencies, in seconds, that requests are counted by."""
-
-MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
 
 log = logging.getLogger(__name__)
 encode = msgspec.json.Encoder().encode
@@ -88,10 +86,6 @@ class Outcome(NamedTuple):
     def size(self) -> int:
         """Bytes that it takes in memory, about."""
         return len(self.key) + len(self.value) + ROW_BYTES
-
-
-Row = tuple[str, str, str, str | None, str, str]
-"""Of `predictions`: id, moment, model, the contract's id, features and prediction."""
 
 
 class Traffic(NamedTuple):
@@ -186,6 +180,8 @@ class PredictionLog:
             self._thread.join(CLOSING_SECONDS)
 
     def _run(self) -> None:
+        from .database import Database, may_pass, reason  # SQLAlchemy: a service without a log does without
+
         database: Database | None = None
         while True:
             entries, traffic = self._next()
@@ -319,56 +315,3 @@ def outcomes_of(entries: list[Any], policy: Policy, key: bytes) -> list[dict[str
                 row = {"key": stored, "value": entry.value.decode(), "known_at": entry.known_at, "corrections": 0}
                 latest[stored] = row
     return list(latest.values())
-
-
-class Database:
-    """The connection of a writer."""
-
-    def __init__(self, place: str, policy: Policy) -> None:
-        from . import tables
-        from .retention import prune
-
-        self.tables, self.prune, self.policy = tables, prune, policy
-        self.engine = tables.connect(place)
-        tables.create(self.engine)
-        self.months: set[str] = set()
-        self.prune_at = 0.0
-
-    def store(self, predictions: list[Row], outcomes: list[dict[str, Any]], traffic: list[dict[str, Any]]) -> None:
-        """All or nothing. Raises what SQLAlchemy does."""
-        if self.engine.dialect.name == "postgresql":
-            for month in {row[1][:7] for row in predictions} - self.months:
-                self.tables.create_partition(self.engine, month)
-                self.months.add(month)
-        with self.engine.begin() as connection:
-            if predictions:
-                self.tables.insert_predictions(connection, predictions)
-            self.insert(connection, self.tables.insert_outcomes(self.engine), outcomes)
-            self.insert(connection, self.tables.insert_new(self.engine, self.tables.traffic), traffic)
-        if self.policy.keep_seconds is not None and time.monotonic() >= self.prune_at:
-            self.prune(self.engine, time.time() - self.policy.keep_seconds)
-            self.prune_at = time.monotonic() + 3600
-
-    @staticmethod
-    def insert(connection: "sa.Connection", statement: Any, rows: list[dict[str, Any]]) -> None:
-        """Where there are any."""
-        if rows:
-            connection.execute(statement, rows)
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self.engine.dispose()
-
-
-def may_pass(error: Exception) -> bool:
-    """Whether the same may be stored later: a database that is away or full, and not a row that it refuses.
-
-    The errors are those of SQLAlchemy or of a driver, which have the names of PEP 249 alike.
-    """
-    return any(kind.__name__ in MAY_PASS for kind in type(getattr(error, "orig", None) or error).__mro__)
-
-
-def reason(error: Exception) -> str:
-    """The first line of what a driver says, without the statement and its values, which may be personal."""
-    cause = getattr(error, "orig", None) or error
-    return next(iter(str(cause).strip().splitlines()), type(cause).__name__)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..champion.decision import Signal
-from ..champion.rows import held_out_then
+from ..champion.rows import seen_rows
 from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
@@ -19,7 +19,7 @@ from ..evaluation.comparison import Difference
 from ..evaluation.intervals import blocks, interval_of_difference, resamples, support
 from ..owner.package import own_code
 from ..settings.params import Params
-from ..training.artifact import Model, load_model, row_hashes, training_rows
+from ..training.artifact import Model, load_model
 from ..training.card import load_card
 from ..training.features import with_features
 from ..training.metrics import metric_named, number, own_metrics
@@ -77,19 +77,11 @@ class RowStatus:
     @classmethod
     def of(cls, params: Params, champion: Path) -> "RowStatus":
         """Look at ids and times of all rows."""
-        columns, card = params.columns, load_card(champion)
-        deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
-        rows = partitions.read(deciding)
-        parts = partitions.files()
-        counts = [partitions.table([columns.id], [part]).num_rows for part in parts]
-        partition = np.repeat(np.arange(len(parts)), counts)
-        trained = np.isin(row_hashes(rows[columns.id]), training_rows(champion))
-        times = rows[columns.time] if columns.time else None
-        with_label = labelled(rows, params)
-        promoted_on = ~trained & held_out_then(times, partition, trained, params)
-        to_train = int((~holdout(rows[with_label], params)).sum())
+        card, seen = load_card(champion), seen_rows(params, champion)
+        with_label = labelled(seen.deciding, params)
+        to_train = int((~holdout(seen.deciding[with_label], params)).sum())
         more = to_train - card["training"]["rows"]
-        return cls(times, with_label.to_numpy(), trained, promoted_on, partition, card, more)
+        return cls(seen.times, with_label.to_numpy(), seen.trained, seen.promoted_on, seen.partition, card, more)
 
     @property
     def newest(self) -> pd.Timestamp | None:

@@ -5,11 +5,12 @@ import os
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.process_collector import ProcessCollector
 
+from ..prediction_log.writer import BUCKETS
+
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder in which several processes add up; set before this module is imported."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
 class Metrics:
@@ -27,7 +28,7 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "predict_seconds", "From the whole body to the answer.", buckets=SECONDS, registry=self.registry
+            "predict_seconds", "From the whole body to the answer.", buckets=BUCKETS, registry=self.registry
         )
         self.ready = Gauge(
             "model_ready", "1 when the model predicts as it did in training.", registry=self.registry,

@@ -1,0 +1,111 @@
+"""What production is held against: the rows that the champion was trained on, and those that it was promoted on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ..champion.rows import seen_rows
+from ..data import partitions
+from ..errors import ProjectError
+from ..evaluation.evaluate import with_interval
+from ..evaluation.intervals import resamples
+from ..settings.params import Params
+from ..training.metrics import metric_named, own_metrics
+from ..training.scored import Array, Scored
+from ..training.statistics import Metric
+from . import estimate
+from .estimate import Estimator
+from .figures import DRAWS, MIN_ROWS
+from .judge import Reference, Rows, learn
+from .model import MonitoredModel, losses
+from .monitoring import Value
+
+MAX_ROWS = 300_000
+"""Evenly drawn, of those that the champion has seen."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is usual for a champion."""
+
+    days: int
+    metric: Metric
+    promoted: Value
+    """The primary metric on the rows that it was promoted on."""
+    reference: Reference
+    estimator: Estimator | None
+    """Of the primary metric; None where there are too few rows or days."""
+
+
+def baseline_of(params: Params, model: MonitoredModel, directory: Path, importance: dict[str, float]) -> Baseline:
+    """Learn what is usual from the rows held; `importance` is how much the model stands on each column.
+
+    Raises ProjectError where none of the rows that the champion has seen are held any more.
+    """
+    seen, tested, day = rows_seen(params, model, directory)
+    predictions = model.model.predict(tested)
+    scored = model.scored(predictions, tested[params.columns.target], tested)
+    metric = metric_named(params.gates.primary, scored)
+    table, block = model.table(tested), pd.factorize(day[tested.index], sort=True)[0]
+    place = pd.factorize(day, sort=True)[0]
+    everything = Rows(
+        model.table(seen), place, days_of(place), pd.DataFrame(index=seen.index), np.full(len(seen), np.nan)
+    )
+    promoted_on = Rows(table, block, days_of(block), model.without_complement(predictions), losses(scored))
+    draw = MetricOfDays(metric, [scored[block == number] for number in range(days_of(block))])
+    reference = learn(everything, importance, promoted_on, draw, params.gates.margin)
+    estimator = estimate.learned(metric, scored, model.numbers(table, reference.bins), block)
+    promoted = Value(**with_interval(metric, scored, block, resamples(block, params.evaluate.n_bootstrap)))
+    return Baseline(days_of(place), metric, promoted, reference, estimator)
+
+
+def days_of(block: Array) -> int:
+    """How many there are."""
+    return int(block.max()) + 1
+
+
+def rows_seen(
+    params: Params, model: MonitoredModel, directory: Path
+) -> tuple[pd.DataFrame, pd.DataFrame, "pd.Series[Any]"]:
+    """(rows that the champion was trained or promoted on, the latter alone, the day of each)."""
+    found = seen_rows(params, directory)
+    if not found.trained.any() or not found.promoted_on.any():
+        raise ProjectError(
+            "none of the rows that the champion was trained and promoted on are held any more: retrain on what is held"
+        )
+    chosen = np.flatnonzero(found.trained | found.promoted_on)
+    mask = np.zeros(len(found.trained), dtype=bool)
+    mask[chosen[:: max(1, -(-len(chosen) // MAX_ROWS))]] = True
+    needed = None if own_metrics() else sorted({*model.model.request, params.columns.target})
+    rows = partitions.table(needed).filter(pa.array(mask)).to_pandas()  # the owner's may look at any column
+    days = pd.Series(found.partition[mask]) if found.times is None else found.times[mask].dt.floor("D")
+    return rows, rows[found.promoted_on[mask]], days.set_axis(rows.index)
+
+
+@dataclass(frozen=True)
+class MetricOfDays:
+    """What the primary metric is on days of the baseline."""
+
+    metric: Metric
+    days: list[Scored]
+
+    def __call__(self, rows: int) -> Array:
+        """Of days drawn with so many rows, of shape (n_days, n_draws), as `more_is_worse` has it."""
+        random = np.random.default_rng(0)
+        enough = [scored for scored in self.days if len(scored.truth) >= MIN_ROWS]
+        return np.array(
+            [
+                [more_is_worse(self.metric, scored[random.integers(0, len(scored.truth), rows)]) for _ in range(DRAWS)]
+                for scored in enough
+            ]
+        )
+
+
+def more_is_worse(metric: Metric, scored: Scored) -> float:
+    """A metric with the sign by which more is worse; NaN where it is not defined."""
+    value = metric.value(scored) if len(scored.truth) else float("nan")
+    return -value if metric.higher_is_better else value

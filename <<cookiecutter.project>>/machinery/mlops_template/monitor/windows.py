@@ -1,0 +1,92 @@
+"""The performance of stretches of production, real and estimated, and how the columns were distributed in them."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import sqlalchemy as sa
+
+from ..evaluation.evaluate import with_interval
+from ..evaluation.intervals import resamples
+from ..training.scored import Array, Scored
+from .baseline import Baseline
+from .figures import MIN_ROWS, nearest, usual_distance
+from .judge import Tally
+from .model import ScoredRows, together
+from .monitoring import Drifted, Value, Window
+from .traffic import service_of
+
+MAX_WINDOWS = 26
+"""That are told, the latest ones."""
+
+DAY = timedelta(days=1)
+
+
+def edges_of(days: int, length: int) -> list[tuple[int, int]]:
+    """(first day, last day exclusive) of the windows, the latest last; the first of all may be shorter."""
+    first = days % length
+    edges = [*([0] if first else []), *range(first, days + 1, length)]
+    return list(pairwise(edges))[-MAX_WINDOWS:]
+
+
+def windows_of(
+    engine: sa.Engine,
+    digest: str,
+    days: list[datetime],
+    scored: list[list[ScoredRows]],
+    edges: list[tuple[int, int]],
+    baseline: Baseline,
+    n_bootstrap: int,
+) -> Iterator[Window]:
+    """The windows with these edges; `scored` has the parts of each day, for the model of that digest."""
+    for low, high in edges:
+        parts = [(place, one) for place in range(low, high) for one in scored[place]]
+        begin, end = days[low], days[high - 1] + DAY
+        service = service_of(engine, digest, begin, end)
+        if not parts:
+            yield Window(begin, end, 0, 0, None, None, service)
+            continue
+        rows, known = together([one.scored for _, one in parts]), np.concatenate([one.known for _, one in parts])
+        block = np.concatenate([np.full(one.rows, place) for place, one in parts])
+        features = np.concatenate([one.features for _, one in parts])
+        estimator = baseline.estimator if len(known) >= MIN_ROWS else None
+        yield Window(
+            begin,
+            end,
+            len(known),
+            int(known.sum()),
+            real(baseline, rows[known], block[known], n_bootstrap),
+            estimator.estimate(rows, features) if estimator else None,
+            service,
+        )
+
+
+def real(baseline: Baseline, scored: Scored, block: Array, n_bootstrap: int) -> Value | None:
+    """The metric of rows with outcomes; None where they are too few."""
+    if len(scored.truth) < MIN_ROWS:
+        return None
+    block = np.unique(block, return_inverse=True)[1]
+    return Value(**with_interval(baseline.metric, scored, block, resamples(block, n_bootstrap)))
+
+
+def drifted(baseline: Baseline, counted: Tally, edges: list[tuple[int, int]], length: int) -> list[Drifted]:
+    """The columns in the latest window of so many days, what matters most first."""
+    reference, found = baseline.reference, []
+    for name, usual in reference.counts.items():
+        by_window = np.array([counted.counts[name][low:high].sum(axis=0) for low, high in edges])
+        totals = by_window.sum(axis=1)
+        distances = nearest(by_window / np.maximum(totals, 1)[:, None], reference.pools.of(usual))
+        latest, total = by_window[-1], max(totals[-1], 1)
+        found.append(
+            Drifted(
+                column=name,
+                importance=reference.importance.get(name, 0.0),
+                distance=float(distances[-1]),
+                usual=float(np.nan_to_num(usual_distance(usual, reference.pools, length))),
+                missing=float(latest[-1] / total),
+                new=float(latest[-2] / total),
+                distances=[float(one) if rows else None for one, rows in zip(distances, totals, strict=True)],
+            )
+        )
+    return sorted(found, key=lambda one: -one.rank)
