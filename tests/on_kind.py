@@ -95,7 +95,7 @@ def test_it_is_rolled_out_broken_and_undone(deployed: Path, context: str) -> Non
     assert "progressDeadlineSeconds: 300" in text
     manifest.write_text(text.replace("progressDeadlineSeconds: 300", "progressDeadlineSeconds: 70"), encoding="utf-8")
     for kind, fault in FAULTS.items():
-        planted = f'\n\nif os.environ.get("DRAIN_SECONDS") == "10":\n    {fault}\n'
+        planted = f'\n\nimport os\n\nif os.environ.get("DRAIN_SECONDS") == "10":\n    {fault}\n'
         service.write_text(honest + planted, encoding="utf-8")
         commit(deployed, f"What {kind} does")
         publish(deployed)

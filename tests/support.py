@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -58,6 +60,15 @@ def commit(repository: Path, message: str, *options: str) -> None:
 def files(folder: Path) -> list[Path]:
     """All files below a folder but git's own, in order."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)
+
+
+def wait_for(condition: Callable[[], bool], what: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Until it holds, at most 40 seconds, with something done again and again."""
+    end = time.monotonic() + 40
+    while not condition():
+        assert time.monotonic() < end, what
+        meanwhile()
+        time.sleep(0.2)
 
 
 def needs(program: str, advice: str) -> str:

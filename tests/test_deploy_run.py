@@ -114,6 +114,8 @@ def faulty(what: str) -> str:
     """What to add to the service, so that it misbehaves on the Swarm and nowhere before."""
     return f"""
 
+import os
+
 if os.environ.get("DRAIN_SECONDS") == "5":
     from itertools import count
 

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,14 +26,11 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from machinery.serving import ROW, make_package
 
-from support import ROOT, missing
+from support import ROOT, missing, wait_for
 
 DEPLOY = ROOT / "<<cookiecutter.project>>" / "deploy" / "monitoring"
 SHORT = {r"\[\d+m\]": "[6s]", r"for: \d+m": "for: 0s"}
 """The windows of the rules, as the test can wait for them."""
-
-PATIENCE = 40.0
-"""Seconds."""
 
 
 def free_port() -> int:
@@ -61,15 +57,6 @@ def get(url: str) -> Any:
     """JSON."""
     with urllib.request.urlopen(url, timeout=10) as reply:
         return json.load(reply)
-
-
-def wait_for(condition: Callable[[], bool], what: str, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Until it holds, with something done again and again."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, what
-        meanwhile()
-        time.sleep(0.2)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from conftest import Bake
 from releases import PROJECT, Release, later, release, template
-from support import commit, environment, git, run
+from support import commit, environment, git, run, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -269,22 +270,62 @@ def test_a_shallow_clone_is_updated(project: Path, later: Path, release: Release
 
 
 @pytest.mark.parametrize("seconds", [0.7, 1.5, 2.5, 3.5, 4.5])
-def test_killed_at_any_moment_it_leaves_the_project_as_it_was(
+def test_killed_at_any_moment_it_did_nothing_or_all_of_it(
     seconds: float, project: Path, later: Path, release: Release
 ) -> None:
     release("0.2.0", {"docs/a.md": lambda _: "a\n"})
     before = state(project)
-    command = ["python", "-m", "mlops_template.cli", "update", "--template", str(later)]
-    process = subprocess.Popen(
-        command, cwd=project, env=environment(PYTHONPATH=str(project / "machinery")), start_new_session=True
-    )
+    process = started(project, later)
     time.sleep(seconds)
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert state(project) == before
     else:
         assert git(project, "branch", "--show-current") == "update-0.2.0"
+    nothing_or_all(project, before)
+
+
+def test_killed_while_git_switches_it_did_all_of_it(
+    project: Path, later: Path, release: Release, tmp_path: Path
+) -> None:
+    """The signal of the terminal does not reach git, which would leave half of the files of either version."""
+    release("0.2.0", {"docs/a.md": lambda _: "a\n"})
+    before, reached = state(project), tmp_path / "reached"
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text(
+        f'#!/bin/sh\ncase "$1" in switch) touch {reached}; sleep 1 ;; esac\nexec {shutil.which("git")} "$@"\n'
+    )
+    slow.chmod(0o755)
+    process = started(project, later, PATH=f"{slow.parent}:{os.environ['PATH']}")
+    while not reached.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert state(project) == before
+    wait_for(lambda: state(project) != before, "git does not switch")
+    nothing_or_all(project, before)
+
+
+def started(project: Path, later: Path, **variables: str) -> subprocess.Popen[bytes]:
+    """An update in a process group of its own, as a terminal would run it."""
+    command = ["python", "-m", "mlops_template.cli", "update", "--template", str(later)]
+    variables |= {"PYTHONPATH": str(project / "machinery")}
+    return subprocess.Popen(command, cwd=project, env=environment(**variables), start_new_session=True)
+
+
+def nothing_or_all(project: Path, before: tuple[str, ...]) -> None:
+    """The project is as it was, or, once git is done, on the branch of the update without changes."""
+
+    def whole() -> bool:
+        lock = (project / ".git/index.lock").exists()
+        return not lock and (
+            state(project) == before
+            or (git(project, "branch", "--show-current") == "update-0.2.0" and not git(project, "status", "--short"))
+        )
+
+    wait_for(whole, "the update is there in part")
 
 
 def test_a_project_from_a_directory_asks_for_the_template(project: Path) -> None:

@@ -10,6 +10,7 @@ from mlops_template.owner.dependencies import names_in
 ROOT = Path(mlops_template.__file__ or "").parent
 LAYERS = [
     ["commands"],
+    ["site"],
     ["starter", "retrain", "backtest", "monitor", "update"],
     ["deploy"],
     ["report"],

@@ -34,14 +34,26 @@ def git_or_none(*arguments: str, cwd: Path | None = None) -> str | None:
         return None
 
 
-def run(*arguments: str, cwd: Path | None = None, stdin: str = "", index: Path | None = None) -> str:
-    """What git prints, to the last line feed. `index` is used in place of the repository's own."""
+def switch(branch: str, commit: str) -> None:
+    """Switch to a new branch, in a process group of its own: what ends this program then does not stop git halfway."""
+    run("switch", "--quiet", "--create", branch, commit, apart=True)
+
+
+def run(
+    *arguments: str, cwd: Path | None = None, stdin: str = "", index: Path | None = None, apart: bool = False
+) -> str:
+    """What git prints, to the last line feed.
+
+    `index` is used in place of the repository's own; `apart` keeps from git the signals that are sent to the terminal's
+    process group.
+    """
     done = subprocess.run(
         [executable(), *arguments],
         cwd=cwd,
         env=environment() | ({"GIT_INDEX_FILE": str(index)} if index else {}),
         input=stdin.encode(),  # as bytes, or Windows would turn line feeds into two characters
         capture_output=True,
+        process_group=0 if apart and os.name == "posix" else None,
     )
     if done.returncode != 0:
         raise failure(arguments, (done.stderr or done.stdout).decode(errors="replace"))

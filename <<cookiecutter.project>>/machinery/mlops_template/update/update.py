@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..integrations.git import GitError, environment, git, git_or_none, head, is_dirty
+from ..integrations.git import GitError, environment, git, git_or_none, head, is_dirty, switch
 from ..settings import paths
 from ..settings.record import FILE, Answers, Record, load_record
 from .merge import MACHINERY, Merged, commit, entry, merge, with_file
@@ -93,7 +93,7 @@ def merged_into(
         if locked is None:
             text += f"\n\n{LOCK} could not be brought up to date: `uv lock`, then `git commit --amend -a --no-edit`"
         message = git("commit-tree", f"{result}^{{tree}}", "-p", start, "-F", "-", stdin=text)
-        git("switch", "--quiet", "--create", branch, message)
+        switch(branch, message)
         return Updated(version, branch, f"{text}\n\nnext: look at it, `run`, then merge the branch {branch}")
     leave_conflicts(start, branch, merged, text)
     names = "\n".join(f"  {name}" for name in merged.conflicts)
@@ -115,7 +115,7 @@ def record_text(theirs: str, record: Record) -> str:
 
 def leave_conflicts(start: str, branch: str, merged: Merged, text: str) -> None:
     """The merged tree in index and working tree, conflicts with their stages, on the new branch."""
-    git("switch", "--quiet", "--create", branch, start)
+    switch(branch, start)
     git("read-tree", "-m", "-u", start, merged.tree)
     git("update-index", "-z", "--index-info", stdin=merged.stages)
     place = Path(git("rev-parse", "--git-path", "MERGE_MSG"))
