@@ -28,7 +28,7 @@ FINISH = f"{ENTER} && uv run {PROJECT} setup"
 ABBREVIATIONS = {"gh:": "github.com", "gl:": "gitlab.com", "bb:": "bitbucket.org"}
 
 LEFT_OUT = {
-    ("automation", "manual"): [".github/workflows/monitor.yml", ".github/workflows/update.yml"],
+    ("automation", "manual"): [f".github/workflows/{name}.yml" for name in ("monitor", "pages", "update")],
     ("deploy", "image"): ["deploy/swarm", "deploy/kubernetes", ".github/workflows/rollout.yml"],
     ("deploy", "swarm"): ["deploy/kubernetes"],
     ("deploy", "kubernetes"): ["deploy/swarm"],

@@ -48,6 +48,7 @@ FILES = """
 .github/workflows/deploy.yml
 .github/workflows/evaluate.yml
 .github/workflows/monitor.yml
+.github/workflows/pages.yml
 .github/workflows/pull-request.yml
 .github/workflows/retrain.yml
 .github/workflows/test.yml
@@ -136,7 +137,7 @@ def test_exactly_these_files(baked: Path) -> None:
     expected |= set(ROLLED_OUT[params["deploy"]["target"]])
     expected |= {path.relative_to(TEMPLATE).as_posix() for path in machinery()}
     if params["retrain"]["automation"] == "manual":
-        expected -= {".github/workflows/monitor.yml", ".github/workflows/update.yml"}
+        expected -= {f".github/workflows/{name}.yml" for name in ("monitor", "pages", "update")}
     assert names - expected == set(), "not in the list"
     assert expected - names == set(), "not in the project"
 

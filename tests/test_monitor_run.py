@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from production import months, play
 
-from act.github import GitHub
+from act.github import GitHub, github
 from browser import look
-from support import cli, git
+from support import cli, commit, git, run
 
 pytestmark = pytest.mark.slow
 
@@ -55,13 +55,13 @@ def test_spring_is_noticed_and_outcomes_say_how_much_worse_it_is(project: Path, 
 
 def test_the_workflow_opens_an_issue_for_each_problem_and_starts_one_retraining(hub: GitHub, log: Path) -> None:
     """Which has a reason, and what it decides on."""
-    run = hub.dispatch("monitor.yml")
-    assert run.results["production"] == "success", run.log
+    job = hub.dispatch("monitor.yml")
+    assert job.results["production"] == "success", job.log
     assert hub.issues("all") == [], "without the secret there is nothing to look at"
 
     hub.secrets["PREDICTIONS"] = str(log)
-    run = hub.dispatch("monitor.yml")
-    assert run.results["production"] == "success", run.log
+    job = hub.dispatch("monitor.yml")
+    assert job.results["production"] == "success", job.log
     issues = hub.issues()
     assert issues
     assert all(issue["title"].startswith("Production: ") for issue in issues)
@@ -85,3 +85,87 @@ def test_the_workflow_opens_an_issue_for_each_problem_and_starts_one_retraining(
     assert f"production: {reason}" in decision["why"]
     [pull] = hub.pulls()
     assert reason in pull["body"]
+
+
+def test_where_the_log_is_out_of_reach_the_workflow_acts_on_what_was_exported(
+    project: Path, log: Path, environments: Path, tmp_path: Path
+) -> None:
+    """From a clone beside the log: figures come by a branch of origin, and none of the rows."""
+    place = tmp_path / "github"
+    place.mkdir()
+    with github(place, project, environments) as hub:
+        hub.variables["MONITORING"] = "exported"
+        job = hub.dispatch("monitor.yml")
+        assert job.results["production"] == "failure"
+        assert "the storage has no export of monitoring: `monitor --log" in job.log
+
+        clone = tmp_path / project.name
+        git(tmp_path, "clone", "--quiet", hub.origin.as_uri(), str(clone))
+        run("uv", "sync", "--quiet", cwd=clone)
+        cli(clone, "pull")
+        assert "exported to the branch monitoring at origin" in cli(clone, "monitor", "--log", str(log), "--export")
+        cli(clone, "monitor", "--log", str(log), "--export")
+        assert git(hub.origin, "rev-list", "--count", "monitoring") == "1"
+        exported = git(hub.origin, "show", "monitoring:monitoring.json")
+        rows = months("2013-04-01", "2013-06-01")
+        assert not any(name in exported for name in rows["flight_id"].sample(1000, random_state=0))
+        cli(clone, "site", "--exported", "--out", "site")
+        assert "in production</h1>" in (clone / "site" / "index.html").read_text(encoding="utf-8")
+
+        job = hub.dispatch("monitor.yml")
+        assert job.results["production"] == "success", job.log
+        assert all(issue["title"].startswith("Production: ") for issue in hub.issues())
+        [started] = hub.state["dispatches"]
+        assert started["workflow"] == "retrain.yml"
+
+        old = re.sub(r'"at": "\d+-\d+', '"at": "2026-01', exported, count=1)
+        (tmp_path / "monitoring.json").write_text(old, encoding="utf-8")
+        git(clone, "checkout", "--quiet", "--orphan", "monitoring")
+        git(clone, "rm", "-r", "--quiet", "--cached", ".")
+        shutil.copyfile(tmp_path / "monitoring.json", clone / "monitoring.json")
+        git(clone, "add", "monitoring.json")
+        commit(clone, "Old", "--no-verify")
+        git(clone, "push", "--quiet", "--no-verify", "--force", "origin", "monitoring")
+        job = hub.dispatch("monitor.yml")
+        assert job.results["production"] == "success", job.log
+        assert "Production is not looked at" in {issue["title"] for issue in hub.issues()}
+
+
+def test_the_site_is_an_artifact_and_where_the_variable_says_so_at_github_pages(hub: GitHub, log: Path) -> None:
+    """After the issues of before: it tells of them, and each page looks well in every window."""
+    hub.secrets["PREDICTIONS"] = str(log)
+    kept = hub.dispatch("pages.yml")
+    assert kept.results == {"build": "success", "publish": "skipped"}, kept.log
+    assert not (hub.folder / "site").exists()
+
+    hub.variables["PAGES"] = "true"
+    refused = hub.dispatch("pages.yml")
+    assert refused.results["publish"] == "failure"
+    assert "GitHub Pages are not enabled for workflows: `gh api --method POST" in refused.log
+
+    hub.set(pages=True)
+    job = hub.dispatch("pages.yml")
+    assert job.results == {"build": "success", "publish": "success"}, job.log
+    assert "published: https://" in job.log
+    site = hub.folder / "site"
+    names = sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    assert names == ["index.html", "models/1.html", "production.html"]
+    index = (site / "index.html").read_text(encoding="utf-8")
+    assert "problems in production</h1>" in index
+    for issue in hub.issues("all"):
+        assert f'href="{issue["html_url"]}"' in index
+    for name in names:
+        page = (site / name).read_text(encoding="utf-8")
+        for address in re.findall(r'href="([^":]+)"', page):
+            assert (site / name).parent.joinpath(address).resolve().is_file(), f"{name} leads to {address}"
+        well_made(page)
+
+
+def well_made(page: str) -> None:
+    """On a phone and at a desk, light and dark: nothing is cut off, all can be read, nothing is fetched."""
+    for width, dark in ((400, False), (1200, True)):
+        seen = look(page, width, dark)
+        assert seen.page["width"] == width
+        assert seen.page["outside"] == []
+        assert seen.page["text"] >= 4.5
+        assert seen.console == seen.asked == []

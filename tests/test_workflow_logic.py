@@ -126,6 +126,7 @@ def test_nobody_may_write_but_who_commits_and_who_tells(workflows: dict[str, Con
         "retrain: propose": {"contents", "pull-requests", "issues", "statuses", "actions"},
         "monitor: watchdog": {"issues"},
         "monitor: production": {"issues", "actions"},
+        "pages: publish": {"id-token", "pages"},
         "update: update": {"contents", "pull-requests", "issues"},
         "deploy: image": {"packages"},
         "deploy: attest": {"packages", "id-token", "attestations"},
@@ -247,7 +248,7 @@ def test_only_a_pull_request_gets_a_comment(workflows: dict[str, Content], event
 def test_a_cloud_login_is_possible_where_the_storage_needs_one(bake: Bake, storage: str) -> None:
     """Jobs that read the storage may ask for an identity, and those who call them pass that on; nobody else may.
 
-    But the one that signs what was published.
+    But the one that signs what was published, and the one that tells GitHub Pages who publishes.
     """
     workflows = read(bake(storage=storage, storage_url=STORAGE_URLS[storage], deploy="swarm"))
     for name, workflow in workflows.items():
@@ -256,7 +257,8 @@ def test_a_cloud_login_is_possible_where_the_storage_needs_one(bake: Bake, stora
             inner = workflows[called]["jobs"].values() if called else [job]
             reads = any(step.get("with", {}).get("storage") for one in inner for step in one["steps"])
             signs = any(step.get("uses", "").startswith("actions/attest@") for one in inner for step in one["steps"])
-            wanted = "write" if signs or (reads and storage in CLOUDS) else None
+            shows = (name, key) == ("pages", "publish")
+            wanted = "write" if signs or shows or (reads and storage in CLOUDS) else None
             assert job["permissions"].get("id-token") == wanted, f"{name}: {key}"
 
 

@@ -86,6 +86,8 @@ def runner(folder: Path, url: str, environments: Path | None) -> dict[str, str]:
         "STAND_IN_ENVIRONMENTS": str(environments or ""),
         "MYPY_CACHE_DIR": str(environments / "mypy") if environments else ".mypy_cache",
         "GITHUB_TOKEN": TOKEN,
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/identity",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": TOKEN,
         "GIT_TERMINAL_PROMPT": "0",
         "no_proxy": "127.0.0.1",
         "NO_COLOR": "1",  # act gives every step a terminal, GitHub gives it none

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from . import conversations, pulls, releases
+from . import conversations, pages, pulls, releases
 from .origin import WORKFLOWS, dispatched, head, in_origin
 from .state import Caller, Refused, State, folder, require
 
@@ -104,6 +104,8 @@ ROUTES: dict[tuple[str, str], tuple[Answer, frozenset[str]]] = {
     ("GET", "repos/REPO/releases"): (releases.releases, PAGES),
     ("POST", "repos/REPO/releases"): (releases.make, frozenset()),
     ("PATCH", "repos/REPO/releases/*"): (releases.edit, frozenset()),
+    ("POST", "repos/REPO/pages/deployments"): (pages.deploy, frozenset()),
+    ("GET", "repos/REPO/pages/deployments/*"): (pages.deployment, frozenset()),
     ("DELETE", "repos/REPO/git/refs/heads/**"): (delete_branch, frozenset()),
 }
 """What answers, and the parameters that a GET may carry."""

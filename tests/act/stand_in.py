@@ -76,6 +76,10 @@ def upload(inputs: Inputs) -> None:
         copy = target / file.relative_to(base)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
+    with state(folder()) as held:
+        number = len(held["artifacts"]) + 1
+        held["artifacts"].append({"id": number, "run": os.environ["GITHUB_RUN_ID"], "name": inputs["name"]})
+    say("GITHUB_OUTPUT", "artifact-id", str(number))
     print(f"uploaded {len(found)} files as {inputs['name']}")
 
 

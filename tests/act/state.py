@@ -15,12 +15,14 @@ LEVELS = ("none", "read", "write")
 BOT, APP = "github-actions[bot]", "the-app[bot]"
 PREFIX, BY_APP = "token-of-", "-by-the-app"
 LISTS = """
-issues pulls releases comments statuses checks dispatches runs calls pushes would_start await_approval deaths dead
+issues pulls releases comments statuses checks dispatches runs calls pushes would_start
+await_approval deaths dead artifacts sites
 """.split()
 SETTINGS: dict[str, Any] = {
     "actions_open_pull_requests": True,
     "allow_merge_commit": True,
     "has_issues": True,
+    "pages": False,
     "required_reviews": 0,
     "required_contexts": [],
 }

@@ -15,6 +15,9 @@ import pytest
 from mlops_template.data.contract import load_contract
 from mlops_template.data.ingest import Ingested, ingest
 from mlops_template.integrations import dvc
+from mlops_template.integrations.revisions import Champion, champions
+from mlops_template.render.json_file import write_json
+from mlops_template.settings import paths
 from mlops_template.integrations.git import git
 from mlops_template.settings.params import load_params
 from mlops_template.storage import storage
@@ -196,3 +199,21 @@ def save(name: str, text: str) -> None:
 def rows(name: str) -> str:
     """What a partition holds, to the last byte."""
     return Path("data/raw", name).read_bytes().decode()
+
+
+ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+
+
+@pytest.fixture
+def promoted(first: Path) -> list[Champion]:
+    """The current directory: a project with two champions on main."""
+    for number in (1, 2):
+        paths.CHAMPION.mkdir(parents=True, exist_ok=True)
+        (paths.CHAMPION / "model").write_text(f"model {number}")
+        dvc.add(paths.CHAMPION)
+        measured = {"roc_auc": {"value": 0.7 + number / 100, "low": 0.6, "high": 0.8}}
+        write_json(paths.METRICS, {"rows": 100, "window": {"first": None, "last": None}, "model": measured})
+        paths.MODEL_CARD.write_text(f"# The card of {number}\n")
+        git("add", "--all")
+        git(*ADA, "commit", "--quiet", "--message", f"Promote {number}")
+    return champions()

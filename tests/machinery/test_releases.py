@@ -17,25 +17,12 @@ from mlops_template.settings.params import Gates, Params
 from mlops_template.render.json_file import write_json
 from rich.console import Console
 
+from .conftest import ADA
+
 PLACES = {name: {"url": f"http://{name}"} for name in ("staging", "production")}
 PARAMS = Params.model_construct(
     gates=Gates(primary="roc_auc"), deploy=Deploy.model_validate({"image": "ghcr.io/o/p", "environments": PLACES})
 )
-ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-
-
-@pytest.fixture
-def promoted(first: Path) -> list[Champion]:
-    """The current directory: a project with two champions on main."""
-    for number in (1, 2):
-        paths.CHAMPION.mkdir(parents=True, exist_ok=True)
-        (paths.CHAMPION / "model").write_text(f"model {number}")
-        dvc.add(paths.CHAMPION)
-        write_json(paths.METRICS, {"model": {"roc_auc": {"value": 0.7 + number / 100, "low": 0.6, "high": 0.8}}})
-        paths.MODEL_CARD.write_text(f"# The card of {number}\n")
-        git("add", "--all")
-        git(*ADA, "commit", "--quiet", "--message", f"Promote {number}")
-    return champions()
 
 
 def shown(live: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:

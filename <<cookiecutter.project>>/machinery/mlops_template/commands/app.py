@@ -49,6 +49,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         serving.monitor,
         serving.feedback,
         serving.forget,
+        serving.site,
         model.status,
         serving.serve,
     ],

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import typer
 
 from ..console.terminal import STARTED_IN, say
-from ..errors import ProjectError
 
 app = typer.Typer(no_args_is_help=True, help="Steps of the workflows, each as it can be repeated on a laptop.")
 alert = typer.Typer(no_args_is_help=True, help="Issues that tell of a state, and are closed when it is over.")
@@ -108,17 +107,25 @@ def close_alert(key: str, why: Annotated[str, typer.Option(help="What is well ag
 
 @app.command()
 def production() -> None:
-    """Look at production, by the log that PREDICTIONS names: an issue for each problem, and a retraining."""
-    from ..monitor.act import act
+    """Look at production: an issue for each problem, and a retraining.
+
+    By the log that PREDICTIONS names or, without one, by what `monitor --export` has found beside it.
+    """
+    from ..monitor.act import act, act_on_export
     from ..monitor.monitor import monitor
     from ..settings.params import load_params
 
-    place = os.environ.get("PREDICTIONS")
-    if not place:
-        raise ProjectError("PREDICTIONS is not set: give the secret of that name the URL of the log of predictions")
-    params = load_params()
-    for line in act(params, monitor(params, place)):
+    params, place = load_params(), os.environ.get("PREDICTIONS")
+    for line in act(params, monitor(params, place)) if place else act_on_export(params):
         say(line)
+
+
+@app.command()
+def pages(artifact: Annotated[int, typer.Argument(help="The id of the uploaded artifact.")]) -> None:
+    """Publish the site at GitHub Pages."""
+    from ..site.publish import publish
+
+    say(publish(artifact))
 
 
 @retraining.command()

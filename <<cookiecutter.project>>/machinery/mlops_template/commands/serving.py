@@ -51,6 +51,7 @@ def monitor(
     log: Annotated[str | None, LOG] = None,
     out: Annotated[Path | None, typer.Option(help="Write a report in Markdown into this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Draw the page with all charts into this file.")] = None,
+    export: Annotated[bool, typer.Option("--export", help="Keep what was found, without rows, in storage.")] = False,
 ) -> None:
     """How the champion does in production: what changed, real and estimated performance, the service itself.
 
@@ -69,6 +70,24 @@ def monitor(
         report.write(STARTED_IN / out, show.markdown(found))
     if html:
         report.write(STARTED_IN / html, page.html(found, load_project().name))
+    if export:
+        from ..monitor.exported import export as keep
+
+        say(f"exported to {keep(found)}")
+
+
+def site(
+    log: Annotated[str | None, LOG] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write it into.")] = Path("site"),
+    exported: Annotated[bool, typer.Option("--exported", help="Take production from the storage instead.")] = False,
+) -> None:
+    """The project's life as a static site: what is wrong now, every champion, production, the last backtest.
+
+    Example: `site --log predictions.db`, then open `site/index.html`
+    """
+    from ..site.site import site
+
+    say(site(STARTED_IN / out, located(log) if log else "", exported))
 
 
 def feedback(

@@ -140,9 +140,12 @@ StoredEvaluation = Callable[[], Evaluation]
 
 def load_comparison() -> Comparison | None:
     """The record of the last comparison, None where there is none."""
-    if not paths.COMPARISON.exists():
-        return None
-    return TypeAdapter(Comparison).validate_json(paths.COMPARISON.read_bytes())
+    return parse_comparison(paths.COMPARISON.read_bytes()) if paths.COMPARISON.exists() else None
+
+
+def parse_comparison(record: bytes | str) -> Comparison:
+    """A record. Raises pydantic.ValidationError where an older version of the template wrote it otherwise."""
+    return TypeAdapter(Comparison).validate_json(record)
 
 
 def recorded_comparison(challenger: str, champion: str | None, params: Params) -> Comparison | None:

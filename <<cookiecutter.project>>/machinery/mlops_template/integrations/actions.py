@@ -3,8 +3,14 @@
 Elsewhere nothing happens.
 """
 
+import json
 import os
+import urllib.request
 from pathlib import Path
+
+from ..errors import ProjectError
+
+SECONDS = 20
 
 
 def output(name: str, value: str) -> None:
@@ -35,6 +41,19 @@ def append(variable: str, text: str) -> None:
     if name:
         with Path(name).open("a", encoding="utf-8", newline="\n") as file:
             file.write(text)
+
+
+def identity() -> str:
+    """A token that proves which run this is. Raises ProjectError where the job has no `id-token: write`."""
+    url, secret = (os.environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}") for name in ("URL", "TOKEN"))
+    if not url or not secret:
+        raise ProjectError("GitHub gives no token of identity here: the job needs `id-token: write`")
+    request = urllib.request.Request(url, headers={"authorization": f"Bearer {secret}"})
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return str(json.load(answer)["value"])
+    except (OSError, ValueError) as error:
+        raise ProjectError(f"GitHub gives no token of identity: {error}") from None
 
 
 def run_address() -> str | None:

@@ -219,6 +219,25 @@ def reach_storage() -> None:
         remote.fs.ls(remote.path)
 
 
+def write_beside(name: str, content: bytes) -> None:
+    """Keep a file in the storage beside what DVC keeps there; one of the same name is replaced."""
+    with repository() as repo, of_the_storage("write to"):
+        remote = repo.cloud.get_remote()
+        remote.fs.makedirs(remote.path, exist_ok=True)
+        remote.fs.pipe_file(remote.fs.join(remote.path, name), content)
+
+
+def read_beside(name: str) -> bytes | None:
+    """A file that `write_beside` kept, None where there is none."""
+    with repository() as repo, of_the_storage("read from"):
+        remote = repo.cloud.get_remote()
+        try:
+            found: bytes = remote.fs.cat_file(remote.fs.join(remote.path, name))
+        except FileNotFoundError:
+            return None
+        return found
+
+
 def missing_in_storage() -> list[Path]:
     """What the pipeline and the pointers name and the storage, asked again, does not have."""
     with repository() as repo, of_the_storage("ask"):

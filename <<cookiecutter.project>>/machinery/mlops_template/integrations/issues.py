@@ -120,9 +120,14 @@ def find(repository: gh.Repository, key: str) -> dict[str, Any] | None:
 
 def alerts(repository: gh.Repository, prefix: str, state: str) -> dict[str, dict[str, Any]]:
     """The issues in a state whose keys begin so, by key, of several the newest; of the last hundred alerts."""
+    return {key: issue for key, issue in told(repository, state) if key.startswith(prefix)}
+
+
+def told(repository: gh.Repository, state: str) -> list[tuple[str, dict[str, Any]]]:
+    """The last hundred alerts in a state, `open`, `closed` or `all`, with their keys, the oldest first."""
     issues = repository.get(f"/issues?state={state}&labels={LABEL}&per_page=100")
     marked = [(MARK.match(issue.get("body") or ""), issue) for issue in reversed(issues)]
-    return {found["key"]: issue for found, issue in marked if found and found["key"].startswith(prefix)}
+    return [(found["key"], issue) for found, issue in marked if found]
 
 
 def mark(key: str) -> str:

@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..integrations import actions, gh
-from ..integrations.issues import Alert, alerts, close, enabled, note, raise_alert
+from ..integrations.issues import Alert, alerts, close, close_alert, enabled, note, open_alert, raise_alert
 from ..settings.params import Params
 from . import show
+from .exported import imported
 from .monitoring import Monitoring, Problem
 
 KEY = "production"
 """What the keys of these alerts begin with."""
+
+LATE = "monitoring-export"
 
 WEBHOOK = "ALERT_WEBHOOK"
 """The environment variable with a URL that takes a message as JSON, `{"text": …}`, such as those of Slack and Teams."""
@@ -55,6 +58,16 @@ def act(params: Params, found: Monitoring, now: datetime | None = None) -> list[
             if key not in current:
                 done.append(close(repository, issue, f"Over, as champion {found.champion.number} does in production."))
     return done
+
+
+def act_on_export(params: Params, now: datetime | None = None) -> list[str]:
+    """The same by what was exported; that this is no longer done has an issue of its own."""
+    now = now or datetime.now(UTC)
+    exported = imported()
+    late = exported.late(now)
+    if late:
+        return [open_alert(LATE, "Production is not looked at", [note("export", late)])]
+    return [*act(params, exported.found, now), close_alert(LATE, "Production is looked at again.")]
 
 
 def key_of(problem: Problem) -> str:

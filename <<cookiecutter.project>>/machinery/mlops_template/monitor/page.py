@@ -1,8 +1,9 @@
 """The monitoring as a page: one file that fetches nothing, with the performance through time and what moved when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
+from ..render.cells import Link
 from ..render.markup import document, grid, paragraph, rendered, section
 from ..render.numbers import format_number
 from ..render.svg import Plot
@@ -21,10 +22,9 @@ STEPS = 6
 """Of the heat map's colours."""
 
 
-def html(found: Monitoring, project: str) -> str:
-    """The whole page."""
+def html(found: Monitoring, project: str, around: Iterable[Link] = ()) -> str:
+    """The whole page; `around` are the pages beside it."""
     over = [show.sentence(problem) for problem in found.problems if problem.over is not None]
-    verdict = "fail" if any(problem.of_performance for problem in found.open) else "keep" if found.open else "promote"
     parts = [
         *[paragraph(show.sentence(problem), "reason") for problem in found.open],
         *[paragraph(note, "small") for note in [*show.accuracy(found), *found.notes]],
@@ -38,7 +38,12 @@ def html(found: Monitoring, project: str) -> str:
         parts += section("The service", [rendered(served)])
     if over:
         parts += section("What is over", [paragraph(one) for one in over])
-    return document(project, verdict, f"🔎 {show.headline(found)}", parts)
+    return document(project, verdict(found), f"🔎 {show.headline(found)}", parts, around)
+
+
+def verdict(found: Monitoring) -> str:
+    """The colour of the page."""
+    return "fail" if any(problem.of_performance for problem in found.open) else "keep" if found.open else "promote"
 
 
 HEAT = (

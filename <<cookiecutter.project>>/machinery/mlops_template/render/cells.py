@@ -11,6 +11,17 @@ class Strong(str):
     """A cell that stands out."""
 
 
+class Link(str):
+    """A cell that leads to another page."""
+
+    address: str
+
+    def __new__(cls, text: str, address: str) -> "Link":
+        link = super().__new__(cls, text)
+        link.address = address
+        return link
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under a header; the columns in `figures` are aligned to the right."""

@@ -1,10 +1,12 @@
-"""A page that needs nothing else, out of plain text: whatever a column, a value or a log holds, it stays text."""
+"""A page that needs nothing else, out of text or Markdown: whatever a column, a value or a log holds stays text."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from .cells import Code, Strong, Table
+from markdown_it import MarkdownIt
+
+from .cells import Code, Link, Strong, Table
 
 STYLE = Path(__file__).with_name("page.css")
 
@@ -14,8 +16,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Of the page's contents: no script runs and nothing is fetched, whatever a column or a log holds."""
 
 
-def document(project: str, verdict: str, heading: str, parts: Iterable[str]) -> str:
-    """A whole page."""
+def document(project: str, verdict: str, heading: str, parts: Iterable[str], around: Iterable[Link] = ()) -> str:
+    """A whole page; `around` are the pages beside it, the one with an empty address is this one."""
     said = heading.partition(" ")[2]  # not every machine has a font with the sign before it
     title = f"{project}: {said}" if project else said
     lines = [
@@ -27,11 +29,18 @@ def document(project: str, verdict: str, heading: str, parts: Iterable[str]) -> 
         f"<title>{escape(title)}</title>",
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style></head>",
         f'<body class="{verdict}"><main>',
+        navigation(around),
         f"<header><p>{escape(project)}</p><h1>{escape(said)}</h1></header>",
         *parts,
         "</main></body></html>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def navigation(around: Iterable[Link]) -> str:
+    """The pages of a site."""
+    entries = [link(one) if one.address else f'<span aria-current="page">{escape(one)}</span>' for one in around]
+    return f'<nav aria-label="Pages">{"".join(entries)}</nav>' if entries else ""
 
 
 def section(title: str, parts: Iterable[str]) -> Sequence[str]:
@@ -66,6 +75,22 @@ def rendered(content: Table, drawn: Sequence[str] = (), place: int | None = None
     return f'<div class="wide" tabindex="0"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
+def link(content: Link) -> str:
+    """A link."""
+    return f'<a href="{escape(content.address)}">{escape(content)}</a>'
+
+
+def from_markdown(text: str) -> str:
+    """Markdown under the heading of a section. HTML in it stays text."""
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 2, 6)}"
+    written = str(parser.renderer.render(tokens, parser.options, {}))
+    return written.replace("<table>", '<div class="wide" tabindex="0"><table>').replace("</table>", "</table></div>")
+
+
 def attribute(kind: str) -> str:
     """The class of an element, if it has one."""
     return f' class="{kind}"' if kind else ""
@@ -75,6 +100,8 @@ def cell(content: str) -> str:
     """A cell of a table. Signs of Markdown's emoji become plain ones in colour, which every font has."""
     if isinstance(content, Code):
         return f"<code>{escape(content)}</code>" if content else "–"
+    if isinstance(content, Link):
+        return link(content)
     text = escape(content)
     for sign, (kind, plain) in SIGNS.items():
         text = text.replace(sign, f'<span class="{kind}">{plain}</span>')

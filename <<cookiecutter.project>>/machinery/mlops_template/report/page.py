@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from html import escape
 
 from ..champion.model_card import importance_table
-from ..evaluation.comparison import Difference
+from ..evaluation.comparison import Comparison, Difference
 from ..evaluation.export import described
 from ..render.markup import document, grid, paragraph, rendered, section
 from ..render.svg import interval
+from ..settings.params import Params
 from ..training.metrics import higher_is_better
 from . import plots, summary, tables
 from .facts import Facts
@@ -30,7 +31,8 @@ def page(facts: Facts, accept: str | None = None) -> str:
     notes += [paragraph(line, "reason") for line in (summary.standing(facts), *facts.doubts) if line]
     if facts.decision:
         notes += [paragraph(f"Retrained because of {reason}", "reason") for reason in facts.decision.why]
-    parts = [*notes, *metrics(facts), *curves(facts), *slices(facts), *what_changed(facts), *drift(facts)]
+    parts = [*notes, *metrics(comparison, facts.params), *curves(facts), *slices(comparison, facts.params)]
+    parts += [*what_changed(facts), *drift(facts)]
     serving = [paragraph(f"Serving: {described(facts.serving)}")] if facts.serving else []
     parts += section("Size and latency", [rendered(tables.cost_table(comparison, facts.params)), *serving])
     if facts.importance:
@@ -42,13 +44,12 @@ def page(facts: Facts, accept: str | None = None) -> str:
     return document(facts.project, comparison.verdict, summary.VERDICTS[comparison.verdict], parts)
 
 
-def metrics(facts: Facts) -> Sequence[str]:
+def metrics(comparison: Comparison, params: Params) -> Sequence[str]:
     """The metric table, each difference drawn beside its figures."""
-    comparison = facts.comparison
-    if comparison is None or not comparison.metrics:
+    if not comparison.metrics:
         return []
-    content = tables.metric_table(comparison, facts.params)
-    names = sorted(comparison.metrics, key=lambda name: name != facts.params.gates.primary)
+    content = tables.metric_table(comparison, params)
+    names = sorted(comparison.metrics, key=lambda name: name != params.gates.primary)
     drawn = []
     for name in names:
         delta = comparison.metrics[name].difference
@@ -60,7 +61,7 @@ def metrics(facts: Facts) -> Sequence[str]:
     )
     return section(
         "Metrics",
-        [paragraph(tables.rows_met(comparison, facts.params)), rendered(content, drawn, 4), paragraph(legend, "small")],
+        [paragraph(tables.rows_met(comparison, params)), rendered(content, drawn, 4), paragraph(legend, "small")],
     )
 
 
@@ -73,22 +74,21 @@ def curves(facts: Facts) -> Sequence[str]:
     return section("Both models on the same rows", [legend("this change", other), grid(figures)])
 
 
-def slices(facts: Facts) -> Sequence[str]:
+def slices(comparison: Comparison, params: Params) -> Sequence[str]:
     """Every slice, its difference drawn on one scale."""
-    comparison = facts.comparison
-    if comparison is None or not comparison.slices:
+    if not comparison.slices:
         return []
+    primary = params.gates.primary
     ordered = sorted(comparison.slices, key=lambda one: (not one.worse, one.p, one.slice))
     ends = [end for one in ordered for end in (one.difference.low, one.difference.high) if end is not None]
     reach = max(map(abs, ends), default=1.0)
-    margin = facts.params.gates.slice_margin
-    better = higher_is_better(facts.params.gates.primary)
+    margin = params.gates.slice_margin
+    better = higher_is_better(primary)
     marks = {"zero": 0.0} | ({"margin": -margin if better else margin} if 0 < margin <= reach else {})
-    primary = facts.params.gates.primary
     drawn = [drawing(one.difference, primary, reach, marks, one.slice) for one in ordered]
     scale = "All drawings have one scale, with zero in the middle"
     scale += "; the dotted line is the margin beyond which no slice may be worse." if "margin" in marks else "."
-    content = tables.slice_table(ordered, comparison, facts.params)
+    content = tables.slice_table(ordered, comparison, params)
     return section("Slices", [rendered(content, drawn), paragraph(scale, "small")])
 
 

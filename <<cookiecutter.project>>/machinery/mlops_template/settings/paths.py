@@ -30,6 +30,7 @@ COMPARISON = REPORTS / "comparison.json"
 MODEL_CARD = REPORTS / "model_card.md"
 DECISION = REPORTS / "decision.json"
 SERVING = REPORTS / "serving.json"
+BACKTEST_PAGE = REPORTS / "backtest.html"
 
 PACKAGE = Path("build/model")
 

@@ -1,0 +1,1 @@
+"""The whole life of the project as a static site."""
