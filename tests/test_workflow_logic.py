@@ -74,6 +74,7 @@ def test_when_they_start(workflows: dict[str, Content]) -> None:
         "comment": {"workflow_run"},
         "retrain": {"schedule", "workflow_dispatch", "repository_dispatch"},
         "monitor": {"schedule", "workflow_dispatch"},
+        "pages": {"push", "schedule", "workflow_dispatch"},
         "update": {"schedule", "workflow_dispatch"},
         "deploy": {"push", "workflow_dispatch"},
     }

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from mlops_template.evaluation.intervals import CHANCE, interval, interval_of_difference, standard_error, support
+from mlops_template.evaluation.intervals import (
+    CHANCE,
+    any_time,
+    interval,
+    interval_of_difference,
+    once,
+    standard_error,
+    support,
+)
+from mlops_template.monitor.live import MIN_DAYS
 from mlops_template.training.metrics import CLASSIFICATION, REGRESSION
 from mlops_template.training.scored import Scored
 from scipy import stats
@@ -52,3 +61,25 @@ def test_a_class_in_each_of_few_blocks_is_enough() -> None:
     block, truth = np.repeat(np.arange(3), 10), np.tile([0, 1], 15)
     assert support(CLASSIFICATION["roc_auc"], Scored("binary", truth, np.full(30, 0.5)), block).deciding == 3
     assert support(CLASSIFICATION["roc_auc"], Scored("binary", truth * 0, np.full(30, 0.5)), block).deciding == 0
+
+
+@pytest.mark.parametrize("tails", [np.inf, 5], ids=["normal", "t of 5 degrees"])
+def test_an_interval_for_any_time_leaves_the_truth_out_at_none_of_a_years_looks(tails: float) -> None:
+    """In 95 of 100 years; one for a single look is wrong at some look in most of them."""
+    days, years = 365, 2000
+    random = np.random.default_rng(0)
+    drawn = random.standard_normal((years, days)) if np.isinf(tails) else random.standard_t(tails, (years, days))
+    number = np.arange(1, days + 1)
+    mean = drawn.cumsum(axis=1) / number
+    error = np.sqrt((np.square(drawn).cumsum(axis=1) / number - np.square(mean)) / np.maximum(number - 1, 1))
+    looked = slice(MIN_DAYS - 1, days)
+    wrong = {
+        reach: (np.abs(mean) > np.array([reach(n) for n in number]) * error)[:, looked].any(axis=1).mean()
+        for reach in (any_time, once)
+    }
+    assert wrong[any_time] <= 0.05
+    assert wrong[once] > 0.2
+
+
+def test_an_interval_for_any_time_costs_half_as_much_again() -> None:
+    assert any_time(28) / once(28) == pytest.approx(1.6, abs=0.1)

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..integrations.revisions import commit_of_result, pipeline_digests
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import cache, storage
+from .lineage import find_champion
 
 
 def compare_with_champion(params: Params, base: str, record: bool = True) -> Comparison | None:
@@ -61,22 +63,65 @@ def champion_digest(base: str) -> str | None:
     return dvc.output_digest(paths.CHAMPION_POINTER, base)
 
 
+@dataclass(frozen=True)
+class Shadow:
+    """A model that may run beside the champion."""
+
+    name: str
+    """As params.yaml has it."""
+    digest: str
+    revision: str
+    path: Path
+    """Where the revision has it."""
+
+    @property
+    def short(self) -> str:
+        """The beginning of the digest, enough to name it."""
+        return self.digest[:8]
+
+    @contextmanager
+    def directory(self) -> Iterator[Path]:
+        """A directory that holds the model."""
+        with champion_directory(self.digest, self.revision, self.path) as directory:
+            yield directory
+
+
+def find_shadow(name: str) -> Shadow:
+    """The model that `serving.shadow` names. Raises ProjectError where it is none, or the champion itself."""
+    champion, _ = find_champion("champion")
+    found = None
+    if name.isdigit():
+        earlier, _ = find_champion(name)
+        found = Shadow(name, earlier.digest, earlier.commit or "HEAD", paths.CHAMPION)
+    for revision in (name, f"origin/{name}"):
+        if found is None and git.git_or_none("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+            for path in (paths.CHALLENGER, paths.CHAMPION_POINTER):
+                digest = dvc.output_digest(path, revision)
+                if digest and found is None:
+                    found = Shadow(name, digest, revision, path.with_suffix(""))
+    if found is None:
+        raise ProjectError(f"serving.shadow names {name}, and no branch, commit or champion here is that: `git fetch`")
+    if found.digest == champion.digest:
+        raise ProjectError(f"serving.shadow names {name}, whose model is the champion itself: set it to null")
+    return found
+
+
 @contextmanager
-def champion_directory(digest: str, revision: str) -> Iterator[Path]:
-    """A directory that holds the champion of a revision: the one that is here, where its files are that."""
-    if paths.CHAMPION.is_dir() and directory_digest(paths.CHAMPION) == digest:
-        yield paths.CHAMPION
+def champion_directory(digest: str, revision: str, path: Path = paths.CHAMPION) -> Iterator[Path]:
+    """A directory that holds the model of a revision: the one that is here, where its files are that."""
+    if path.is_dir() and directory_digest(path) == digest:
+        yield path
         return
     from dvc.api import DVCFileSystem
 
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch) / "champion"
         try:
-            DVCFileSystem(".", rev=revision).get(paths.CHAMPION.as_posix(), str(directory), recursive=True)
+            DVCFileSystem(".", rev=revision).get(path.as_posix(), str(directory), recursive=True)
         except Exception as error:  # each storage raises errors of its own library
             raise ProjectError(
-                f"the champion of {revision} is neither here nor in the storage ({dvc.one_line(error)}): "
-                "`push` it from the machine that promoted it"
+                f"the {path.name} of {revision} is neither here nor in the storage ({dvc.one_line(error)}): "
+                "`push` it from the machine that made it"
             ) from error
         yield directory
 

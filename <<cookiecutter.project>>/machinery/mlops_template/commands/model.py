@@ -7,6 +7,7 @@ import typer
 
 from ..console.terminal import STARTED_IN, absolute, console, say
 from ..integrations import actions
+from .options import LOG, required_place
 
 
 def run() -> None:
@@ -39,8 +40,16 @@ def train(
 
 def compare(
     base: Annotated[str, typer.Option(help="The revision whose champion is the opponent.")] = "HEAD",
+    live: Annotated[bool, typer.Option("--live", help="The shadow (`serving.shadow`) on live rows instead.")] = False,
+    log: Annotated[str | None, LOG] = None,
 ) -> None:
-    """Champion against challenger on the same unseen rows: differences, gates, verdict."""
+    """Champion against challenger on the same unseen rows: differences, gates, verdict.
+
+    With --live, champion against shadow on the rows of the log whose outcome is known.
+    """
+    if live:
+        compare_live(required_place(log))
+        return
     from ..champion.opponent import compare_with_champion
     from ..evaluation.comparison import load_comparison
     from ..report.metric_table import metric_table
@@ -60,6 +69,21 @@ def compare(
     for reason in comparison.reasons:
         say(f"  {reason}")
     say(NEXT[comparison.verdict])
+
+
+def compare_live(place: str) -> None:
+    """Show the comparison of the shadow."""
+    from ..monitor.live import compare_live
+    from ..report.metric_table import metric_table
+    from ..settings.params import load_params
+
+    params = load_params()
+    comparison = compare_live(params, place)
+    console.print(metric_table(comparison, params, "live rows"))
+    verdict = "promote" if comparison.verdict == "promote" else "not yet, or not at all"
+    say(f"the shadow {params.serving.shadow}: {verdict}")
+    for reason in comparison.reasons:
+        say(f"  {reason}")
 
 
 def promote(

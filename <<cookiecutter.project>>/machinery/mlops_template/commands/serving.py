@@ -7,9 +7,7 @@ from typing import Annotated
 import typer
 
 from ..console.terminal import STARTED_IN, console, located, say
-from ..errors import ProjectError
-
-LOG = typer.Option("--log", envvar="PREDICTIONS", help="The log of predictions: a SQLite file, or a PostgreSQL URL.")
+from .options import LOG, required_place
 
 
 def score(
@@ -79,6 +77,7 @@ def monitor(
 def site(
     log: Annotated[str | None, LOG] = None,
     out: Annotated[Path, typer.Option(help="The folder to write it into.")] = Path("site"),
+    tar: Annotated[Path | None, typer.Option(help="Write it as one archive too, as GitHub Pages take it.")] = None,
     exported: Annotated[bool, typer.Option("--exported", help="Take production from the storage instead.")] = False,
 ) -> None:
     """The project's life as a static site: what is wrong now, every champion, production, the last backtest.
@@ -87,7 +86,7 @@ def site(
     """
     from ..site.site import site
 
-    say(site(STARTED_IN / out, located(log) if log else "", exported))
+    say(site(STARTED_IN / out, located(log) if log else "", exported, STARTED_IN / tar if tar else None))
 
 
 def feedback(
@@ -113,11 +112,3 @@ def forget(
     from ..settings.params import load_params
 
     say(forget_rows(load_params(), required_place(log), row_ids))
-
-
-def required_place(log: str | None) -> str:
-    """The log. Raises ProjectError where none is named."""
-    place = located(log or "")
-    if not place:
-        raise ProjectError("no log of predictions is named: give --log, or set PREDICTIONS, to its file or URL")
-    return place

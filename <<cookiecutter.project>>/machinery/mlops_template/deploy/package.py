@@ -14,15 +14,16 @@ import numpy as np
 import pandas as pd
 
 from ..champion.lineage import find_champion, read_json, trained_in
-from ..champion.opponent import champion_directory
+from ..champion.opponent import Shadow, champion_directory, find_shadow
 from ..data.contract import load_contract
 from ..errors import ProjectError
 from ..evaluation.convert import feeds, load, parts_of, predict
 from ..evaluation.export import Export, export
 from ..evaluation.service_path import KINDS
+from ..integrations.git import git
 from ..integrations.revisions import Champion
 from ..render.json_file import write_json
-from ..serving.files import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE
+from ..serving.files import ONNX_FILE, RELEASE_FILE, SCHEMA_FILE, SERVING_FILE, SHADOW
 from ..serving.model_code import INPUTS
 from ..serving.runtime import load as load_served
 from ..settings import paths
@@ -41,11 +42,13 @@ class Package:
     champion: Champion
     export: Export
     size: int
+    shadow: Shadow | None = None
 
     def __str__(self) -> str:
+        beside = f"; beside it the shadow {self.shadow.name} ({self.shadow.short})" if self.shadow else ""
         return (
             f"{self.directory}: champion {self.champion.number} ({self.champion.short}), {self.size / 1024**2:.1f} MB, "
-            f"served by {self.export}"
+            f"served by {self.export}{beside}"
         )
 
 
@@ -67,6 +70,7 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
             exported = fill(fresh, source, params)
         write_json(fresh / RELEASE_FILE, release(champion, fresh))
         load_served(fresh)
+        shadow = add_shadow(fresh, params) if params.serving.shadow else None
         size = sum(file.stat().st_size for file in fresh.rglob("*") if file.is_file())
         if directory.exists():
             directory.rename(old)
@@ -74,7 +78,20 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
     finally:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)
-    return Package(directory, champion, exported, size)
+    return Package(directory, champion, exported, size, shadow)
+
+
+def add_shadow(directory: Path, params: Params) -> Shadow:
+    """Put the package of the shadow into that of the champion."""
+    shadow = find_shadow(params.serving.shadow or "")
+    place = directory / SHADOW
+    place.mkdir()
+    with shadow.directory() as source:
+        fill(place, source, params)
+    commit = git("rev-parse", f"{shadow.revision}^{{commit}}")
+    write_json(place / RELEASE_FILE, {"version": shadow.name, "commit": commit, "digest": shadow.digest})
+    load_served(place)
+    return shadow
 
 
 def fill(directory: Path, source: Path, params: Params) -> Export:

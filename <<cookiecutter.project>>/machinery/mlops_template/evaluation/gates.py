@@ -6,6 +6,7 @@ independently of each other, and none to outweigh all the others.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,7 +23,7 @@ from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from .comparison import Difference, Gate, SliceDifference
 from .evaluate import each_slice
-from .intervals import Support, interval_of_difference, standard_error, support
+from .intervals import Support, interval_of_difference, once, standard_error, support
 
 LEVEL = 0.05
 """Chance, over all slices together, that one is called worse though none is."""
@@ -30,7 +31,14 @@ LEVEL = 0.05
 LATENCY_CALLS = 20
 
 
-def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weights: Array) -> Difference:
+def difference(
+    metric: Metric,
+    ours: Scored,
+    theirs: Scored,
+    block: Array,
+    weights: Array,
+    reach: Callable[[int], float] = once,
+) -> Difference:
     """Challenger minus champion by a paired bootstrap: both are scored on the same resamples of whole blocks.
 
     Parameters
@@ -40,6 +48,8 @@ def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weigh
         Of the same n_rows rows.
     block : array of shape (n_rows,)
     weights : array of shape (n_resamples, n_blocks)
+    reach : callable
+        As `intervals.interval_of_difference` takes it.
 
     Returns
     -------
@@ -48,7 +58,7 @@ def difference(metric: Metric, ours: Scored, theirs: Scored, block: Array, weigh
     """
     draws = metric.resampled(ours, block, weights) - metric.resampled(theirs, block, weights)
     value, deciding = metric.value(ours) - metric.value(theirs), support(metric, ours, block).deciding
-    return Difference(number(value), *map(number, interval_of_difference(value, draws, deciding)))
+    return Difference(number(value), *map(number, interval_of_difference(value, draws, deciding, reach)))
 
 
 def enough_gate(rows: int, least: int) -> Gate:

@@ -1,5 +1,6 @@
 """Bootstrap intervals that resample whole blocks of time, since rows of one day are not independent."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -157,8 +158,41 @@ def interval(draws: Array, number_of_blocks: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def interval_of_difference(value: float, draws: Array, number_of_blocks: int) -> tuple[float, float]:
-    """The 95 % interval around a difference: Student's t with the standard error of its bootstrap draws.
+def once(number_of_blocks: int) -> float:
+    """How many standard errors a 95 % interval reaches that is looked at once: a quantile of Student's t."""
+    return float(stats.t.ppf(1 - CHANCE, number_of_blocks - 1))
+
+
+TUNED_FOR = 28
+"""Blocks at which a sequence of intervals is narrowest."""
+
+
+def any_time(number_of_blocks: int, chance: float = 2 * CHANCE) -> float:
+    """How many standard errors an interval reaches that may be looked at after every further block.
+
+    Parameters
+    ----------
+    number_of_blocks : int
+    chance : float
+        That the truth is ever outside, at any of all looks.
+
+    Notes
+    -----
+    The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), "Time-uniform central
+    limit theory and asymptotic confidence sequences", equation 3, with their choice of its parameter for `TUNED_FOR`
+    blocks. As the standard error is estimated from few blocks, the normal's tail is moved to Student's t.
+    """
+    n = number_of_blocks
+    tuned = -2 * np.log(chance)
+    spread = n * (tuned + np.log(tuned + 1)) / TUNED_FOR
+    reach = np.sqrt(2 * (spread + 1) / spread * np.log(np.sqrt(spread + 1) / chance))
+    return float(stats.t.isf(stats.norm.sf(reach), n - 1))
+
+
+def interval_of_difference(
+    value: float, draws: Array, number_of_blocks: int, reach: Callable[[int], float] = once
+) -> tuple[float, float]:
+    """The 95 % interval around a difference, with the standard error of its bootstrap draws.
 
     Gates stand on its ends, and with few blocks percentiles leave out the truth too often.
 
@@ -168,14 +202,18 @@ def interval_of_difference(value: float, draws: Array, number_of_blocks: int) ->
         The difference of all rows.
     draws : array of shape (n_resamples,)
     number_of_blocks : int
+    reach : callable
+        From the number of blocks to standard errors: `once`, or `any_time`.
 
     Returns
     -------
     (low, high)
         NaN where `standard_error` is.
     """
-    reach = stats.t.ppf(1 - CHANCE, number_of_blocks - 1) * standard_error(draws, number_of_blocks)
-    return float(value - reach), float(value + reach)
+    error = standard_error(draws, number_of_blocks)
+    if not np.isfinite(error):
+        return float("nan"), float("nan")
+    return float(value - reach(number_of_blocks) * error), float(value + reach(number_of_blocks) * error)
 
 
 def standard_error(draws: Array, number_of_blocks: int) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..data.contract import Contract
 from ..prediction_log.policy import id_text
+from ..serving.runtime import prediction_names
 from ..settings.params import Params
 from ..training.artifact import load_model
 from ..training.metrics import own_metrics
@@ -61,6 +62,10 @@ class MonitoredModel:
         """Whether the derived columns can be computed from what is stored."""
         features = [name for names in self.model.kinds.values() for name in names]
         self.features = [name for name in features if name in self.columns or self.derives]
+
+    def prediction_names(self) -> list[str]:
+        """What the log holds of a row, in order, as far as models are judged by it."""
+        return prediction_names(self.model.card)
 
     def table(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The features of rows, derived ones included."""

@@ -150,6 +150,10 @@ class PredictionLog:
         """
         if self.policy.sample < 1 and isinstance(entry, Answered) and random.random() >= self.policy.sample:
             return False
+        return self.keep(entry)
+
+    def keep(self, entry: Answered | Outcome) -> bool:
+        """The same for one that belongs to a request of the sample."""
         size = entry.size
         with self._changed:
             if self._bytes + size > MAX_WAITING_BYTES:

@@ -16,10 +16,10 @@ def opponent(comparison: Comparison) -> str:
     return "champion" if comparison.champion else "baseline"
 
 
-def metric_table(comparison: Comparison, params: Params) -> Table:
-    """The metrics of both models, for the terminal."""
+def metric_table(comparison: Comparison, params: Params, of: str = "held-out rows") -> Table:
+    """The metrics of both models, for the terminal; `of` says which rows they are of."""
     by = "" if comparison.champion_source == "model" else f"; of the champion {comparison.champion_source}"
-    title = f"{comparison.rows:,} held-out rows{format_period(comparison.window)}{by}"
+    title = f"{comparison.rows:,} {of}{format_period(comparison.window)}{by}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("metric", opponent(comparison), "challenger", "difference", "95 % interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")

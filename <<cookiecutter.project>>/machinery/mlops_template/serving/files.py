@@ -13,6 +13,8 @@ CARD_FILE = "card.json"
 GOLDEN_FILE = "golden.json"
 SERVING_FILE = "serving.json"
 RELEASE_FILE = "release.json"
+SHADOW = "shadow"
+"""The folder of a package that holds the package of another model, which predicts the same requests unseen."""
 
 
 def read(path: Path) -> dict[str, Any]:

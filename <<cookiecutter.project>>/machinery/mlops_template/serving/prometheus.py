@@ -42,6 +42,10 @@ class Metrics:
             "predictions_lost", "Answered, but not kept in the log of predictions.", registry=self.registry,
             multiprocess_mode="livesum",
         )  # fmt: skip
+        self.shadow_lost = Gauge(
+            "shadow_lost", "Rows that the model beside the champion left out.", registry=self.registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
         self.outcomes = Counter("feedback_outcomes", "Outcomes that were taken.", registry=self.registry)
         self.answered = self.requests.labels("200")
 

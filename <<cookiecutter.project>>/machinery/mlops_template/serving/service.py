@@ -1,5 +1,6 @@
 """The state of one process: the model, whether it may be asked, and what it was asked so far."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,11 @@ from ..prediction_log.policy import Policy, key_of
 from ..prediction_log.writer import Answered, PredictionLog
 from .environment import Settings
 from .feedback import read_outcomes
+from .files import SHADOW
 from .prometheus import Metrics
 from .rows import RequestRejected
 from .runtime import Served, decide, load
+from .shadow import Shadow
 
 STARTING = "the model is being loaded"
 DRAINING = "ending: it still answers, but send no more"
@@ -23,6 +26,7 @@ DRAINING = "ending: it still answers, but send no more"
 MAX_ROWS, MAX_BODY_MB = 10_000, 10.0
 """Of a request, where neither the environment nor the package says."""
 
+log = logging.getLogger(__name__)
 encode = msgspec.json.Encoder().encode
 
 
@@ -34,6 +38,7 @@ class Service:
         self.max_rows, self.max_body_mb = settings.max_rows or MAX_ROWS, settings.max_body_mb or MAX_BODY_MB
         self.metrics = Metrics()
         self.log: PredictionLog | None = None
+        self.shadow: Shadow | None = None
         self.digest = ""
         self.served: Served | None = None
         self.why_not = STARTING
@@ -44,6 +49,7 @@ class Service:
         try:
             served = load(self.settings.model_dir)
             self.log = self.open_log(served)
+            self.shadow = self.open_shadow()
         except ProjectError as error:
             self.why_not = str(error)
             return
@@ -74,8 +80,26 @@ class Service:
         log.start()
         return log
 
+    def open_shadow(self) -> Shadow | None:
+        """The model beside this one, where the package has one and a log keeps what it predicts.
+
+        One that cannot be loaded keeps nobody from being answered.
+        """
+        place = self.settings.model_dir / SHADOW
+        if self.log is None or not place.is_dir():
+            return None
+        try:
+            shadow = Shadow(load(place), self.log, self.max_rows, self.metrics.shadow_lost.inc)
+        except ProjectError as error:
+            log.warning("there is no shadow: %s", error)
+            return None
+        shadow.start()
+        return shadow
+
     def end(self) -> None:
         """Write what is still to be written."""
+        if self.shadow:
+            self.shadow.close()
         if self.log:
             self.log.close()
 
@@ -114,7 +138,9 @@ class Service:
         replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log:
-            self.log.add(Answered(request, now, self.digest, body, batch.ids, values))
+            answered = Answered(request, now, self.digest, body, batch.ids, values)
+            if self.log.add(answered) and self.shadow:
+                self.shadow.offer(answered)
         self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began)
         return encoded
 
@@ -153,7 +179,8 @@ class Service:
         """The model that serves: which, from where, how good, and how it runs."""
         served = self.model()
         shown = ("task", "target", "classes", "positive", "estimator", "training", "versions")
-        return {**served.release, **{name: served.card[name] for name in shown}, "serving": served.serving}
+        beside = {"shadow": self.shadow.served.release} if self.shadow else {}
+        return {**served.release, **{name: served.card[name] for name in shown}, "serving": served.serving, **beside}
 
 
 def reply_type(names: list[str]) -> Callable[..., object]:

@@ -194,6 +194,13 @@ class Serving(Section):
     max_rows: Annotated[int, Field(ge=1)] = 10_000
     """Of one request."""
     max_body_mb: Annotated[float, Field(gt=0)] = 10.0
+    shadow: str | None = None
+    """The model that predicts the same requests unseen: a branch, a commit or a champion's number."""
+
+    @field_validator("shadow", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 MAX_NAMES = 12

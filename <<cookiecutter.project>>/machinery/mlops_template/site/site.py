@@ -1,5 +1,6 @@
 """Write the site into a folder."""
 
+import tarfile
 from pathlib import Path
 
 from ..monitor.exported import imported
@@ -10,8 +11,10 @@ from .life import gather
 from .pages import INDEX, pages
 
 
-def site(folder: Path, log: str, exported: bool = False) -> str:
+def site(folder: Path, log: str, exported: bool = False, archive: Path | None = None) -> str:
     """Write every page; production is told from the log of predictions at `log`, or as it was `exported`, or not.
+
+    With `archive` it is written there as well, in one file of tar.
 
     Returns a line that says where it begins. Raises ProjectError where there is no champion yet, or the log is none.
     """
@@ -21,4 +24,7 @@ def site(folder: Path, log: str, exported: bool = False) -> str:
     for name, content in pages(life):
         write(folder / name, content)
         written += 1
+    if archive:
+        with tarfile.open(archive, "w") as file:
+            file.add(folder, ".")
     return "\n".join([f"{folder / INDEX}: {written} pages", *life.notes])

@@ -1,0 +1,179 @@
+"""The model that runs beside the champion, compared with it on what truly happened: looked at as often as one likes."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from ..champion.lineage import find_champion
+from ..champion.opponent import champion_directory, find_shadow
+from ..console.progress import progress
+from ..data.contract import load_contract
+from ..errors import ProjectError
+from ..evaluation.compare import reasons
+from ..evaluation.comparison import Comparison, Gate, MetricPair, SliceDifference
+from ..evaluation.evaluate import each_slice, sliceable
+from ..evaluation.gates import LEVEL, champion_gate, difference, limit_gate, slices_gate
+from ..evaluation.intervals import any_time, resamples
+from ..prediction_log.ids import first_id
+from ..prediction_log.tables import outcomes, predictions
+from ..settings import paths
+from ..settings.params import Params
+from ..training.artifact import window
+from ..training.metrics import metric_named, metrics_for, number
+from ..training.scored import Array, Scored
+from ..training.statistics import Metric
+from .log import opened
+from .model import MonitoredModel
+from .rows import CHUNK, days_of, decode_values, typed
+
+MIN_DAYS = 14
+"""With outcomes, before anything is decided."""
+
+
+def compare_live(params: Params, place: str) -> Comparison:
+    """The shadow against the champion on the rows of the log that both predicted and whose outcome is known.
+
+    The gates are those of params.yaml, with intervals that may be looked at every day: that one ever leaves the truth
+    out has a chance of 5 %. The verdict is `keep` until they hold, and the reasons say whether it is too early.
+    Raises ProjectError where no shadow is set, or the log has no such row.
+    """
+    if not params.serving.shadow:
+        raise ProjectError(
+            f"no model runs beside the champion: set serving.shadow in {paths.PARAMS} to a branch, and deploy"
+        )
+    champion, _ = find_champion("champion")
+    shadow = find_shadow(params.serving.shadow)
+    contract = load_contract()
+    with (
+        opened(place) as engine,
+        champion_directory(champion.digest, "HEAD") as there,
+        shadow.directory() as here,
+    ):
+        ours, theirs = MonitoredModel(params, contract, here), MonitoredModel(params, contract, there)
+        columns = [name for name in contract.columns if name in {*ours.columns, *theirs.columns}]
+        parts, block = [], []
+        days = days_of(engine, shadow.digest)
+        for day in progress(days, len(days), "days of the log"):
+            for features, mine, other, truths in pairs(engine, day, shadow.digest, champion.digest):
+                table = typed(features, contract, columns)
+                truth = ours.truths(pd.Series(truths, dtype=object))
+                known = truth.notna()
+                if known.any():
+                    names = (model.prediction_names() for model in (ours, theirs))
+                    both = [
+                        pd.DataFrame(dict(zip(own, zip(*values, strict=True), strict=False)))[known.to_numpy()]
+                        for own, values in zip(names, (mine, other), strict=True)
+                    ]
+                    rows = table[known.to_numpy()].reset_index(drop=True)
+                    parts.append((*both, truth[known].infer_objects(), rows))
+                    block += [day] * int(known.sum())
+    if not parts:
+        raise ProjectError(
+            f"the log has no row that champion {champion.number} and the shadow {shadow.name} ({shadow.short}) both "
+            "predicted and whose outcome is known: deploy it, and tell `feedback`"
+        )
+    mine, other, truth, rows = (pd.concat(column, ignore_index=True) for column in zip(*parts, strict=True))
+    scored = ours.scored(mine, truth, rows), theirs.scored(other, truth, rows)
+    metrics, slices, gates = judge(params, scored, rows, np.asarray(pd.factorize(pd.Series(block))[0]))
+    return Comparison(
+        verdict="promote" if all(gate.passed for gate in gates) else "keep",
+        reasons=reasons(gates),
+        challenger=shadow.digest,
+        champion=champion.digest,
+        rows=len(rows),
+        window=window(pd.Series(block)),
+        metrics=metrics,
+        gates=gates,
+        slices=slices,
+        inputs="",
+    )
+
+
+def pairs(
+    engine: sa.Engine, day: datetime, challenger: str, champion: str
+) -> Iterator[tuple[tuple[str, ...], list[list[float]], list[list[float]], tuple[str, ...]]]:
+    """(features, what the challenger and the champion predicted, outcomes as JSON) of a day, some rows at a time."""
+    ours, theirs = predictions.alias("ours").c, predictions.alias("theirs").c
+    by_prediction, by_row = outcomes.alias("by_prediction").c, outcomes.alias("by_row").c
+    outcome = sa.func.coalesce(by_prediction.value, by_row.value)
+    end = day + timedelta(days=1)
+    joined = (
+        ours.id.table.join(
+            theirs.id.table, sa.and_(ours.id == theirs.id, ours.at == theirs.at, theirs.model == champion)
+        )
+        .outerjoin(by_prediction.key.table, by_prediction.key == ours.id)
+        .outerjoin(by_row.key.table, by_row.key == ours.row_id)
+    )
+    statement = (
+        sa.select(ours.features, ours.prediction, theirs.prediction, outcome)
+        .select_from(joined)
+        .where(
+            ours.model == challenger,
+            outcome.is_not(None),
+            ours.at >= day,
+            ours.at < end,
+            ours.id >= first_id(day.timestamp()),
+            ours.id < first_id(end.timestamp()),
+        )
+    )
+    with engine.connect().execution_options(stream_results=True) as connection:
+        result = connection.execute(statement)
+        while rows := result.fetchmany(CHUNK):
+            features, mine, other, truths = zip(*rows, strict=True)
+            yield features, decode_values(f"[{','.join(mine)}]"), decode_values(f"[{','.join(other)}]"), truths
+
+
+def judge(
+    params: Params, scored: tuple[Scored, Scored], rows: pd.DataFrame, block: Array
+) -> tuple[dict[str, MetricPair], list[SliceDifference], list[Gate]]:
+    """The metrics of both, the slices, and the gates: those that rows can tell, with intervals for any time."""
+    ours, theirs = scored
+    asked = params.gates
+    primary = metric_named(asked.primary, ours)
+    weights = resamples(block, params.evaluate.n_bootstrap)
+    days = int(block.max()) + 1
+    metrics = {
+        name: MetricPair(
+            number(metric.value(theirs)),
+            number(metric.value(ours)),
+            difference(metric, ours, theirs, block, weights, any_time),
+            metric.higher_is_better,
+        )
+        for name, metric in metrics_for(ours).items()
+    }
+    limits = {name: metric_named(name, ours) for name in asked.limits}
+    gates = [limit_gate(name, number(one.value(ours)), asked.limits[name], one) for name, one in limits.items()]
+    gates.append(enough_days(days))
+    gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
+    slices = slices_of(params, scored, rows, primary, block, weights)
+    if slices:
+        gates.append(slices_gate(slices, asked))
+    return metrics, slices, gates
+
+
+def enough_days(days: int) -> Gate:
+    """Intervals for any time hold once their standard errors can be told."""
+    return Gate("enough days", days >= MIN_DAYS, False, f"{days} days with outcomes, {MIN_DAYS} are needed")
+
+
+def slices_of(
+    params: Params, scored: tuple[Scored, Scored], rows: pd.DataFrame, metric: Metric, block: Array, weights: Array
+) -> list[SliceDifference]:
+    """Each slice, worse where its interval is beyond the margin; the level is shared out among them (Bonferroni)."""
+    ours, theirs = scored
+    found = each_slice(sliceable(rows, params), params)
+    chance = 2 * LEVEL / max(len(found), 1)
+    listed = []
+    for column, name, chosen in found:
+        both = ours[chosen], theirs[chosen]
+        delta = difference(metric, *both, block[chosen], weights, lambda blocks: any_time(blocks, chance))
+        better = delta.high if metric.higher_is_better else None if delta.low is None else -delta.low
+        worse = better is not None and better < -params.gates.slice_margin
+        mine, other = (number(metric.value(one)) for one in both)
+        listed.append(
+            SliceDifference(f"{column} = {name}", int(chosen.sum()), other, mine, delta, float(not worse), worse)
+        )
+    return listed

@@ -1,0 +1,199 @@
+"""A model runs beside the champion: its predictions are logged, nobody else gets them, and no answer waits for it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from mlops_template.evaluation.comparison import Comparison
+from mlops_template.monitor import live
+from mlops_template.prediction_log import tables
+from mlops_template.prediction_log.ids import request_id
+from mlops_template.prediction_log.policy import Policy
+from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
+from mlops_template.render.json_file import write_json
+from mlops_template.serving.app import create
+from mlops_template.serving.environment import Settings
+from mlops_template.serving.files import RELEASE_FILE, SHADOW
+from mlops_template.serving.service import Service
+from mlops_template.settings.params import load_params
+
+from .serving import ROW, ask, make_package
+
+BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose package has a model beside it, of the same bytes, by another name."""
+    folder = make_package(tmp_path_factory.mktemp("shadowed"))
+    package = folder / "build" / "model"
+    shutil.copytree(package, package / SHADOW)
+    write_json(package / SHADOW / RELEASE_FILE, {"version": "stronger", "commit": "beef", "digest": "d2.dir"})
+    return folder
+
+
+@contextmanager
+def service(folder: Path, place: Path, sample: float = 1.0) -> Iterator[Service]:
+    """The service with a log."""
+    started = Service(Settings(model_dir=folder / "build" / "model", predictions=str(place)))
+    started.start()
+    assert started.reason() is None
+    assert started.log
+    started.log.policy = Policy(sample=sample)
+    yield started
+    started.end()
+
+
+def held(place: Path) -> list[tuple[str, str, str]]:
+    """(id, model, prediction) of all rows."""
+    log = tables.predictions.c
+    with tables.connect(str(place)).connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.select(log.id, log.model, log.prediction).order_by(log.id))]
+
+
+def test_both_predict_each_row_and_only_one_answers(made: Path, tmp_path: Path) -> None:
+    place = tmp_path / "log.db"
+    with service(made, place) as started:
+        app = create(started)
+        replies = [ask(app, "/predict", content) for content in (ROW, [ROW, {**ROW, "price": 1}], [ROW])]
+        assert ask(app, "/model").json["shadow"] == {"version": "stronger", "commit": "beef", "digest": "d2.dir"}
+    answered = [one["id"] for reply in replies for one in reply.json["predictions"]]
+    rows = held(place)
+    assert sorted(answered) == sorted({name for name, *_ in rows})
+    by_model = {model: {name: value for name, one, value in rows if one == model} for model in ("d1.dir", "d2.dir")}
+    assert by_model["d1.dir"] == by_model["d2.dir"], "they are the same model, row for row"
+    assert len(by_model["d1.dir"]) == 4
+    assert len(set(by_model["d1.dir"].values())) == 2
+
+
+def test_of_a_sample_both_have_the_same_rows(made: Path, tmp_path: Path) -> None:
+    place = tmp_path / "log.db"
+    with service(made, place, sample=0.5) as started:
+        app = create(started)
+        for _ in range(60):
+            ask(app, "/predict", ROW)
+    ids = [{name for name, one, _ in held(place) if one == model} for model in ("d1.dir", "d2.dir")]
+    assert ids[0] == ids[1] and 10 < len(ids[0]) < 50
+
+
+def test_what_it_cannot_predict_is_counted_and_answered_all_the_same(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "log.db"
+    with service(made, place) as started:
+        assert started.shadow
+        honest = started.shadow.served.predict
+
+        def sensitive(numbers: Any, categories: Any) -> Any:
+            if (numbers[:, 0] == 13).any():
+                raise ValueError("unlucky")
+            return honest(numbers, categories)
+
+        monkeypatch.setattr(started.shadow, "served", replace(started.shadow.served, predict=sensitive))
+        app = create(started)
+        for price in (12, 13, 14):
+            assert ask(app, "/predict", {**ROW, "price": price}).status == 200
+        started.shadow.close()
+        metrics = ask(app, "/metrics").body.decode()
+    assert "shadow_lost 1.0" in metrics
+    assert started.shadow.why_lost == "ValueError: unlucky"
+    assert [model for _, model, _ in held(place)].count("d2.dir") == 2
+
+
+def test_where_it_is_too_slow_it_leaves_out_and_counts(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_template.serving.shadow.MAX_WAITING_BYTES", 100)
+    with service(made, tmp_path / "log.db") as started:
+        assert ask(create(started), "/predict", ROW).status == 200
+        assert started.shadow
+        assert started.shadow.why_lost == "it is slower than the requests come"
+    assert [model for _, model, _ in held(tmp_path / "log.db")] == ["d1.dir"]
+
+
+def test_one_that_cannot_be_loaded_keeps_nobody_from_being_answered(
+    made: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made, folder)
+    (folder / "build/model" / SHADOW / "model.onnx").write_bytes(b"damaged")
+    with service(folder, tmp_path / "log.db") as started:
+        assert started.shadow is None
+        assert ask(create(started), "/predict", ROW).status == 200
+    assert "there is no shadow" in caplog.text
+
+
+def test_without_a_log_it_does_not_run(made: Path) -> None:
+    started = Service(Settings(model_dir=made / "build" / "model"))
+    started.start()
+    assert started.shadow is None and "shadow" not in started.card()
+
+
+class Stood:
+    """A champion or a shadow, as far as comparing asks."""
+
+    def __init__(self, digest: str, folder: Path) -> None:
+        self.digest, self.short, self.number, self.name = digest, digest, 7, "stronger"
+        self.folder = folder
+
+    @contextmanager
+    def directory(self) -> Iterator[Path]:
+        yield self.folder / "models" / "challenger"
+
+
+@pytest.fixture
+def compared(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`compared(days, champion, shadow)`: the verdict where each says the truth with so much noise."""
+    monkeypatch.chdir(made)
+    champion, shadow = Stood("d1.dir", made), Stood("d2.dir", made)
+    monkeypatch.setattr(live, "find_champion", lambda name: (champion, None))
+    monkeypatch.setattr(live, "find_shadow", lambda name: shadow)
+    monkeypatch.setattr(live, "champion_directory", lambda *_: shadow.directory())
+    held = load_params()
+    params = held.model_copy(update={"serving": held.serving.model_copy(update={"shadow": "stronger"})})
+
+    def play(days: int, champion_noise: float, shadow_noise: float, outcomes: float = 1.0) -> Comparison:
+        place = tmp_path / "log.db"
+        place.unlink(missing_ok=True)
+        random = np.random.default_rng(1)
+        log = PredictionLog(str(place))
+        log.start()
+        body = pd.Series(ROW).to_json(force_ascii=False).encode()
+        for day in range(days):
+            for row in range(40):
+                at = (BEGIN + timedelta(days=day, minutes=row)).timestamp()
+                request, truth = request_id(at), int(random.integers(2))
+                for model, noise in (("d1.dir", champion_noise), ("d2.dir", shadow_noise)):
+                    probability = 1 / (1 + np.exp(-(2 * truth - 1) - random.normal(0, noise)))
+                    log.keep(Answered(request, at, model, body, None, [[float(1 - probability), float(probability), truth]]))
+                if random.random() < outcomes:
+                    log.add(Outcome(f"{request}-0", str(truth).encode(), BEGIN))
+        log.close()
+        assert log.lost == 0, log.why_lost
+        return live.compare_live(params, str(place))
+
+    return play
+
+
+def test_a_better_one_is_shown_to_be_so_and_an_equal_one_is_not(compared: Any) -> None:
+    better = compared(20, 2.0, 1.0)
+    assert better.verdict == "promote" and better.rows == 800
+    assert "roc_auc +" in better.reasons[0] and "not worse than the champion" in better.reasons[0]
+    assert better.metrics["roc_auc"].challenger > better.metrics["roc_auc"].champion
+    worse = compared(20, 1.0, 2.0)
+    assert worse.verdict == "keep" and "non-inferiority not shown" in worse.reasons[0]
+
+
+def test_it_is_too_early_before_two_weeks_and_only_known_outcomes_count(compared: Any) -> None:
+    early = compared(10, 2.0, 0.5, outcomes=0.5)
+    assert early.verdict == "keep"
+    assert early.reasons == ["10 days with outcomes, 14 are needed"]
+    assert 150 < early.rows < 250
