@@ -1,8 +1,8 @@
 """Measures the service beside others on the same champion and rows, and writes its block of `benchmarks/README.md`.
 
 uv run --group benchmarks python benchmarks/serving.py [--project DIR] [SECTION …], all of them by default:
-servers, ways, batch, log, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the server has one, the
-load another; and for the image what the tests of it need, as root.
+servers, ways, batch, log, shadow, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the server has
+one, the load another; and for the image what the tests of it need, as root.
 `--project` takes a generated project that was set up, instead of making one.
 """
 
@@ -29,7 +29,7 @@ from typing import Any
 from measure import ENVIRONMENT, README, Row, generate, machine, memory, python
 
 SERVERS = Path(__file__).parent / "servers"
-SECTIONS = ("servers", "ways", "batch", "log", "pieces", "image", "soak")
+SECTIONS = ("servers", "ways", "batch", "log", "shadow", "pieces", "image", "soak")
 FROM, TO = "<!-- serving -->", "<!-- end of serving -->"
 SERVER_CORE, LOAD_CORE = "1", "0"
 SECONDS = int(os.environ.get("SECONDS_EACH", "10"))
@@ -39,6 +39,8 @@ SOAK = int(os.environ.get("SOAK_SECONDS", "600"))
 """Seconds."""
 SHARE = 0.8
 """Of the capacity, in the soak."""
+LOADS = (0.1, 0.4)
+"""Of the capacity, beside a shadow."""
 
 
 class Bench:
@@ -298,13 +300,54 @@ def log(bench: Bench) -> list[Row]:
     ]
 
 
-def lost_of(running: Running) -> float:
+def shadow(bench: Bench) -> list[Row]:
+    """With a second model of the same size behind the answers beside without one, both with a log, in turns."""
+    both = bench.folder / "with-shadow"
+    shutil.copytree(bench.package, both)
+    shutil.copytree(bench.package, both / "shadow")
+    released = json.loads((both / "shadow/release.json").read_text())
+    (both / "shadow/release.json").write_text(json.dumps(released | {"digest": "other.dir"}))
+    packages, bodies = {"alone": bench.package, "with": both}, bench.bodies("rows", bench.rows)
+    with service(bench, PREDICTIONS=str(bench.folder / "shadow.db")) as running:
+        running.load(bodies, CLIENTS, 2)
+        capacity = running.load(bodies, CLIENTS, SECONDS)["rate"]
+    rows = []
+    for share in LOADS:
+        found: dict[str, list[Any]] = {name: [] for name in packages}
+        lost = 0.0
+        for number in range(ROUNDS):
+            for name, package in packages.items():
+                place = str(bench.folder / f"shadow-{share}-{number}-{name}.db")
+                with service(bench, PREDICTIONS=place, MODEL_DIR=str(package)) as running:
+                    running.load(bodies, CLIENTS, 2)
+                    found[name].append(running.load(bodies, CLIENTS, SECONDS, share * capacity))
+                    lost += lost_of(running, "shadow_lost")
+        refuse_failures("the service", *(load for loads in found.values() for load in loads))
+        middle = {
+            name: {key: statistics.median(load[key] for load in loads) for key in ("rate", "p50", "p99")}
+            for name, loads in found.items()
+        }
+        ours, alone = middle["with"], middle["alone"]
+        rows.append(
+            Row(
+                f"a shadow behind the answers, at {share:.0%} of the capacity, one core for all",
+                f"{ours['rate']:,.0f} requests/s, p50 {ours['p50']:.2f} ms, p99 {ours['p99']:.2f} ms; "
+                f"{lost:,.0f} rows left out",
+                f"without one {alone['rate']:,.0f}, p50 {alone['p50']:.2f} ms, p99 {alone['p99']:.2f} ms",
+                f"p50 {ours['p50'] / alone['p50']:.2f} ×, p99 {ours['p99'] / alone['p99']:.2f} ×",
+                "1 × beyond noise",
+            )
+        )
+    return rows
+
+
+def lost_of(running: Running, name: str = "predictions_lost") -> float:
     """Predictions that were not kept."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("predictions_lost "))
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 def pieces_of(bench: Bench) -> Any:

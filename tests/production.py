@@ -1,9 +1,16 @@
 """Production as a test plays it: requests of the sample's months, answered by the champion at their own times."""
 
 import json
+import signal
+import socket
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pandas as pd
 import pytest
@@ -12,6 +19,8 @@ from mlops_template.integrations.digests import directory_digest
 from mlops_template.prediction_log.ids import request_id
 from mlops_template.prediction_log.writer import Answered, PredictionLog
 from mlops_template.training.artifact import load_model
+
+from support import environment
 
 
 def months(first: str, last: str) -> pd.DataFrame:
@@ -38,3 +47,64 @@ def play(project: Path, place: str, rows: pd.DataFrame) -> None:
                 time.sleep(0.05)  # it makes room as it writes
         log.close()
         assert log.kept == len(rows), log.why_lost
+
+
+@contextmanager
+def serving(project: Path, *options: str, **variables: str) -> Iterator[str]:
+    """The address of `serve`, once it is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["uv", "run", "--no-sync", project.name, "serve", "--port", str(port), *options]
+    process = subprocess.Popen(command, cwd=project, env=environment(**variables))
+    try:
+        until = time.monotonic() + 120
+        while not ready(f"http://127.0.0.1:{port}"):
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+
+def ready(address: str) -> bool:
+    """Whether the service there is ready."""
+    try:
+        return bool(urlopen(f"{address}/ready", timeout=5).status == 200)
+    except URLError:
+        return False
+
+
+CLOCK = "import os, time\ntime.time = lambda: float(open(os.environ['CLOCK']).read())\n"
+"""The service's own clock, by which it stamps predictions: a test sets it to the days that it plays."""
+
+
+def ask(project: Path, log: Path, rows: pd.DataFrame, scratch: Path) -> None:
+    """Send rows to the service of a project's champion, each day's at noon of that day, and what came of them a day on.
+
+    `scratch` is a folder of its own.
+    """
+    clock = scratch / "clock"
+    (scratch / "sitecustomize.py").write_text(CLOCK, encoding="utf-8")
+    clock.write_text("0", encoding="utf-8")
+    columns = load_model(project / "models" / "champion").request
+    with serving(project, "--log", str(log), PYTHONPATH=str(scratch), CLOCK=str(clock)) as address:
+        for day, flights in rows.groupby(rows["departure"].dt.floor("D")):
+            noon = pd.Timestamp(day, tz="UTC") + pd.Timedelta(hours=12)
+            written = scratch / "next"
+            written.write_text(str(noon.timestamp()), encoding="utf-8")
+            written.replace(clock)
+            known = flights[["flight_id", *columns]].astype(object)
+            content = known.where(known.notna(), None).to_dict("records")
+            for begin in range(0, len(content), 500):
+                post(f"{address}/predict", content[begin : begin + 500])
+            at = (noon + pd.Timedelta(days=1)).isoformat()
+            told = zip(flights["flight_id"], flights["late"].tolist(), strict=True)
+            post(f"{address}/feedback", [{"id": name, "outcome": late, "known_at": at} for name, late in told])
+
+
+def post(address: str, content: object) -> None:
+    """Send JSON; refused, it is an error."""
+    request = Request(address, json.dumps(content).encode(), {"Content-Type": "application/json"})
+    urlopen(request, timeout=60).close()

@@ -1,46 +1,13 @@
 """`serve` answers for the champion on a laptop, and does what its own OpenAPI document says."""
 
 import json
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from production import serving
 
-from support import environment, run
-
-
-@contextmanager
-def serving(project: Path) -> Iterator[str]:
-    """The address of `serve`, once it is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["uv", "run", "--no-sync", project.name, "serve", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=project, env=environment())
-    try:
-        until = time.monotonic() + 120
-        while not ready(f"http://127.0.0.1:{port}"):
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
-
-
-def ready(address: str) -> bool:
-    """Whether the service there is ready."""
-    try:
-        return bool(urlopen(f"{address}/ready", timeout=5).status == 200)
-    except URLError:
-        return False
+from support import run
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from ..errors import ProjectError
 from ..evaluation.evaluate import with_interval
 from ..evaluation.intervals import resamples
 from ..settings.params import Params
-from ..training.metrics import metric_named, own_metrics
+from ..training.metrics import metric_named
 from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from . import estimate
@@ -80,8 +80,8 @@ def rows_seen(
     chosen = np.flatnonzero(found.trained | found.promoted_on)
     mask = np.zeros(len(found.trained), dtype=bool)
     mask[chosen[:: max(1, -(-len(chosen) // MAX_ROWS))]] = True
-    needed = None if own_metrics() else sorted({*model.model.request, params.columns.target})
-    rows = partitions.table(needed).filter(pa.array(mask)).to_pandas()  # the owner's may look at any column
+    needed = None if model.by_rows else sorted({*model.model.request, params.columns.target})
+    rows = partitions.table(needed).filter(pa.array(mask)).to_pandas()
     days = pd.Series(found.partition[mask]) if found.times is None else found.times[mask].dt.floor("D")
     return rows, rows[found.promoted_on[mask]], days.set_axis(rows.index)
 

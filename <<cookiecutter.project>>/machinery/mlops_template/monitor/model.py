@@ -62,6 +62,8 @@ class MonitoredModel:
         """Whether the derived columns can be computed from what is stored."""
         features = [name for names in self.model.kinds.values() for name in names]
         self.features = [name for name in features if name in self.columns or self.derives]
+        self.by_rows = params.gates.primary in own_metrics()
+        """Whether the primary metric is the owner's, which may look at any column."""
 
     def prediction_names(self) -> list[str]:
         """What the log holds of a row, in order, as far as models are judged by it."""
@@ -94,7 +96,7 @@ class MonitoredModel:
         """Rows of the log."""
         truth = self.truths(part.outcomes)
         known = truth.notna().to_numpy()
-        rows = part.features if own_metrics() else None
+        rows = part.features if self.by_rows else None
         arbitrary: Any = 0.0 if self.model.classes is None else self.model.classes[0]
         filled = truth.where(known, arbitrary) if not known.all() else truth
         scored = self.scored(part.predictions, filled.infer_objects(), rows)

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,8 +14,11 @@ from .runtime import Served, decide
 MAX_WAITING_BYTES = 16_000_000
 """Of requests that wait for it; what comes on top is left out."""
 
-MAX_AT_ONCE = 256
-"""Requests that are predicted together."""
+MAX_AT_ONCE = 16
+"""Requests that are predicted together: while that lasts, an answer may have to wait."""
+
+PAUSE = 0.001
+"""Seconds in between, for answers."""
 
 NICE = 10
 """Of its thread, where the system has such a thing for threads: answers come first."""
@@ -72,9 +76,10 @@ class Shadow:
         if hasattr(os, "setpriority"):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while True:
+            time.sleep(PAUSE)
             with self._changed:
-                self._changed.wait_for(lambda: self._entries or self._ended)
-                if not self._ended:
+                if not self._entries and not self._ended:
+                    self._changed.wait_for(lambda: self._entries or self._ended)
                     self._changed.wait_for(lambda: self._ended, timeout=SECONDS)
                 taken = [self._entries.popleft() for _ in range(min(len(self._entries), MAX_AT_ONCE))]
             if not taken and self._ended:
