@@ -80,8 +80,10 @@ def compare_live(place: str) -> None:
     params = load_params()
     comparison = compare_live(params, place)
     console.print(metric_table(comparison, params, "live rows"))
-    verdict = "promote" if comparison.verdict == "promote" else "not yet, or not at all"
-    say(f"the shadow {params.serving.shadow}: {verdict}")
+    primary = comparison.metrics[params.gates.primary]
+    worse = primary.difference.sign(primary.higher_is_better) == "▼"
+    standing = "may be promoted" if comparison.verdict == "promote" else "is worse" if worse else "is not decided yet"
+    say(f"the shadow {params.serving.shadow} {standing}")
     for reason in comparison.reasons:
         say(f"  {reason}")
 
