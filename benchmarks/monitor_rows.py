@@ -24,7 +24,7 @@ from mlops_template.training.artifact import load_model
 model = load_model(Path("models/champion"))
 rows = year("late")
 rows = rows[rows["departure"].dt.month > 4]
-content = rows[model.request].to_json(orient="records", lines=True, date_format="iso").splitlines()
+content = rows[list(model.request)].to_json(orient="records", lines=True, date_format="iso").splitlines()
 predicted = model.predict(rows).to_numpy().tolist()
 print(json.dumps({"model": directory_digest(Path("models/champion")), "late": rows["late"].tolist(),
     "rows": content, "predicted": [[*one, int(one[1] > 0.5)] for one in predicted]}))

@@ -23,6 +23,9 @@ NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND"
 BY_ITSELF = "not an origin"
 """Who asked, in Chromium's log of the network, where it was not a page."""
 
+AXE = "axe-core@4.14.1"
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
 MEASURE = Path(__file__).with_name("measure.js")
 
 
@@ -60,6 +63,29 @@ def photograph(content: str, file: Path, width: int, height: int, dark: bool = F
         browse(
             folder, f"--screenshot={file}", f"--window-size={width},{height}", scheme, (folder / "page.html").as_uri()
         )
+
+
+def complaints(content: str, dark: bool = False) -> list[str]:
+    """What axe-core finds that is serious or critical, by WCAG 2.2 at level AA: the rule, and the first element."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        run(needs("npm", "install npm (Debian: `apt-get install npm`)"), "install", "--silent", AXE, cwd=folder)
+        script = (folder / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+        bare = re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", content)  # which lets no script in
+        assert bare != content
+        asking = "axe.run(document, OPTIONS).then((found) => { document.body.textContent = JSON.stringify(found) })"
+        asking = asking.replace("OPTIONS", json.dumps({"runOnly": WCAG, "resultTypes": ["violations"]}))
+        page = folder / "page.html"
+        added = f"<script>{script}</script><script>{asking}</script></body>"
+        page.write_text(bare.replace("</body>", added), encoding="utf-8")
+        said = browse(folder, "--dump-dom", f"--blink-settings=preferredColorScheme={0 if dark else 1}", page.as_uri())
+    found = json.loads(html.unescape(said[said.index("{", said.index("<body")) : said.rindex("}") + 1]))
+    assert found["passes"], "axe looked at nothing"
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:200]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 def browse(folder: Path, *options: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from production import months, play
 
 from act.github import GitHub, github
-from browser import look
+from browser import complaints, look
 from support import cli, commit, git, run
 
 pytestmark = pytest.mark.slow
@@ -162,10 +162,11 @@ def test_the_site_is_an_artifact_and_where_the_variable_says_so_at_github_pages(
 
 
 def well_made(page: str) -> None:
-    """On a phone and at a desk, light and dark: nothing is cut off, all can be read, nothing is fetched."""
+    """On a phone in light and at a desk in dark: nothing is cut off, all can be read, nothing is fetched."""
     for width, dark in ((400, False), (1200, True)):
         seen = look(page, width, dark)
         assert seen.page["width"] == width
         assert seen.page["outside"] == []
         assert seen.page["text"] >= 4.5
         assert seen.console == seen.asked == []
+        assert complaints(page, dark) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import Look, look
+from browser import Look, complaints, look
 from support import cli, commit, environment, git, needs, run
 
 pytestmark = pytest.mark.slow
@@ -218,6 +218,17 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(phone: Look, desk: L
     for seen in (phone, desk):
         assert seen.console == []
         assert seen.asked == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious(reports: tuple[str, str], dark: bool) -> None:
+    assert complaints(reports[1], dark) == []
+
+
+def test_axe_would_tell() -> None:
+    broken = """<!doctype html><html lang="en"><head><meta http-equiv="Content-Security-Policy" content="x">
+        <title>x</title></head><body><p style="color:#ddd;background:#fff">pale</p><img src="data:,"></body></html>"""
+    assert [one.partition(":")[0] for one in complaints(broken)] == ["color-contrast", "image-alt"]
 
 
 def test_the_browser_would_tell(tmp_path: Path) -> None:
