@@ -229,6 +229,30 @@ def test_a_concept_that_changed_shows_in_the_outcomes_alone(project: Path, tmp_p
     assert real.high < estimated.low, "the estimate cannot know"
 
 
+def test_of_slices_the_one_that_became_worst_comes_first(project: Path, tmp_path: Path) -> None:
+    """In the latest window that has outcomes; each beside what it was when the champion was promoted."""
+    params = load_params()
+    settings = params.evaluate.model_copy(update={"slices": ["shop", "rebated"], "min_slice_rows": 50})
+    by_shop = params.model_copy(update={"evaluate": settings.model_copy(update={"slices": ["shop"]})})
+    log = tmp_path / "log.db"
+    rows, worse = purchases(TRAINED, 14), purchases(TRAINED, 14, sense=-1.0)
+    rows["bought"] = worse["bought"].where(rows["shop"] == "south", rows["bought"])
+    serve(log, rows)
+    assert look(log, params=by_shop).slices == []
+    known = rows[rows["time"] < START + pd.Timedelta(days=TRAINED + 7)]
+    tell(log, known, tmp_path)
+    found = look(log, params=by_shop).slices
+    assert [one.name for one in found] == ["shop = south", "shop = north"]
+    assert sum(one.rows for one in found) == len(known), "of the last window with outcomes, not the last one"
+    south, north = found
+    assert south.promoted and north.promoted and south.real.high and south.promoted.low
+    assert south.real.high < south.promoted.low
+    unknown = params.model_copy(update={"evaluate": settings})
+    assert {one.name for one in look(log, params=unknown).slices} == {"shop = south", "shop = north"}
+    stored = by_shop.predictions.model_copy(update={"leave_out": ["shop"]})
+    assert look(log, params=by_shop.model_copy(update={"predictions": stored})).slices == []
+
+
 def test_a_day_that_is_not_over_raises_no_alarm(project: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.db"
     rows = pd.concat([purchases(TRAINED, 10), purchases(TRAINED + 10, 3, inflation=5.0)])

@@ -113,9 +113,9 @@ def sliceable(rows: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def each_slice(rows: pd.DataFrame, params: Params) -> list[tuple[str, str, Array]]:
-    """(column, value, mask of its rows) of every slice with at least `min_slice_rows`."""
+    """(column, value, mask of its rows) of every slice with at least `min_slice_rows`, by the columns that rows have."""
     masks = []
-    for column in params.evaluate.slices:
+    for column in (name for name in params.evaluate.slices if name in rows):
         values = rows[column].astype("str")
         for name, count in values.value_counts().sort_index().items():
             if count >= params.evaluate.min_slice_rows:

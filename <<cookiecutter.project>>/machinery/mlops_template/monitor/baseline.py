@@ -1,6 +1,6 @@
 """What production is held against: the rows that the champion was trained on, and those that it was promoted on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from ..champion.rows import seen_rows
 from ..data import partitions
 from ..errors import ProjectError
-from ..evaluation.evaluate import with_interval
+from ..evaluation.evaluate import each_slice, with_interval
 from ..evaluation.intervals import resamples
 from ..settings.params import Params
 from ..training.metrics import metric_named
@@ -39,6 +39,8 @@ class Baseline:
     reference: Reference
     estimator: Estimator | None
     """Of the primary metric; None where there are too few rows or days."""
+    slices: dict[str, Value] = field(default_factory=dict)
+    """The primary metric of each slice of the rows that it was promoted on."""
 
 
 def baseline_of(params: Params, model: MonitoredModel, directory: Path, importance: dict[str, float]) -> Baseline:
@@ -60,7 +62,23 @@ def baseline_of(params: Params, model: MonitoredModel, directory: Path, importan
     reference = learn(everything, importance, promoted_on, draw, params.gates.margin)
     estimator = estimate.learned(metric, scored, model.numbers(table, reference.bins), block)
     promoted = Value(**with_interval(metric, scored, block, resamples(block, params.evaluate.n_bootstrap)))
-    return Baseline(days_of(place), metric, promoted, reference, estimator)
+    found = sliced(params, metric, scored, block, model.slices(tested))
+    slices = {name: measured for name, (_, measured) in found.items()}
+    return Baseline(days_of(place), metric, promoted, reference, estimator, slices)
+
+
+def sliced(
+    params: Params, metric: Metric, scored: Scored, block: Array, slices: pd.DataFrame | None
+) -> dict[str, tuple[int, Value]]:
+    """(rows, metric) of each slice of some rows that has rows enough."""
+    if slices is None:
+        return {}
+    weights = resamples(block, params.evaluate.n_bootstrap)
+    found = {}
+    for column, name, chosen in each_slice(slices, params):
+        measured = with_interval(metric, scored[chosen], block[chosen], weights)
+        found[f"{column} = {name}"] = (int(chosen.sum()), Value(**measured))
+    return found
 
 
 def days_of(block: Array) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.contract import Contract
+from ..evaluation.evaluate import sliceable
 from ..prediction_log.policy import id_text
 from ..serving.runtime import prediction_names
 from ..settings.params import Params
@@ -37,12 +38,15 @@ class ScoredRows:
         As `losses` has it, NaN where the outcome is not known.
     features : array of shape (n_rows, n_columns)
         As numbers, as far as an estimate of the metric takes them.
+    slices : DataFrame of shape (n_rows, n_slices), or None
+        The columns of `evaluate.slices`, of rows that may be in the latest window.
     """
 
     scored: Scored
     known: Array
     loss: Array
     features: Array
+    slices: pd.DataFrame | None = None
 
     @property
     def rows(self) -> int:
@@ -54,6 +58,7 @@ class MonitoredModel:
     """A model, and which columns of the log it is judged by."""
 
     def __init__(self, params: Params, contract: Contract, directory: Path) -> None:
+        self.params = params
         self.model = load_model(directory)
         left_out = set(params.predictions.leave_out)
         self.columns = [name for name in self.model.request if name in contract.columns and name not in left_out]
@@ -92,8 +97,18 @@ class MonitoredModel:
         positive, threshold = self.model.card["positive"], self.model.threshold
         return as_scored(truth, predictions, self.model.classes, positive, threshold, rows)
 
-    def logged(self, part: Logged, bins: dict[str, Bins]) -> ScoredRows:
-        """Rows of the log."""
+    def slices(self, rows: pd.DataFrame) -> pd.DataFrame | None:
+        """The columns of `evaluate.slices`, as far as what is stored gives them; None where it gives none."""
+        names = self.params.evaluate.slices
+        if not all(name in rows for name in names):
+            try:
+                rows = sliceable(rows, self.params)
+            except Exception:  # of the owner's add_features, which may ask for columns that no request has
+                names = [name for name in names if name in rows]
+        return rows[names].astype("str").astype("category") if names else None
+
+    def logged(self, part: Logged, bins: dict[str, Bins], recent: bool = False) -> ScoredRows:
+        """Rows of the log; those that are `recent` have their slices."""
         truth = self.truths(part.outcomes)
         known = truth.notna().to_numpy()
         rows = part.features if self.by_rows else None
@@ -101,7 +116,8 @@ class MonitoredModel:
         filled = truth.where(known, arbitrary) if not known.all() else truth
         scored = self.scored(part.predictions, filled.infer_objects(), rows)
         features = self.numbers(self.table(part.features), bins)
-        return ScoredRows(scored, known, np.where(known, losses(scored), np.nan), features)
+        slices = self.slices(part.features) if recent else None
+        return ScoredRows(scored, known, np.where(known, losses(scored), np.nan), features, slices)
 
     def truths(self, told: pd.Series) -> pd.Series:
         """Outcomes as the model has them: one of its classes, or a number; missing where nothing is known."""

@@ -1,7 +1,7 @@
 """The monitoring of a champion in production: its log, held against what it was trained and promoted on."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,14 @@ from .log import opened
 from .model import MonitoredModel, ScoredRows, together
 from .monitoring import Monitoring, Problem
 from .rows import Logged, days_of, logged
-from .windows import DAY, drifted, edges_of, windows_of
+from .windows import DAY, drifted, edges_of, slices_of, windows_of
 
 MIN_BATCH = 50_000
 """Rows that are counted at once, of as many whole days as it takes."""
+
+
+RECENT = timedelta(days=60)
+"""Back from the last day: in which a window is looked for whose slices can be told."""
 
 
 def monitor(params: Params, place: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Monitoring:
@@ -85,6 +89,7 @@ def look(
         drifted=drifted(baseline, counted, edges, length),
         problems=problems(params, baseline, figures_of(baseline.reference, counted), days[:complete]),
         notes=notes(model, baseline, complete < len(days)),
+        slices=slices_of(params, scored, edges, baseline),
     )
 
 
@@ -98,7 +103,10 @@ def read(
     for day in progress(days, len(days), "days of the log"):
         waiting.append(list(logged(engine, digest, day, contract, model.model.card, model.columns)))
         if day == days[-1] or sum(len(part.features) for parts in waiting for part in parts) >= MIN_BATCH:
-            new = [[model.logged(part, baseline.reference.bins) for part in parts] for parts in waiting]
+            new = [
+                [model.logged(part, baseline.reference.bins, days[-1] - part.day <= RECENT) for part in parts]
+                for parts in waiting
+            ]
             tallies.append(tally(baseline.reference, rows_of(model, baseline, waiting, new)))
             scored += new
             waiting = []

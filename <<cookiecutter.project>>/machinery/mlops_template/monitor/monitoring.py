@@ -56,6 +56,18 @@ class Drifted:
 
 
 @dataclass(frozen=True)
+class Sliced:
+    """A part of the rows of the latest window with outcomes enough."""
+
+    name: str
+    rows: int
+    """With outcomes."""
+    real: Value
+    promoted: Value | None
+    """The primary metric of that part of the rows that the champion was promoted on; None where these are too few."""
+
+
+@dataclass(frozen=True)
 class Problem:
     """An alarm in words: what changed, since when."""
 
@@ -82,6 +94,8 @@ class Monitoring:
     drifted: list[Drifted]
     problems: list[Problem]
     notes: list[str] = field(default_factory=list)
+    slices: list[Sliced] = field(default_factory=list)
+    """What became worst, first."""
 
     @property
     def open(self) -> list[Problem]:

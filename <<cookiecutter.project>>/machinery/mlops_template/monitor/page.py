@@ -33,6 +33,8 @@ def html(found: Monitoring, project: str, around: Iterable[Link] = ()) -> str:
         *section("What moved, and when", [paragraph(HEAT), heat_map(found)]),
         *section("Columns in the latest window", [rendered(show.columns(found, len(found.drifted)))]),
     ]
+    if found.slices:
+        parts += section("Slices", [paragraph(f"{show.SLICES}."), rendered(show.slices(found, len(found.slices)))])
     served = show.service(found, len(found.windows))
     if served.rows:
         parts += section("The service", [rendered(served)])

@@ -16,6 +16,8 @@ from .monitoring import Monitoring, Problem, Value
 MAX_COLUMNS = 8
 """That are listed, what matters most first."""
 
+SLICES = "Slices in the latest window with outcomes, what became worst first"
+
 MAX_SHOWN_WINDOWS = 8
 """On the terminal; the latest ones."""
 
@@ -27,6 +29,7 @@ def terminal(found: Monitoring) -> Iterator[Terminal | str]:
     for title, content in (
         (performance_title(found), performance(found, MAX_SHOWN_WINDOWS)),
         ("Columns in the latest window, what matters most first", columns(found)),
+        (SLICES, slices(found)),
         ("The service", service(found, MAX_SHOWN_WINDOWS)),
     ):
         if not content.rows:
@@ -58,6 +61,7 @@ def markdown(found: Monitoring) -> str:
         "",
         *table(columns(found)),
         "",
+        *([f"### {SLICES}", "", *table(slices(found)), ""] if found.slices else []),
         *of_service,
         *[f"- {words(sentence(problem))}" for problem in over],
         *[f"- {words(note)}" for note in [*accuracy(found), *found.notes]],
@@ -154,6 +158,15 @@ def columns(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
         for one in found.drifted[:most]
     ]
     return Table(["column", "importance", "distance", "usual", "missing", "new values"], rows, (1, 2, 3, 4, 5))
+
+
+def slices(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
+    """The primary metric of parts of the rows."""
+    rows = [
+        [one.name, f"{one.rows:,}", shown(one.real), format_number(one.promoted.value) if one.promoted else "–"]
+        for one in found.slices[:most]
+    ]
+    return Table(["slice", "rows", "real", "promoted"], rows, (1, 2, 3))
 
 
 def shown(value: Value | None) -> str:

@@ -5,16 +5,18 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import sqlalchemy as sa
 
 from ..evaluation.evaluate import with_interval
 from ..evaluation.intervals import resamples
+from ..settings.params import Params
 from ..training.scored import Array, Scored
-from .baseline import Baseline
+from .baseline import Baseline, sliced
 from .figures import MIN_ROWS, nearest, usual_distance
 from .judge import Tally
 from .model import ScoredRows, together
-from .monitoring import Drifted, Value, Window
+from .monitoring import Drifted, Sliced, Value, Window
 from .traffic import service_of
 
 MAX_WINDOWS = 26
@@ -68,6 +70,32 @@ def real(baseline: Baseline, scored: Scored, block: Array, n_bootstrap: int) -> 
         return None
     block = np.unique(block, return_inverse=True)[1]
     return Value(**with_interval(baseline.metric, scored, block, resamples(block, n_bootstrap)))
+
+
+def slices_of(
+    params: Params, scored: list[list[ScoredRows]], edges: list[tuple[int, int]], baseline: Baseline
+) -> list[Sliced]:
+    """The slices of the latest window whose rows have outcomes enough, what became worst first."""
+    for low, high in reversed(edges):
+        parts = [(place, one) for place in range(low, high) for one in scored[place] if one.slices is not None]
+        if sum(one.known.sum() for _, one in parts) < MIN_ROWS:
+            continue
+        rows = together([one.scored[one.known] for _, one in parts])
+        block = np.concatenate([np.full(one.known.sum(), place) for place, one in parts])
+        slices = pd.concat([one.slices[one.known] for _, one in parts if one.slices is not None], ignore_index=True)
+        by_day = np.unique(block, return_inverse=True)[1]
+        found = sliced(params, baseline.metric, rows, by_day, slices)
+        listed = [Sliced(name, count, real, baseline.slices.get(name)) for name, (count, real) in found.items()]
+        return sorted(listed, key=lambda one: -worse_by(baseline, one))
+    return []
+
+
+def worse_by(baseline: Baseline, one: Sliced) -> float:
+    """By how much a slice became worse; what cannot be told comes last."""
+    if one.promoted is None or one.promoted.value is None or one.real.value is None:
+        return float("-inf")
+    lost = one.promoted.value - one.real.value
+    return lost if baseline.metric.higher_is_better else -lost
 
 
 def drifted(baseline: Baseline, counted: Tally, edges: list[tuple[int, int]], length: int) -> list[Drifted]:
