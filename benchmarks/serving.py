@@ -1,8 +1,8 @@
 """Measures the service beside others on the same champion and rows, and writes its block of `benchmarks/README.md`.
 
 uv run --group benchmarks python benchmarks/serving.py [--project DIR] [SECTION …], all of them by default:
-servers, ways, batch, log, shadow, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the server has
-one, the load another; and for the image what the tests of it need, as root.
+servers, ways, batch, log, shadow, derived, pieces, image, soak. Needs `wrk` and `taskset`, two cores at least: the
+server has one, the load another; and for the image what the tests of it need, as root.
 `--project` takes a generated project that was set up, instead of making one.
 """
 
@@ -29,7 +29,7 @@ from typing import Any
 from measure import ENVIRONMENT, README, Row, generate, machine, memory, python
 
 SERVERS = Path(__file__).parent / "servers"
-SECTIONS = ("servers", "ways", "batch", "log", "shadow", "pieces", "image", "soak")
+SECTIONS = ("servers", "ways", "batch", "log", "shadow", "derived", "pieces", "image", "soak")
 FROM, TO = "<!-- serving -->", "<!-- end of serving -->"
 SERVER_CORE, LOAD_CORE = "1", "0"
 SECONDS = int(os.environ.get("SECONDS_EACH", "10"))
@@ -149,10 +149,10 @@ def started(command: list[str], folder: Path, ready: str, **variables: str) -> I
                 process.wait()
 
 
-def service(bench: Bench, ready: str = "/ready", **variables: str) -> Any:
-    """This service, as the image starts it."""
+def service(bench: Bench, ready: str = "/ready", interpreter: str = "", **variables: str) -> Any:
+    """This service, as the image starts it, by the interpreter of the image's environment or another."""
     settings = {"MODEL_DIR": str(bench.package), "PYTHONPATH": str(bench.project / "machinery"), "DRAIN_SECONDS": "0"}
-    command = [str(bench.service_env / "bin/python"), "-m", "mlops_template.serving"]
+    command = [interpreter or str(bench.service_env / "bin/python"), "-m", "mlops_template.serving"]
     return started(command, bench.folder, ready, **{**settings, **variables})
 
 
@@ -336,6 +336,41 @@ def shadow(bench: Bench) -> list[Row]:
                 f"without one {alone['rate']:,.0f}, p50 {alone['p50']:.2f} ms, p99 {alone['p99']:.2f} ms",
                 f"p50 {ours['p50'] / alone['p50']:.2f} ×, p99 {ours['p99'] / alone['p99']:.2f} ×",
                 "1 × beyond noise",
+            )
+        )
+    return rows
+
+
+def derived(bench: Bench) -> list[Row]:
+    """A model with a column that features.py derives for each request beside the same without, in turns."""
+    params = bench.project / "params.yaml"
+    before, with_it = params.read_text(encoding="utf-8"), bench.folder / "derived"
+    params.write_text(before.replace("destination]", "destination, part_of_day]", 1), encoding="utf-8")
+    try:
+        for command in (["run"], ["promote", "--force", "--why", "measured"], ["deploy", "package", str(with_it)]):
+            subprocess.run([bench.cli, *command], cwd=bench.project, check=True, stdout=subprocess.DEVNULL)
+    finally:
+        for command in (["git", "checkout", "--quiet", "."], [str(Path(bench.cli).with_name("dvc")), "checkout", "-q"]):
+            subprocess.run(command, cwd=bench.project, check=True)
+    packages = {"plain": bench.package, "derived": with_it}
+    rows = []
+    for what, contents, clients in (("1 row", bench.rows, CLIENTS), ("1,000 rows", [bench.rows], 1)):
+        bodies, found = bench.bodies("rows", contents), {name: [] for name in packages}
+        for _ in range(ROUNDS):
+            for name, package in packages.items():
+                with service(bench, interpreter=python(bench.project), MODEL_DIR=str(package)) as running:
+                    running.load(bodies, clients, 2)
+                    found[name].append(running.load(bodies, clients, SECONDS))
+        refuse_failures("the service", *(load for loads in found.values() for load in loads))
+        middle = {name: statistics.median(load["p50"] for load in loads) for name, loads in found.items()}
+        rates = {name: statistics.median(load["rate"] for load in loads) for name, loads in found.items()}
+        rows.append(
+            Row(
+                f"a model with a derived column, {what} a request, {clients} clients",
+                f"{rates['derived']:,.0f} requests/s, p50 {middle['derived']:.2f} ms",
+                f"without one {rates['plain']:,.0f}, p50 {middle['plain']:.2f} ms",
+                f"{rates['derived'] / rates['plain']:.2f} × the throughput",
+                "",
             )
         )
     return rows

@@ -113,7 +113,7 @@ def sliceable(rows: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def each_slice(rows: pd.DataFrame, params: Params) -> list[tuple[str, str, Array]]:
-    """(column, value, mask of its rows) of every slice with at least `min_slice_rows`, by the columns that rows have."""
+    """(column, value, mask of its rows) of every slice with at least `min_slice_rows`, by columns that are there."""
     masks = []
     for column in (name for name in params.evaluate.slices if name in rows):
         values = rows[column].astype("str")
