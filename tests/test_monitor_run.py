@@ -42,7 +42,7 @@ def test_spring_is_noticed_and_outcomes_say_how_much_worse_it_is(project: Path, 
         "late in April delays were others than in winter"
     )
     assert "estimates were off by" in after
-    assert re.search(r"\| part_of_day = evening \| [\d,]+ \| 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\] \| 0\.\d{4} \|", after)
+    assert re.search(r"\| `[a-z_]+ = \w+` \| [\d,]+ \| 0\.\d{4} \[0\.\d{4}, 0\.\d{4}\] \| 0\.\d{4} \|", after)
     assert "Slices in the latest window" not in before, "without outcomes there is nothing to tell"
     phone, desk = (look(drawn.read_text(encoding="utf-8"), width, dark) for width, dark in ((400, False), (1200, True)))
     assert phone.page["width"] == 400

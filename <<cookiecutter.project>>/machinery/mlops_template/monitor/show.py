@@ -6,7 +6,7 @@ from datetime import datetime
 
 from rich.table import Table as Terminal
 
-from ..render.cells import Table
+from ..render.cells import Code, Table
 from ..render.markdown import table, words
 from ..render.numbers import format_interval, format_number
 from ..training.metrics import higher_is_better
@@ -163,7 +163,7 @@ def columns(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
 def slices(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
     """The primary metric of parts of the rows."""
     rows = [
-        [one.name, f"{one.rows:,}", shown(one.real), format_number(one.promoted.value) if one.promoted else "–"]
+        [Code(one.name), f"{one.rows:,}", shown(one.real), format_number(one.promoted.value) if one.promoted else "–"]
         for one in found.slices[:most]
     ]
     return Table(["slice", "rows", "real", "promoted"], rows, (1, 2, 3))
