@@ -42,6 +42,9 @@ frame.onload = () => {
   const sticksOut = (text, svg) =>
     box(text).left < box(svg).left - 1 || box(text).right > box(svg).right + 1 || box(text).bottom > box(svg).bottom + 1;
 
+  const overlaps = (one, other) =>
+    one.left < other.right - 1 && other.left < one.right - 1 && one.top < other.bottom - 1 && other.top < one.bottom - 1;
+
   result.textContent = JSON.stringify({
     width: page.documentElement.scrollWidth,
     background: style(page.body).backgroundColor,
@@ -56,6 +59,16 @@ frame.onload = () => {
         .filter((text) => sticksOut(text, svg))
         .map((text) => text.textContent),
     ),
+    overlapping: all("svg.plot").flatMap((svg) => {
+      // The box of a rotated text says nothing of where it is.
+      const labels = all("text", svg).filter((text) => !/rotate/.test(text.getAttribute("transform")));
+      return labels.flatMap((one, place) =>
+        labels
+          .slice(place + 1)
+          .filter((other) => overlaps(box(one), box(other)))
+          .map((other) => `${one.textContent} and ${other.textContent}`),
+      );
+    }),
     text: Math.min(...texts.map((node) => stands(colourOfText(node), node))),
     lines: Math.min(...shapes.map((node) => stands(colourOfShape(node), node))),
     smallest: Math.min(...texts.map(size)),

@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mlops_template.render.markup import document
+from mlops_template.render.svg import Plot
 
 from browser import Look, complaints, look
 from support import cli, commit, environment, git, needs, run
@@ -203,7 +205,7 @@ def test_every_plot_is_drawn(phone: Look, desk: Look) -> None:
         assert all(width > 300 and height > 200 for _, width, height in seen.page["figures"])
         assert all(width > 100 and height > 10 for width, height in seen.page["plots"])
         assert min(seen.page["drawn"]) >= 2
-        assert seen.page["outside"] == []
+        assert seen.page["outside"] == seen.page["overlapping"] == []
 
 
 def test_light_and_dark_can_both_be_read(phone: Look, desk: Look) -> None:
@@ -231,14 +233,33 @@ def test_axe_would_tell() -> None:
     assert [one.partition(":")[0] for one in complaints(broken)] == ["color-contrast", "image-alt"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["2024-01-25"] * 4,
+        ["2024-01-25"] * 5,
+        ["01-25"] * 6,
+        ["Delta", "Hawaiian Airlines", "United", "US Airways", "AA"],
+    ],
+    ids=["weeks", "more weeks", "days", "categories"],
+)
+def test_no_name_under_an_axis_is_cut_or_runs_into_another(names: list[str]) -> None:
+    plot = Plot("x", "x", (0, len(names) - 1), (0, 1), ("", "y"), {float(at): name for at, name in enumerate(names)})
+    plot.line([(0, 0), (1, 1)], "challenger")
+    content = document("p", "keep", "what it says", [f"<figure><h3>x</h3>{plot}</figure>"])
+    for width in (400, 1200):
+        assert look(content, width).page["outside"] == look(content, width).page["overlapping"] == []
+
+
 def test_the_browser_would_tell(tmp_path: Path) -> None:
     """The page's promises are looked for where they can be seen broken."""
     broken = """<body style="color:#999;background:#fff"><main style="width:900px">pale</main><figure><h3>x</h3>
-        <svg class="plot" viewBox="0 0 9 9" width="9" height="9"><text x="50">out</text>
+        <svg class="plot" viewBox="0 0 9 9" width="9" height="9"><text x="50">out</text><text x="50">side</text>
         <polyline class="champion" stroke="#eee"/></svg></figure>
         <img src="http://example.com/pixel.png"><script>console.error("no")</script></body>"""
     seen = look(broken, width=400)
     assert seen.page["width"] > 400
     assert seen.page["text"] < 4.5 and seen.page["lines"] < 3
-    assert seen.page["drawn"] == [0] and seen.page["outside"] == ["out"]
+    assert seen.page["drawn"] == [0] and seen.page["outside"] == ["out", "side"]
+    assert seen.page["overlapping"] == ["out and side"]
     assert len(seen.console) == 1 and seen.asked == ["http://example.com/pixel.png"]

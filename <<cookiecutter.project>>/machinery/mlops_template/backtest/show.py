@@ -32,7 +32,7 @@ COLOURS = {
 }
 """Of the lines, `never` first; those of the page stand in its style sheet in the same order."""
 
-MAX_NAMES = 5
+MAX_NAMES = 4
 """Under an axis."""
 
 
