@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
+from measure import around
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -46,16 +47,12 @@ def figures(months: list[Scored]) -> str:
 
 def main(page: Path) -> None:
     """Generate, live, and write."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(FROM)
-    _, end, after = rest.partition(TO)
-    if not end:
-        sys.exit(f"{page} lacks {FROM} … {TO}")
+    before, after = around(page, FROM, TO)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
         months = live_automatic(project, Path(folder) / "year", every_month=True)
     print(json.dumps([asdict(month) for month in months], indent=1))
-    page.write_text(f"{before}{FROM}\n{figures(months)}\n{TO}{after}", encoding="utf-8")
+    page.write_text(f"{before}{figures(months)}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

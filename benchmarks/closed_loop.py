@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
+from measure import around
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -42,15 +43,11 @@ def block(said: str) -> list[str]:
 
 def main(page: Path) -> None:
     """Generate, live, and write."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(FROM)
-    _, end, after = rest.partition(TO)
-    if not end:
-        sys.exit(f"{page} lacks {FROM} … {TO}")
+    before, after = around(page, FROM, TO)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
         loop = live(project, Path(folder) / "loop")
-    page.write_text(f"{before}{FROM}\n{told(loop)}\n{TO}{after}", encoding="utf-8")
+    page.write_text(f"{before}{told(loop)}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -412,6 +412,15 @@ def cluster(project: Path, workers: int) -> Iterator[str]:
             process.wait(timeout=30)
 
 
+def around(page: Path, begin: str, end: str) -> tuple[str, str]:
+    """What a page has up to a mark and from the next one on; it ends the program where they are missing."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        sys.exit(f"{page} lacks {begin} … {end}")
+    return f"{before}{begin}\n", f"\n{end}{after}"
+
+
 def machine() -> str:
     """What it was measured on."""
     memory = psutil.virtual_memory().total / 2**30
@@ -447,9 +456,8 @@ def main(chosen: list[str]) -> None:
     table = "\n".join(lines)
     print(table)
     if not chosen:
-        text = README.read_text(encoding="utf-8")
-        before, after = text.partition(FROM)[0], text.partition(TO)[2]
-        README.write_text(f"{before}{FROM}\n{table}\n{TO}{after}", encoding="utf-8")
+        before, after = around(README, FROM, TO)
+        README.write_text(f"{before}{table}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

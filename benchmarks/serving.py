@@ -26,7 +26,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from measure import ENVIRONMENT, README, Row, generate, machine, memory, python
+from measure import ENVIRONMENT, README, Row, around, generate, machine, memory, python
 
 SERVERS = Path(__file__).parent / "servers"
 SECTIONS = ("servers", "ways", "batch", "log", "shadow", "derived", "pieces", "image", "soak")
@@ -566,9 +566,8 @@ def main() -> None:
     table = "\n".join(lines)
     print(table)
     if asked.write or not asked.sections:
-        text = README.read_text(encoding="utf-8")
-        before, after = text.partition(FROM)[0], text.partition(TO)[2]
-        README.write_text(f"{before}{FROM}\n{table}\n{TO}{after}", encoding="utf-8")
+        before, after = around(README, FROM, TO)
+        README.write_text(f"{before}{table}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
