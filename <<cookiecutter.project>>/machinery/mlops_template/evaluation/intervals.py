@@ -180,7 +180,8 @@ def any_time(number_of_blocks: int, chance: float = 2 * CHANCE) -> float:
     -----
     The asymptotic confidence sequence with the margin of a conjugate mixture, of Waudby-Smith, Arbour, Sinha, Kennedy
     and Ramdas (2024), "Time-uniform central limit theory and asymptotic confidence sequences", with their choice of its
-    parameter for `TUNED_FOR` blocks. As the standard error is estimated from few blocks, the normal's tail is moved to Student's t.
+    parameter for `TUNED_FOR` blocks. As the standard error is estimated from few blocks, the normal's tail is moved to
+    Student's t.
     """
     n = number_of_blocks
     tuned = -2 * np.log(chance)
