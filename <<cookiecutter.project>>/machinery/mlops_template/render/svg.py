@@ -117,7 +117,7 @@ class Plot:
             for value in ticks(self.x):
                 x = self.at((value, self.y[0]))[0]
                 yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>'
-                yield f'<text x="{x:.1f}" y="{bottom + 19}" text-anchor="middle">{written(value, self.x)}</text>'
+                yield f'<text x="{x:.1f}" y="{bottom + 22}" text-anchor="middle">{written(value, self.x)}</text>'
         below, beside = map(escape, self.labels)
         turn = f'transform="translate(12 {(TOP + bottom) / 2:.0f}) rotate(-90)"'
         yield f'<text class="label" x="{middle:.0f}" y="{HEIGHT - 6}" text-anchor="middle">{below}</text>'
@@ -133,7 +133,7 @@ class Plot:
         slanted = any(right - left < sum(pair) / 2 + CHARACTER for (left, right), pair in room)
         for x, middle, name, whole in zip(across, middles, short, names.values(), strict=True):
             turn = f'text-anchor="end" transform="translate({x + 4:.1f} {HEIGHT - BOTTOM + 12}) rotate(-35)"'
-            where = turn if slanted else f'text-anchor="middle" x="{middle:.1f}" y="{HEIGHT - BOTTOM + 19}"'
+            where = turn if slanted else f'text-anchor="middle" x="{middle:.1f}" y="{HEIGHT - BOTTOM + 22}"'
             said = shortened(whole, MAX_LEN_SLANTED) if slanted else name
             yield f"<text {where}>{escape(said)}{hint(whole)}</text>"
 
