@@ -9,7 +9,7 @@ from mlops_template.integrations.revisions import Champion
 from mlops_template.champion.opponent import (
     challenger_digest,
     champion_digest,
-    champion_directory,
+    model_directory,
     compare_with_champion,
     evaluation,
 )
@@ -112,10 +112,10 @@ def test_another_model_that_lies_in_its_place_is_not_taken_for_it(champion: str)
     """As after a `git checkout` that nobody followed by a `pull`."""
     paths.CHAMPION.mkdir()
     (paths.CHAMPION / "model").write_bytes(b"another")
-    with champion_directory(champion, "HEAD") as directory:
+    with model_directory(champion, "HEAD") as directory:
         assert (directory / "model").read_bytes() == b"the champion"
     (paths.CHAMPION / "model").write_bytes(b"the champion")
-    with champion_directory(champion, "HEAD") as directory:
+    with model_directory(champion, "HEAD") as directory:
         assert directory == paths.CHAMPION
 
 

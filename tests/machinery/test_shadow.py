@@ -156,7 +156,7 @@ def compared(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     champion, shadow = Stood("d1.dir", made), Stood("d2.dir", made)
     monkeypatch.setattr(live, "find_champion", lambda name: (champion, None))
     monkeypatch.setattr(live, "find_shadow", lambda name: shadow)
-    monkeypatch.setattr(live, "champion_directory", lambda *_: shadow.directory())
+    monkeypatch.setattr(live, "model_directory", lambda *_: shadow.directory())
     held = load_params()
     params = held.model_copy(update={"serving": held.serving.model_copy(update={"shadow": "stronger"})})
 

@@ -54,7 +54,7 @@ def opponent(champion: str | None, base: str) -> Iterator[Path | None]:
     if champion is None:
         yield None
         return
-    with champion_directory(champion, base) as directory:
+    with model_directory(champion, base) as directory:
         yield directory
 
 
@@ -64,7 +64,7 @@ def champion_digest(base: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Shadow:
+class ShadowModel:
     """A model that may run beside the champion."""
 
     name: str
@@ -82,23 +82,23 @@ class Shadow:
     @contextmanager
     def directory(self) -> Iterator[Path]:
         """A directory that holds the model."""
-        with champion_directory(self.digest, self.revision, self.path) as directory:
+        with model_directory(self.digest, self.revision, self.path) as directory:
             yield directory
 
 
-def find_shadow(name: str) -> Shadow:
+def find_shadow(name: str) -> ShadowModel:
     """The model that `serving.shadow` names. Raises ProjectError where it is none, or the champion itself."""
     champion, _ = find_champion("champion")
     found = None
     if name.isdigit():
         earlier, _ = find_champion(name)
-        found = Shadow(name, earlier.digest, earlier.commit or "HEAD", paths.CHAMPION)
+        found = ShadowModel(name, earlier.digest, earlier.commit or "HEAD", paths.CHAMPION)
     for revision in (name, f"origin/{name}"):
         if found is None and git.git_or_none("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
             for path in (paths.CHALLENGER, paths.CHAMPION_POINTER):
                 digest = dvc.output_digest(path, revision)
                 if digest and found is None:
-                    found = Shadow(name, digest, revision, path.with_suffix(""))
+                    found = ShadowModel(name, digest, revision, path.with_suffix(""))
     if found is None:
         raise ProjectError(f"serving.shadow names {name}, and no branch, commit or champion here is that: `git fetch`")
     if found.digest == champion.digest:
@@ -107,7 +107,7 @@ def find_shadow(name: str) -> Shadow:
 
 
 @contextmanager
-def champion_directory(digest: str, revision: str, path: Path = paths.CHAMPION) -> Iterator[Path]:
+def model_directory(digest: str, revision: str, path: Path = paths.CHAMPION) -> Iterator[Path]:
     """A directory that holds the model of a revision: the one that is here, where its files are that."""
     if path.is_dir() and directory_digest(path) == digest:
         yield path

@@ -19,13 +19,13 @@ def score(
     Example: `score "s3://bucket/2026-*.parquet" predictions.parquet`
     """
     from ..champion.lineage import find_champion
-    from ..champion.opponent import champion_directory
+    from ..champion.opponent import model_directory
     from ..data.contract import load_contract
     from ..scoring.score import score
     from ..settings.params import load_params
 
     champion, _ = find_champion("champion")
-    with champion_directory(champion.digest, "HEAD") as directory:
+    with model_directory(champion.digest, "HEAD") as directory:
         say(score(load_params(), load_contract(), directory, located(source), located(out)))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..champion.lineage import find_champion, read_json, trained_in
-from ..champion.opponent import Shadow, champion_directory, find_shadow
+from ..champion.opponent import ShadowModel, find_shadow, model_directory
 from ..data.contract import load_contract
 from ..errors import ProjectError
 from ..evaluation.convert import feeds, load, parts_of, predict
@@ -42,7 +42,7 @@ class Package:
     champion: Champion
     export: Export
     size: int
-    shadow: Shadow | None = None
+    shadow: ShadowModel | None = None
 
     def __str__(self) -> str:
         beside = f"; beside it the shadow {self.shadow.name} ({self.shadow.short})" if self.shadow else ""
@@ -66,7 +66,7 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
     fresh, old = (directory.with_name(f"{directory.name}.{os.getpid()}.{state}") for state in ("new", "old"))
     fresh.mkdir(parents=True)
     try:
-        with champion_directory(champion.digest, "HEAD") as source:
+        with model_directory(champion.digest, "HEAD") as source:
             exported = fill(fresh, source, params)
         write_json(fresh / RELEASE_FILE, release(champion, fresh))
         load_served(fresh)
@@ -81,7 +81,7 @@ def package(params: Params, directory: Path = paths.PACKAGE) -> Package:
     return Package(directory, champion, exported, size, shadow)
 
 
-def add_shadow(directory: Path, params: Params) -> Shadow:
+def add_shadow(directory: Path, params: Params) -> ShadowModel:
     """Put the package of the shadow into that of the champion."""
     shadow = find_shadow(params.serving.shadow or "")
     place = directory / SHADOW

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..champion.lineage import find_champion
-from ..champion.opponent import champion_directory
+from ..champion.opponent import model_directory
 from ..console.progress import progress
 from ..errors import ProjectError
 from ..integrations.revisions import Champion
@@ -81,7 +81,7 @@ def expectation(champion: Champion, rows: int) -> Expected:
     if missing:
         storage.pull(*missing)
     earlier = champion.digest != find_champion("champion")[0].digest
-    with champion_directory(champion.digest, champion.commit or "HEAD") as directory:
+    with model_directory(champion.digest, champion.commit or "HEAD") as directory:
         golden = golden_of(directory)
         try:
             return Expected(champion, golden, holdout_of(directory, rows), earlier=earlier)

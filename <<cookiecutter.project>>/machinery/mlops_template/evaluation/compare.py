@@ -53,7 +53,7 @@ def compare(
     params: Params,
     challenger: str,
     champion: str | None,
-    champion_directory: Path | None,
+    model_directory: Path | None,
     record: bool = True,
     kept: StoredEvaluation = Evaluation,
 ) -> Comparison:
@@ -65,7 +65,7 @@ def compare(
     """
     inputs = digest_of(challenger, champion, params)
     recorded = load_comparison()
-    matchup = prepare_matchup(params, champion_directory, kept)
+    matchup = prepare_matchup(params, model_directory, kept)
     best = get_args(ChampionSource).index
     if recorded and recorded.inputs == inputs and best(recorded.champion_source) <= best(matchup.champion_source):
         return recorded

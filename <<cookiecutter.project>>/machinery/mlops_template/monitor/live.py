@@ -8,7 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..champion.lineage import find_champion
-from ..champion.opponent import champion_directory, find_shadow
+from ..champion.opponent import find_shadow, model_directory
 from ..console.progress import progress
 from ..data.contract import load_contract
 from ..errors import ProjectError
@@ -49,7 +49,7 @@ def compare_live(params: Params, place: str) -> Comparison:
     contract = load_contract()
     with (
         opened(place) as engine,
-        champion_directory(champion.digest, "HEAD") as there,
+        model_directory(champion.digest, "HEAD") as there,
         shadow.directory() as here,
     ):
         ours, theirs = MonitoredModel(params, contract, here), MonitoredModel(params, contract, there)

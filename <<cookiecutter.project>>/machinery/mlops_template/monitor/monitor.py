@@ -9,7 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..champion.lineage import find_champion, read_json, trained_in
-from ..champion.opponent import champion_directory
+from ..champion.opponent import model_directory
 from ..console.progress import progress
 from ..data.contract import Contract, load_contract
 from ..errors import ProjectError
@@ -44,7 +44,7 @@ def monitor(params: Params, place: str, now: Callable[[], datetime] = lambda: da
     contract = load_contract()
     if not paths.RAW.is_dir():
         storage.pull(paths.RAW)
-    with opened(place) as engine, champion_directory(champion.digest, "HEAD") as directory:
+    with opened(place) as engine, model_directory(champion.digest, "HEAD") as directory:
         if not days_of(engine, champion.digest):
             raise ProjectError(
                 f"the log has no prediction of champion {champion.number} ({champion.short}): "

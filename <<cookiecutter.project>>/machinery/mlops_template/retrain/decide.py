@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from ..champion.decision import Decision, Signal
-from ..champion.opponent import champion_digest, champion_directory
+from ..champion.opponent import champion_digest, model_directory
 from ..errors import ProjectError
 from ..integrations import actions, dvc, git
 from ..integrations.revisions import pipeline_digests, text_digest
@@ -47,7 +47,7 @@ def decide(params: Params, force: str = "", production: str = "") -> Decision:
     if champion is None:
         measured = Measured(0, 0, None, [Signal("champion", True, "there is none yet")])
     else:
-        with champion_directory(champion, "HEAD") as directory:
+        with model_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
     signals = [*measured.signals, *([Signal("production", True, production)] if production else [])]
     against = [] if force else held_back(state, measured, recall(), params.retrain.budget, log.now())

@@ -132,6 +132,15 @@ def decide(card: dict[str, Any]) -> Callable[[NDArray[Any]], list[Any]] | None:
     return lambda predictions: [positive if above else other for above in (predictions[:, place] > threshold).tolist()]
 
 
+def answers(predictions: NDArray[Any], decided: Callable[[NDArray[Any]], list[Any]] | None) -> list[list[Any]]:
+    """What is answered for each row: its predictions and, of a classification, the class decided for."""
+    values: list[list[Any]] = predictions.tolist()
+    if decided:
+        for row, decision in zip(values, decided(predictions), strict=True):
+            row.append(decision)
+    return values
+
+
 def by_onnx(model: Path | bytes, card: dict[str, Any]) -> Predict:
     """The graph on one thread: a service has as many processes as it is given cores."""
     session, kinds = session_of(model), card["features"]

@@ -17,7 +17,7 @@ from .feedback import read_outcomes
 from .files import SHADOW
 from .prometheus import Metrics
 from .rows import RequestRejected
-from .runtime import Served, decide, load
+from .runtime import Served, answers, decide, load
 from .shadow import Shadow
 
 STARTING = "the model is being loaded"
@@ -131,10 +131,7 @@ class Service:
         now = time.time()
         request = request_id(now)
         reply = self.reply
-        values = predictions.tolist()
-        if self.decide:
-            for row, decision in zip(values, self.decide(predictions), strict=True):
-                row.append(decision)
+        values = answers(predictions, self.decide)
         replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log:

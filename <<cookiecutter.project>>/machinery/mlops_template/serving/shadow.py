@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..prediction_log.writer import Answered, PredictionLog
-from .runtime import Served, decide
+from .runtime import Served, answers, decide
 
 MAX_WAITING_BYTES = 16_000_000
 """Of requests that wait for it; what comes on top is left out."""
@@ -101,10 +101,7 @@ class Shadow:
         rows = b",".join(body[1:-1] if body[:1] == b"[" else body for body in bodies)
         batch = self.decode(b"[" + rows + b"]")
         predictions = self.served.predict(batch.numbers, batch.categories)
-        values = predictions.tolist()
-        if self.decide:
-            for row, decision in zip(values, self.decide(predictions), strict=True):
-                row.append(decision)
+        values = answers(predictions, self.decide)
         place = 0
         for entry in entries:
             own = values[place : place + len(entry.values)]

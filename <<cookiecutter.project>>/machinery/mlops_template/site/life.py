@@ -50,7 +50,7 @@ class Promotion:
 
 
 @dataclass(frozen=True)
-class Alert:
+class Incident:
     """Something that went wrong, as its issue at GitHub tells it."""
 
     key: str
@@ -75,7 +75,7 @@ class Life:
     params: Params
     promotions: list[Promotion]
     """The oldest first."""
-    alerts: list[Alert]
+    alerts: list[Incident]
     """The oldest first."""
     monitoring: Monitoring | None
     backtest: str
@@ -84,7 +84,7 @@ class Life:
     """What the site does not show, and why."""
 
     @property
-    def open(self) -> list[Alert]:
+    def open(self) -> list[Incident]:
         """What is wrong now."""
         return [alert for alert in self.alerts if alert.end is None]
 
@@ -147,10 +147,10 @@ def comparison_of(champion: Champion) -> Comparison | None:
     return record if record.challenger == champion.digest else None
 
 
-def alert_of(key: str, issue: dict[str, Any]) -> Alert:
+def alert_of(key: str, issue: dict[str, Any]) -> Incident:
     """An issue of GitHub's API."""
     begin, end = issue["created_at"], issue["closed_at"]
-    return Alert(
+    return Incident(
         key=key,
         title=issue["title"],
         address=issue["html_url"],

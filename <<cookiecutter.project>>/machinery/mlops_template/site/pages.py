@@ -13,7 +13,7 @@ from ..render.svg import Plot
 from ..report import page as report
 from ..report import tables
 from ..report.plots import Figure
-from .life import Alert, Life, Promotion
+from .life import Incident, Life, Promotion
 
 MAX_DATES = 4
 """Under an axis."""
@@ -183,7 +183,7 @@ def alerts(life: Life) -> Table:
     return Table(["alert", "from", "to"], rows)
 
 
-def entry(alert: Alert) -> Link:
+def entry(alert: Incident) -> Link:
     """The title, which leads to the issue."""
     return Link(alert.title, alert.address)
 
