@@ -1,7 +1,7 @@
 """The model that runs beside the champion, compared with it on what truly happened: looked at as often as one likes."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,7 @@ from ..evaluation.comparison import Comparison, Gate, MetricPair, SliceDifferenc
 from ..evaluation.evaluate import each_slice, sliceable
 from ..evaluation.gates import LEVEL, champion_gate, difference, limit_gate, slices_gate
 from ..evaluation.intervals import any_time, resamples
-from ..prediction_log.ids import first_id
-from ..prediction_log.tables import outcomes, predictions
+from ..prediction_log.tables import predictions
 from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import window
@@ -27,7 +26,7 @@ from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from .log import opened
 from .model import MonitoredModel
-from .rows import CHUNK, days_of, decode_values, typed
+from .rows import CHUNK, Told, days_of, decode_values, of_day, typed
 
 MIN_DAYS = 14
 """With outcomes, before anything is decided."""
@@ -96,28 +95,13 @@ def pairs(
     engine: sa.Engine, day: datetime, challenger: str, champion: str
 ) -> Iterator[tuple[tuple[str, ...], list[list[float]], list[list[float]], tuple[str, ...]]]:
     """(features, what the challenger and the champion predicted, outcomes as JSON) of a day, some rows at a time."""
-    ours, theirs = predictions.alias("ours").c, predictions.alias("theirs").c
-    by_prediction, by_row = outcomes.alias("by_prediction").c, outcomes.alias("by_row").c
-    outcome = sa.func.coalesce(by_prediction.value, by_row.value)
-    end = day + timedelta(days=1)
-    joined = (
-        ours.id.table.join(
-            theirs.id.table, sa.and_(ours.id == theirs.id, ours.at == theirs.at, theirs.model == champion)
-        )
-        .outerjoin(by_prediction.key.table, by_prediction.key == ours.id)
-        .outerjoin(by_row.key.table, by_row.key == ours.row_id)
-    )
+    ours, theirs = predictions.alias("ours"), predictions.alias("theirs")
+    told = Told(ours)
+    same = sa.and_(ours.c.id == theirs.c.id, ours.c.at == theirs.c.at, theirs.c.model == champion)
     statement = (
-        sa.select(ours.features, ours.prediction, theirs.prediction, outcome)
-        .select_from(joined)
-        .where(
-            ours.model == challenger,
-            outcome.is_not(None),
-            ours.at >= day,
-            ours.at < end,
-            ours.id >= first_id(day.timestamp()),
-            ours.id < first_id(end.timestamp()),
-        )
+        sa.select(ours.c.features, ours.c.prediction, theirs.c.prediction, told.outcome)
+        .select_from(told.joined(ours.join(theirs, same)))
+        .where(ours.c.model == challenger, told.outcome.is_not(None), *of_day(ours, day))
     )
     with engine.connect().execution_options(stream_results=True) as connection:
         result = connection.execute(statement)

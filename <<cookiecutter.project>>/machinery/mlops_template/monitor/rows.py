@@ -61,31 +61,40 @@ def days_of(engine: sa.Engine, model: str) -> list[datetime]:
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
+class Told:
+    """What was told of rows of the log: of a prediction itself or, where nothing is, of the contract's id."""
+
+    def __init__(self, log: sa.FromClause) -> None:
+        self.log = log
+        self.by_prediction, self.by_row = outcomes.alias("by_prediction"), outcomes.alias("by_row")
+        self.outcome = sa.func.coalesce(self.by_prediction.c.value, self.by_row.c.value)
+        """As JSON, null where nothing was told so far."""
+
+    def joined(self, source: sa.FromClause) -> sa.FromClause:
+        """A source that holds the log, with the outcomes."""
+        by_prediction, by_row, log = self.by_prediction, self.by_row, self.log.c
+        return source.outerjoin(by_prediction, by_prediction.c.key == log.id).outerjoin(
+            by_row, by_row.c.key == log.row_id
+        )
+
+
+def of_day(log: sa.FromClause, day: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """That a row is of a day; by its id, too, which has an index."""
+    end = day + timedelta(days=1)
+    begins, ends = first_id(day.timestamp()), first_id(end.timestamp())
+    return log.c.at >= day, log.c.at < end, log.c.id >= begins, log.c.id < ends
+
+
 def logged(
     engine: sa.Engine, model: str, day: datetime, contract: Contract, card: dict[str, Any], columns: list[str]
 ) -> Iterator[Logged]:
     """The rows of a day by a model, in parts of `CHUNK` rows, with some columns of the requests."""
-    end = day + timedelta(days=1)
-    by_prediction, by_row = outcomes.alias("by_prediction"), outcomes.alias("by_row")
+    told = Told(predictions)
     log = predictions.c
     statement = (
-        sa.select(
-            log.features,
-            log.prediction,
-            sa.func.coalesce(by_prediction.c.value, by_row.c.value),
-        )
-        .select_from(
-            predictions.outerjoin(by_prediction, by_prediction.c.key == log.id).outerjoin(
-                by_row, by_row.c.key == log.row_id
-            )
-        )
-        .where(
-            log.model == model,
-            log.at >= day,
-            log.at < end,
-            log.id >= first_id(day.timestamp()),
-            log.id < first_id(end.timestamp()),
-        )
+        sa.select(log.features, log.prediction, told.outcome)
+        .select_from(told.joined(predictions))
+        .where(log.model == model, *of_day(predictions, day))
     )
     names = prediction_names(card)
     with engine.connect().execution_options(stream_results=True) as connection:
