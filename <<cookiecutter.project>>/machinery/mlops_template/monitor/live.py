@@ -26,7 +26,7 @@ from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from .log import opened
 from .model import MonitoredModel
-from .rows import CHUNK, Told, days_of, decode_values, of_day, typed
+from .rows import CHUNK, Told, days_of, decode_values, of_day, predicted, typed
 
 MIN_DAYS = 14
 """With outcomes, before anything is decided."""
@@ -57,24 +57,17 @@ def compare_live(params: Params, place: str) -> Comparison:
         days = days_of(engine, shadow.digest)
         for day in progress(days, len(days), "days of the log"):
             for features, mine, other, truths in pairs(engine, day, shadow.digest, champion.digest):
-                table = typed(features, contract, columns)
                 truth = ours.truths(pd.Series(truths, dtype=object))
                 known = truth.notna()
-                if known.any():
-                    names = (model.prediction_names() for model in (ours, theirs))
-                    both = [
-                        pd.DataFrame(dict(zip(own, zip(*values, strict=True), strict=False)))[known.to_numpy()]
-                        for own, values in zip(names, (mine, other), strict=True)
-                    ]
-                    rows = table[known.to_numpy()].reset_index(drop=True)
-                    parts.append((*both, truth[known].infer_objects(), rows))
-                    block += [day] * int(known.sum())
-    if not parts:
+                tables = predicted(mine, ours.names), predicted(other, theirs.names), typed(features, contract, columns)
+                parts.append((*(table[known] for table in tables), truth[known].infer_objects()))
+                block += [day] * int(known.sum())
+    if not block:
         raise ProjectError(
             f"the log has no row that champion {champion.number} and the shadow {shadow.name} ({shadow.short}) both "
             "predicted and whose outcome is known: deploy it, and tell `feedback`"
         )
-    mine, other, truth, rows = (pd.concat(column, ignore_index=True) for column in zip(*parts, strict=True))
+    mine, other, rows, truth = (pd.concat(column, ignore_index=True) for column in zip(*parts, strict=True))
     scored = ours.scored(mine, truth, rows), theirs.scored(other, truth, rows)
     metrics, slices, gates = judge(params, scored, rows, np.asarray(pd.factorize(pd.Series(block))[0]))
     return Comparison(

@@ -67,12 +67,10 @@ class MonitoredModel:
         """Whether the derived columns can be computed from what is stored."""
         features = [name for names in self.model.kinds.values() for name in names]
         self.features = [name for name in features if name in self.columns or self.derives]
+        self.names = prediction_names(self.model.card)
+        """What the log holds of a row, in order, as far as models are judged by it."""
         self.by_rows = params.gates.primary in own_metrics()
         """Whether the primary metric is the owner's, which may look at any column."""
-
-    def prediction_names(self) -> list[str]:
-        """What the log holds of a row, in order, as far as models are judged by it."""
-        return prediction_names(self.model.card)
 
     def table(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The features of rows, derived ones included."""

@@ -101,13 +101,17 @@ def logged(
         result = connection.execute(statement)
         while rows := result.fetchmany(CHUNK):
             features, values, truths = zip(*rows, strict=True)
-            decoded = decode_values(f"[{','.join(values)}]")
             yield Logged(
                 day,
                 typed(features, contract, columns),
-                pd.DataFrame({name: [value[place] for value in decoded] for place, name in enumerate(names)}),
+                predicted(decode_values(f"[{','.join(values)}]"), names),
                 pd.Series(truths, dtype=object),
             )
+
+
+def predicted(values: list[list[Any]], names: list[str]) -> pd.DataFrame:
+    """The predictions of rows as the log has them, without the class that was decided for."""
+    return pd.DataFrame({name: [row[place] for row in values] for place, name in enumerate(names)})
 
 
 def typed(features: tuple[str, ...], contract: Contract, columns: list[str]) -> pd.DataFrame:

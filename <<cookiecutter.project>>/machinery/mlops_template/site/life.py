@@ -71,7 +71,6 @@ class Life:
     """All of it."""
 
     project: str
-    metric: str
     params: Params
     promotions: list[Promotion]
     """The oldest first."""
@@ -82,6 +81,11 @@ class Life:
     """The page of the last one, empty where none is kept."""
     notes: list[str] = field(default_factory=list)
     """What the site does not show, and why."""
+
+    @property
+    def metric(self) -> str:
+        """The primary one."""
+        return self.params.gates.primary
 
     @property
     def open(self) -> list[Incident]:
@@ -103,7 +107,6 @@ def gather(params: Params, monitoring: Monitoring | None) -> Life:
     backtest = paths.BACKTEST_PAGE
     return Life(
         project=load_project().name,
-        metric=params.gates.primary,
         params=params,
         promotions=in_order([promotion(params, champion, promoted[:place]) for place, champion in enumerate(promoted)]),
         alerts=alerts,
