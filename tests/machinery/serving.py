@@ -91,20 +91,26 @@ def purchases(rows: int = 600) -> pd.DataFrame:
     return table
 
 
-def make_package(folder: Path, runtime: str = "onnx") -> Path:
-    """A project in `folder` with a model, and its package: by the pipeline itself where `runtime` is sklearn."""
-    settings = dict(SETTINGS)
+def make_package(folder: Path, runtime: str = "onnx", features: str = "") -> Path:
+    """A project in `folder` with a model, and its package: by the pipeline itself where `runtime` is sklearn.
+
+    `features` is a module that derives the category `storey` from `floor`, which is known in each row of training.
+    """
+    settings, bought = dict(SETTINGS), purchases()
+    if features:
+        settings["columns"] = {**SETTINGS["columns"], "categorical": ["shop", "member", "storey"]}
+        bought["floor"] = bought["floor"].fillna(1)
     if runtime == "sklearn":
         estimator = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": 10}}
         settings["model"] = {"threads": 1, "candidates": [estimator]}
         settings["serving"] = {**SETTINGS["serving"], "parity": {"tolerance": 1e-300, "differing": 0.0}}
     (folder / "data/split").mkdir(parents=True)
-    write_package(folder)
+    write_package(folder, **({"features": features} if features else {}))
     YAML().dump(settings, folder / paths.PARAMS)
     YAML().dump({"columns": CONTRACT}, folder / paths.CONTRACT)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        table = conform(purchases(), load_contract())
+        table = conform(bought, load_contract())
         table.iloc[:450].to_parquet(paths.TRAIN, index=False)
         table.iloc[450:].to_parquet(paths.HOLDOUT, index=False)
         train.main()
@@ -148,6 +154,26 @@ def ask(
     headers: dict[str, str] | None = None,
 ) -> Reply:
     """GET a path, or POST some content as JSON, or the parts of a body as they come."""
+    return asyncio.run(asked(app, path, content, parts, headers))
+
+
+def ask_at_once(app: ASGIApp, path: str, contents: Sequence[Any]) -> list[Reply]:
+    """POST several contents, none of which waits for the answer to another."""
+
+    async def all_of_them() -> list[Reply]:
+        return list(await asyncio.gather(*(asked(app, path, content) for content in contents)))
+
+    return asyncio.run(all_of_them())
+
+
+async def asked(
+    app: ASGIApp,
+    path: str,
+    content: Any = None,
+    parts: Sequence[bytes] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Reply:
+    """As `ask`, in a loop."""
     if parts is None:
         parts = [b"" if content is None else json.dumps(content).encode()]
     sent = {"content-type": "application/json"} if headers is None else headers
@@ -176,7 +202,7 @@ def ask(
     async def send(message: Any) -> None:
         gone.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    await app(scope, receive, send)
     start, *bodies = gone
     found = {name.decode(): value.decode() for name, value in start["headers"]}
     return Reply(start["status"], found, b"".join(message.get("body", b"") for message in bodies))

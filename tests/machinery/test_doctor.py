@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -349,8 +350,8 @@ def test_a_github_that_hangs_is_not_waited_for(at_github: Github, monkeypatch: p
 
 
 def test_without_gh(monkeypatch: pytest.MonkeyPatch) -> None:
-    which = gh_module.shutil.which
-    monkeypatch.setattr(gh_module.shutil, "which", lambda name: None if name == "gh" else which(name))
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "gh" else which(name))
     (finding,) = github.findings("../.storage")
     assert finding.status == UNSEEN
     assert "`gh auth login`" in finding.message

@@ -99,3 +99,8 @@ def test_all_that_the_service_imports_goes_into_the_image() -> None:
     ignored = (ROOT.resolve().parents[1] / ".dockerignore").read_text(encoding="utf-8").splitlines()
     named = {line.removeprefix("!machinery/mlops_template/").removesuffix(".py") for line in ignored if line[:1] == "!"}
     assert {room(name) for name in reached} <= named
+
+
+def test_one_module_starts_other_programs() -> None:
+    starting = [name for name, path in modules().items() if "import subprocess" in path.read_text(encoding="utf-8")]
+    assert starting == ["integrations.process"]

@@ -19,8 +19,9 @@ def add_features(rows: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n_rows, n_columns + n_derived)
-        The same rows in the same order. What is added to a row may depend on that row alone: a service sees one row
-        at a time. What has to be learned from many rows (a mean, an encoding) belongs in pipeline.py.
+        The same rows in the same order. What is added to a row may depend on that row alone: a service meets it by
+        itself, or among the rows of other requests. What has to be learned from many rows (a mean, an encoding) belongs
+        in pipeline.py.
     """
     hour = rows["departure_minute"] // 60
     parts = pd.cut(hour, [-1, 5, 11, 17, 23], labels=["night", "morning", "afternoon", "evening"])

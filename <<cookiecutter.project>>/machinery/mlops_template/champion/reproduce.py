@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from ..errors import ProjectError
 from ..integrations import git
 from ..integrations.digests import directory_digest, file_digest
+from ..integrations.process import attached, find
 from ..integrations.revisions import pipeline_digests
 from ..settings import paths
 from ..storage.cache import bring, file_digests
@@ -45,12 +45,7 @@ def reproduce(version: str) -> Reproduction:
     commit = trained_in(champion)
     if commit is None:
         raise ProjectError(f"champion {champion.number} is not committed yet: commit it, then reproduce it")
-    uv = shutil.which("uv")
-    if uv is None:
-        raise ProjectError(
-            "reproduce makes the environment of that commit with uv, which is not on PATH: "
-            "install it (https://docs.astral.sh/uv) and open a new terminal"
-        )
+    uv = find("uv")
     raw = pipeline_digests(commit).get(paths.RAW.as_posix())
     cache = bring([raw, champion.digest] if raw else [])
     with worktree(commit) as directory:
@@ -93,8 +88,7 @@ def call(command: list[str], directory: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     shown = " ".join(["uv", *command[1:]])
     print(f"$ {shown}", flush=True)
-    done = subprocess.run(command, cwd=directory, env=environment)
-    if done.returncode:
+    if attached(command, directory, environment):
         raise ProjectError(f"`{shown}` failed in a worktree of that commit: the reason stands above")
 
 

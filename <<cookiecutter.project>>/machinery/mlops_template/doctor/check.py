@@ -1,7 +1,6 @@
 """What `test.yml` asks of a commit, in one command: linters, types, workflows, tests."""
 
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import ProjectError
+from ..integrations.process import attached, followed
 
 WORKFLOWS = Path(".github/workflows")
 
@@ -52,10 +52,9 @@ def command_of(name: str) -> list[str]:
 
 def run(command: list[str], capture: bool = False) -> tuple[int, float, str]:
     """Run a command: its exit status, the seconds it took, and what it wrote, where that is not shown at once."""
-    begun = time.monotonic()
-    out, errors = (subprocess.PIPE, subprocess.STDOUT) if capture else (None, None)
-    done = subprocess.run(command, stdout=out, stderr=errors, encoding="utf-8", errors="replace")
-    return done.returncode, time.monotonic() - begun, done.stdout or ""
+    begun, lines = time.monotonic(), list[str]()
+    code = followed(command, lines.append) if capture else attached(command)
+    return code, time.monotonic() - begun, "".join(lines)
 
 
 def launcher(program: str) -> str:

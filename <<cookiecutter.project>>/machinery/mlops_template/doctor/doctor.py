@@ -3,14 +3,12 @@
 It fixes nothing by itself, and needs neither network nor `gh`: of what it cannot see, it says so.
 """
 
-import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import ProjectError
-from ..integrations import dvc
+from ..integrations import dvc, process
 from ..integrations.checks import CheckResult, CheckSkipped, find
 from ..integrations.git import git, git_or_none
 from ..integrations.releases import newest_release, version_key
@@ -89,11 +87,12 @@ def hook() -> str:
 
 def lock_file() -> str:
     """Whether `uv.lock` is that of `pyproject.toml`."""
-    if shutil.which("uv") is None:
-        raise CheckSkipped("uv was not found (https://docs.astral.sh/uv)")
+    try:
+        uv = process.find("uv")
+    except ProjectError as error:
+        raise CheckSkipped(str(error)) from None
     # Offline: a lock file that fits needs nothing, one that does not is out of step whatever it needs.
-    done = subprocess.run(["uv", "lock", "--check", "--offline"], stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode:
+    if process.capture([uv, "lock", "--check", "--offline"]).code:
         raise ProjectError("uv.lock is not that of pyproject.toml: `uv lock`, then commit it")
     return "uv.lock is that of pyproject.toml"
 

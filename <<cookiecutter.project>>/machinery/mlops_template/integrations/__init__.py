@@ -1,1 +1,1 @@
-"""The outside tools: git, DVC, GitHub, subprocesses."""
+"""The outside tools: git, DVC, GitHub, and how other programs are started."""

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 from ..errors import ProjectError
 from .checks import CheckSkipped
 from .git import git_or_none
+from .process import capture, find
 
 ADDRESS = re.compile(
     r"(?:\w+://)?(?:[^@/]+@)?([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)(?::\d+)?[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?"
@@ -61,29 +60,23 @@ class Repository:
 
 def ask(host: str, path: str, method: str = "GET", fields: dict[str, Any] | None = None) -> Any:
     """GitHub's answer."""
-    gh = shutil.which("gh")
-    if gh is None:
-        raise CheckSkipped("gh was not found: install it (https://cli.github.com), then `gh auth login`")
+    try:
+        gh = find("gh")
+    except ProjectError as error:
+        raise CheckSkipped(f"{error}, then `gh auth login`") from None
     sent = [] if method == "GET" else ["--method", method, "--input", "-"]
     try:
-        done = subprocess.run(
-            [gh, "api", "--hostname", host, path, *sent],
-            env=os.environ | QUIET,
-            input=json.dumps(fields) if sent else "",
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise CheckSkipped(f"no answer within {SECONDS} seconds") from None
-    if done.returncode == 0:
-        return json.loads(done.stdout) if done.stdout.strip() else None
-    reason = next(iter(done.stderr.strip().splitlines()), f"gh ended with {done.returncode}")
-    status = re.search(r"\(HTTP (\d+)\)", done.stderr)
+        command = [gh, "api", "--hostname", host, path, *sent]
+        done = capture(command, json.dumps(fields) if sent else "", env=os.environ | QUIET, seconds=SECONDS)
+    except TimeoutError as error:
+        raise CheckSkipped(str(error)) from None
+    if done.code == 0:
+        return json.loads(done.out) if done.out.strip() else None
+    reason = next(iter(done.err.strip().splitlines()), f"gh ended with {done.code}")
+    status = re.search(r"\(HTTP (\d+)\)", done.err)
     if status:
         raise GitHubError(reason, int(status[1]))
-    raise CheckSkipped(f"{reason} (`gh auth status` says more)" if done.returncode == 4 else reason)
+    raise CheckSkipped(f"{reason} (`gh auth status` says more)" if done.code == 4 else reason)
 
 
 def at_origin() -> Repository:

@@ -1,8 +1,6 @@
 """Git, through its command: run it, and the few questions this project asks of it."""
 
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..settings.project import load_project
+from .process import capture, find, followed
 
 # Git sets these for its hooks; they would send our commands to another repository or index.
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
@@ -47,25 +46,11 @@ def run(
     `index` is used in place of the repository's own; `apart` keeps from git the signals that are sent to the terminal's
     process group.
     """
-    done = subprocess.run(
-        [executable(), *arguments],
-        cwd=cwd,
-        env=environment() | ({"GIT_INDEX_FILE": str(index)} if index else {}),
-        input=stdin.encode(),  # as bytes, or Windows would turn line feeds into two characters
-        capture_output=True,
-        process_group=0 if apart and os.name == "posix" else None,
-    )
-    if done.returncode != 0:
-        raise failure(arguments, (done.stderr or done.stdout).decode(errors="replace"))
-    return done.stdout.decode(errors="replace")
-
-
-def executable() -> str:
-    """Where git is."""
-    program = shutil.which("git")
-    if program is None:
-        raise ProjectError("git was not found: install it (https://git-scm.com) and open a new terminal")
-    return program
+    variables = environment() | ({"GIT_INDEX_FILE": str(index)} if index else {})
+    done = capture([find("git"), *arguments], stdin, cwd, variables, apart=apart)
+    if done.code != 0:
+        raise failure(arguments, done.err or done.out)
+    return done.out
 
 
 def environment() -> dict[str, str]:
@@ -87,22 +72,14 @@ def reason(text: str) -> str:
 
 def transfer(*arguments: str) -> None:
     """A push or fetch that on a terminal shows how far it is. Raises GitError as `git` does."""
-    said = []
-    with subprocess.Popen(
-        [executable(), *arguments, "--progress" if sys.stderr.isatty() else "--quiet"],
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,  # where carriage returns end a line too
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        for line in process.stderr or ():
-            said.append(line)
-            if line.startswith(PROGRESS):
-                print(f"\r{line.rstrip()}", end="\n" if "done" in line else "", file=sys.stderr, flush=True)
-    if process.returncode != 0:
+    said: list[str] = []
+
+    def tell(line: str) -> None:
+        said.append(line)
+        if line.startswith(PROGRESS):
+            print(f"\r{line.rstrip()}", end="\n" if "done" in line else "", file=sys.stderr, flush=True)
+
+    if followed([find("git"), *arguments, "--progress" if sys.stderr.isatty() else "--quiet"], tell, env=environment()):
         raise failure(arguments, "".join(said))
 
 

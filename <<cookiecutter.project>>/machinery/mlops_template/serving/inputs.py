@@ -55,7 +55,7 @@ def inputs(rows: Any, kinds: dict[str, list[str]]) -> Any:
     """
     import pandas as pd
 
-    ready: dict[str, Any] = {name: rows[name].astype("float64") for name in kinds["numeric"]}
+    ready: dict[str, Any] = {name: rows[name].to_numpy("float64") for name in kinds["numeric"]}
     for name in kinds["categorical"]:
         ready[name] = by_value(rows[name], as_category)
     for name in kinds["dates"]:
@@ -80,12 +80,23 @@ def frame(rows: Sequence[Sequence[Any]], dtypes: dict[str, str]) -> Any:
     """Rows of values, in the order of `dtypes`, as the DataFrame that training had: with its types."""
     import pandas as pd
 
-    columns: dict[str, Any] = {}
-    for (name, dtype), values in zip(dtypes.items(), zip(*rows, strict=True), strict=True):
-        column: Any = pd.Series(values, dtype="object")
-        if column.isna().any() and dtype.startswith("int"):
-            dtype = "float64"
-        elif column.isna().any() and dtype == "bool":
-            dtype = "boolean"
-        columns[name] = pd.to_datetime(column).astype(dtype) if dtype.startswith("datetime") else column.astype(dtype)
+    columns = {
+        name: as_array(values, dtypes[name]) for name, values in zip(dtypes, zip(*rows, strict=True), strict=True)
+    }
     return pd.DataFrame(columns)
+
+
+def as_array(values: tuple[Any, ...], dtype: Any) -> Any:
+    """Values as an array of a type; where some are absent, integers are floats, as in a DataFrame."""
+    import numpy as np
+    import pandas as pd
+
+    if None in values and dtype.startswith("int"):
+        dtype = "float64"
+    elif None in values and dtype == "bool":
+        dtype = "boolean"
+    if dtype.startswith("datetime"):
+        return pd.to_datetime(pd.Series(values, dtype="object")).astype(dtype)
+    if dtype in ("float64", "int64"):
+        return np.array(values, dtype)
+    return pd.array(values, dtype=dtype)

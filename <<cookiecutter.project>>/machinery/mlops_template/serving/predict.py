@@ -21,6 +21,7 @@ class Predict:
 
     def __init__(self, service: Service) -> None:
         self.service = service
+        self.waiting: list[tuple[bytes, asyncio.Future[bytes]]] = []
 
     @property
     def most(self) -> int:
@@ -32,7 +33,7 @@ class Predict:
         try:
             received = await self.body(receive)
             refuse_other_types(scope["headers"])
-            reply = self.service.predict(received)
+            reply = await self.together(received) if self.service.together else self.service.predict(received)
         except RequestRejected as refused:
             status = refused.status
             self.service.refuse(refused, time.perf_counter() - began)
@@ -42,6 +43,30 @@ class Predict:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
+
+    async def together(self, body: bytes) -> bytes:
+        """The answer to a body, made with those of all others that have come by now. Raises RequestRejected."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[bytes] = loop.create_future()
+        self.waiting.append((body, reply))
+        if len(self.waiting) == 1:
+            loop.call_soon(self.answer_waiting)  # behind the requests that were read from sockets at the same time
+        return await reply
+
+    def answer_waiting(self) -> None:
+        """Answer all that wait."""
+        waiting, self.waiting = self.waiting, []
+        try:
+            replies = self.service.predict_together([body for body, _ in waiting])
+        except Exception as error:  # which nobody would be told, and everybody wait for
+            replies = [error] * len(waiting)
+        for (_, future), reply in zip(waiting, replies, strict=True):
+            if future.cancelled():
+                continue
+            if isinstance(reply, Exception):
+                future.set_exception(reply)
+            else:
+                future.set_result(reply)
 
     async def body(self, receive: Receive) -> bytes:
         """The whole body, whether its length was told or not. Raises RequestRejected: too long, too slow."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -69,6 +69,16 @@ class Batch:
     """The contract's id of each row, None where no row has one."""
 
 
+class Values(NamedTuple):
+    """The checked values of a request's rows."""
+
+    rows: list[tuple[Any, ...]]
+    ids: list[Any] | None
+    """As in `Batch`."""
+    missing: dict[str, int]
+    """As in `Batch`, where inputs are derived."""
+
+
 Derivation = Callable[[list[tuple[Any, ...]], list[str]], tuple[NDArray[np.float64], NDArray[np.object_]]]
 """From rows of values, and the columns' names, to numbers and categories as in `Batch`. Raises ProjectError."""
 
@@ -120,6 +130,10 @@ class Decoder:
 
     def __call__(self, body: bytes) -> Batch:
         """The batch that a body holds. Raises RequestRejected."""
+        return self.batches([self.values(body)])[0]
+
+    def values(self, body: bytes) -> Values:
+        """The values that a body holds, each checked by itself. Raises RequestRejected."""
         rows = self.rows(body)
         for place, column, allowed in self.limited:
             if not allowed.issuperset([row[place] for row in rows]):
@@ -127,24 +141,38 @@ class Decoder:
         ids = None if self.id_place is None else [row[self.id_place] for row in rows]
         if ids and ids.count(None) == len(ids):
             ids = None
-        if self.derivation:
-            return self.with_features(rows, ids, self.derivation)
-        numbers, missing = self.as_numbers(rows)
-        categories, unseen = self.as_categories(rows, missing)
-        return Batch(numbers, categories, missing, unseen, ids)
-
-    def with_features(self, rows: list[tuple[Any, ...]], ids: list[Any] | None, derivation: Derivation) -> Batch:
-        """The batch of a model with derived inputs, which its own code computes from the rows as a DataFrame."""
+        if self.derivation is None:
+            return Values(rows, ids, {})
         if self.id_place == len(self.names):
             rows = [row[:-1] for row in rows]
-        absent = {name: sum(row[place] is None for row in rows) for place, name in self.nullable}
+        missing = {name: sum(row[place] is None for row in rows) for place, name in self.nullable}
         if self.dates:
             rows = [self.with_moments(number, row, self.transform.as_moment) for number, row in enumerate(rows)]
+        return Values(rows, ids, {name: count for name, count in missing.items() if count})
+
+    def batches(self, requests: list[Values]) -> list[Batch]:
+        """A batch for each of some requests. Raises RequestRejected where one of them has none.
+
+        Inputs are derived for all of them at once: they must lack values in the same columns, or the type of a column
+        that one request lacks a value in would be another for the next.
+        """
+        if self.derivation is None:
+            return [self.batch(values) for values in requests]
         try:
-            numbers, categories = derivation(rows, self.names)
+            numbers, categories = self.derivation([row for values in requests for row in values.rows], self.names)
         except ProjectError as error:
             raise RequestRejected(422, f"the model's features cannot be computed: {error}") from None
-        return Batch(numbers, categories, {name: count for name, count in absent.items() if count}, {}, ids)
+        batches, start = [], 0
+        for values in requests:
+            own = slice(start, start := start + len(values.rows))
+            batches.append(Batch(numbers[own], categories[own], values.missing, {}, values.ids))
+        return batches
+
+    def batch(self, values: Values) -> Batch:
+        """The batch of a model without derived inputs. Raises RequestRejected."""
+        numbers, missing = self.as_numbers(values.rows)
+        categories, unseen = self.as_categories(values.rows, missing)
+        return Batch(numbers, categories, missing, unseen, values.ids)
 
     def rows(self, body: bytes) -> list[tuple[Any, ...]]:
         """The values of each row, numbers before categories."""

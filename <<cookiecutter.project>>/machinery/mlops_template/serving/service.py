@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ProjectError
 from ..prediction_log.ids import request_id
@@ -16,9 +17,10 @@ from .environment import Settings
 from .feedback import read_outcomes
 from .files import SHADOW
 from .prometheus import Metrics
-from .rows import RequestRejected
+from .rows import Batch, RequestRejected
 from .runtime import Served, answers, decide, load
 from .shadow import Shadow
+from .together import predict_together
 
 STARTING = "the model is being loaded"
 DRAINING = "ending: it still answers, but send no more"
@@ -42,6 +44,7 @@ class Service:
         self.digest = ""
         self.served: Served | None = None
         self.why_not = STARTING
+        self.together = False
         self.draining = False
 
     def start(self) -> None:
@@ -57,6 +60,7 @@ class Service:
         self.max_rows = self.settings.max_rows or limits["max_rows"]
         self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
         self.decode = served.decoder(self.max_rows)
+        self.together = bool(served.card["derived"]) or served.serving["runtime"] == "sklearn"
         self.version, self.digest = release["version"], release["digest"]
         self.decide = decide(served.card)
         self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])
@@ -124,7 +128,21 @@ class Service:
         began = time.perf_counter()
         served = self.model()
         batch = self.decode(body)
-        predictions = served.predict(batch.numbers, batch.categories)
+        return self.answer(body, batch, served.predict(batch.numbers, batch.categories), began)
+
+    def predict_together(self, bodies: list[bytes]) -> list[bytes | Exception]:
+        """The predictions for several bodies, as `predict` gives them for one, or the exception of each."""
+        began = time.perf_counter()
+        replies: list[bytes | Exception] = []
+        for body, outcome in zip(bodies, predict_together(self.model(), self.decode, bodies), strict=True):
+            try:
+                replies.append(outcome if isinstance(outcome, Exception) else self.answer(body, *outcome, began))
+            except RequestRejected as rejected:
+                replies.append(rejected)
+        return replies
+
+    def answer(self, body: bytes, batch: Batch, predictions: NDArray[Any], began: float) -> bytes:
+        """What is answered, logged and counted. Raises RequestRejected where a prediction is not finite."""
         if not np.isfinite(predictions).all():
             row = int(np.flatnonzero(~np.isfinite(predictions).all(axis=1))[0])
             raise RequestRejected(422, f"row {row}: the model has no finite prediction for it", row)

@@ -3,7 +3,6 @@
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import textwrap
@@ -17,6 +16,7 @@ from ruamel.yaml import YAML
 
 from ..errors import ProjectError
 from ..integrations.git import environment, git
+from ..integrations.process import followed
 from ..settings import paths
 from ..settings.project import load_project
 
@@ -71,34 +71,19 @@ class Scratch:
         shown = f"uv run {load_project().name} {' '.join(arguments)}"
         self.say(f"   $ {shown}")
         package = __name__.partition(".")[0]
-        with subprocess.Popen(
-            [sys.executable, "-m", f"{package}.cli", *arguments],
-            cwd=self.project,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
-            try:
-                output = self.passed_on(process, table)
-            except BaseException:
-                process.terminate()
-                raise
-        if bool(process.returncode) != fails:
+        output: list[str] = []
+
+        def tell(line: str) -> None:
+            output.append(line.rstrip())
+            drawn = bool(re.match(r"[┏┃┡│└]|[\d,]+ held-out rows, ", line))
+            if not NOISE.match(output[-1]) and (table or not drawn):
+                for part in fitted(output[-1]):
+                    self.say(f"     {part}")
+
+        call = [sys.executable, "-m", f"{package}.cli", *arguments]
+        if bool(followed(call, tell, self.project, self.environment())) != fails:
             why = output[-1] if output and not fails else "it went through"
             raise ProjectError(f"the demo ends here, `{shown}` should have {'failed' if fails else 'worked'}: {why}")
-
-    def passed_on(self, process: "subprocess.Popen[str]", table: bool) -> list[str]:
-        """Say the lines of a command as they come, and return them all."""
-        said = []
-        for line in process.stdout or ():
-            said.append(line.rstrip())
-            drawn = bool(re.match(r"[┏┃┡│└]|[\d,]+ held-out rows, ", line))
-            if not NOISE.match(said[-1]) and (table or not drawn):
-                for part in fitted(said[-1]):
-                    self.say(f"     {part}")
-        return said
 
     def commit(self, message: str) -> None:
         """Commit everything."""

@@ -2,16 +2,15 @@
 
 import os
 import socket
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
-from shutil import which
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ..errors import ProjectError
 from ..integrations import actions
+from ..integrations.process import attached, find
 from ..settings import paths
 from ..settings.params import load_params
 from .last import Tracked, last_tracked, remember
@@ -80,11 +79,11 @@ def ui(port: int = 5000) -> None:
     options = ["--backend-store-uri", database, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     try:
-        done = subprocess.run([*command, "server", *options], env=environment)
+        code = attached([*command, "server", *options], env=environment)
     except KeyboardInterrupt:
         return
-    if done.returncode:
-        raise ProjectError(f"MLflow ended with code {done.returncode}: the reason stands above")
+    if code:
+        raise ProjectError(f"MLflow ended with code {code}: the reason stands above")
 
 
 def page_of_runs() -> str:
@@ -106,10 +105,5 @@ def mlflow_command() -> list[str]:
     try:
         installed_version("mlflow")
     except PackageNotFoundError:
-        if which("uv") is None:
-            raise ProjectError(
-                "the MLflow server is not installed, nor is uv, which brings it: install that "
-                "(https://docs.astral.sh/uv)"
-            ) from None
-        return ["uv", "run", "--isolated", "--no-default-groups", "--group", "ui", "python", "-m", "mlflow"]
+        return [find("uv"), "run", "--isolated", "--no-default-groups", "--group", "ui", "python", "-m", "mlflow"]
     return [sys.executable, "-m", "mlflow"]

@@ -1,11 +1,11 @@
 """Three trees made into one by git's own merge, without touching the index, the working tree or any branch."""
 
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..integrations.git import GitError, environment, executable, git, git_or_none, identity
+from ..integrations.git import GitError, environment, git, git_or_none, identity
+from ..integrations.process import capture, find
 
 MACHINERY = "machinery"
 
@@ -39,16 +39,12 @@ def merge(base: str, theirs: str, ours: str) -> Merged:
 def merge_tree(ours: str, theirs: str) -> tuple[str, list[str], str]:
     """(the merged tree, the files in conflict, their stages) of two commits with a common parent."""
     options = ["-c", "merge.directoryRenames=true", "-c", "merge.conflictStyle=merge"]
-    done = subprocess.run(
-        [executable(), *options, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs],
-        env=environment(),
-        capture_output=True,
-    )
-    if done.returncode not in (0, 1):
-        raise GitError(
-            f"`git merge-tree` failed: {done.stderr.decode(errors='replace').strip()}: git 2.38 or newer is needed"
-        )
-    fields = done.stdout.decode("utf-8", "surrogateescape").split("\0")
+    command = [find("git"), *options, "merge-tree", "--write-tree", "-z", "--messages", ours, theirs]
+    done = capture(command, env=environment(), errors="surrogateescape")
+    if done.code not in (0, 1):
+        said = done.err.encode(errors="surrogateescape").decode(errors="replace").strip()
+        raise GitError(f"`git merge-tree` failed: {said}: git 2.38 or newer is needed")
+    fields = done.out.split("\0")
     tree, stages, conflicts = fields[0], [], list[str]()
     for field in fields[1:]:
         if not field:

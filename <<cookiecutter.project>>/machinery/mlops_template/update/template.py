@@ -2,8 +2,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from typing import Any
 
 from ..errors import ProjectError
 from ..integrations.git import environment, git, git_or_none
+from ..integrations.process import capture, find
 from ..integrations.releases import VERSION, version_key
 from ..settings.record import UNRECORDED, Answers, Record
 
@@ -104,11 +103,9 @@ class Template:
 
 def run_renderer(arguments: list[str], version: str) -> None:
     """Run cookiecutter. Raises ProjectError with what it says."""
-    if shutil.which(RENDERER[0]) is None:
-        raise ProjectError("uv was not found: install it (https://docs.astral.sh/uv)")
-    done = subprocess.run([*RENDERER, *arguments], env=environment(), capture_output=True, text=True, encoding="utf-8")
-    if done.returncode:
-        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    done = capture([find(RENDERER[0]), *RENDERER[1:], *arguments], env=environment())
+    if done.code:
+        lines = [line.strip() for line in (done.err + done.out).splitlines() if line.strip()]
         refusal = next((line for line in lines if re.match(r"[a-z_]+: ", line)), (lines or ["no reason given"])[-1])
         raise ProjectError(f"version {version} of the template does not render with the project's answers: {refusal}")
 

@@ -1,7 +1,6 @@
 """`update`: a newer version of the template on a branch of its own, with what the owner changed kept."""
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from ..errors import ProjectError
 from ..integrations.git import GitError, environment, git, git_or_none, head, is_dirty, switch
+from ..integrations.process import capture
 from ..settings import paths
 from ..settings.record import FILE, Answers, Record, load_record
 from .merge import MACHINERY, Merged, commit, entry, merge, with_file
@@ -139,20 +139,17 @@ def migrations(tree: str, theirs: str, since: str, to: str) -> tuple[str, list[s
         index = Path(scratch) / "index"
         git("read-tree", f"{theirs}:{MACHINERY}", index=index)
         git("checkout-index", "--all", f"--prefix={scratch}/new/", index=index)
-        done = subprocess.run(
+        done = capture(
             [sys.executable, "-m", module, since, to],
-            cwd=Path(scratch) / "new",
-            env=environment() | {"PYTHONPATH": f"{scratch}/new"},
-            input=text + "\n",
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
+            text + "\n",
+            Path(scratch) / "new",
+            environment() | {"PYTHONPATH": f"{scratch}/new"},
         )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if done.code:
+        reason = (done.err.strip().splitlines() or ["no reason given"])[-1]
         raise ProjectError(f"{paths.PARAMS} could not be migrated to version {to}: {reason}")
-    lines = [line for line in done.stderr.splitlines() if line]
-    return (with_file(tree, paths.PARAMS.as_posix(), done.stdout), lines) if lines else (tree, [])
+    lines = [line for line in done.err.splitlines() if line]
+    return (with_file(tree, paths.PARAMS.as_posix(), done.out), lines) if lines else (tree, [])
 
 
 def with_lock(tree: str) -> str | None:
@@ -164,10 +161,10 @@ def with_lock(tree: str) -> str | None:
         git("read-tree", tree, index=index)
         git("checkout-index", "--all", f"--prefix={folder}/", index=index)
         try:
-            done = subprocess.run(["uv", "lock", "--quiet"], cwd=folder, capture_output=True)
+            done = capture(["uv", "lock", "--quiet"], cwd=folder)
         except OSError:
             return None
-        if done.returncode:
+        if done.code:
             return None
         try:
             return with_file(tree, LOCK, (folder / LOCK).read_text(encoding="utf-8"))
