@@ -33,7 +33,9 @@ print(json.dumps({"model": directory_digest(Path("models/champion")), "late": ro
 
 def fill(log: Path, project: Path, rows: int) -> None:
     """Write the tables, by SQL: the service would take hours."""
-    empty = "import sys; from mlops_template.prediction_log import tables; tables.create(tables.connect(sys.argv[1]))"
+    empty = (
+        "import sys; from mlops_template.prediction_log.log_tables import connect, create;create(connect(sys.argv[1]))"
+    )
     run([python(project), "-c", empty, str(log)], project)
     told = subprocess.run([python(project), "-c", CODE], cwd=project, check=True, stdout=subprocess.PIPE, text=True)
     made = json.loads(told.stdout.splitlines()[-1])

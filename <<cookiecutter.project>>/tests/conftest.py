@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.data.contract import Contract, Rule, conform, load_contract
-from mlops_template.owner.package import own_code
+from mlops_template.owner.modules import own_code
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train

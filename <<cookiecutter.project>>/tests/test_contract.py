@@ -2,7 +2,7 @@
 
 import pandas as pd
 from mlops_template.data.contract import Contract, check
-from mlops_template.owner.package import own_code
+from mlops_template.owner.modules import own_code
 from mlops_template.settings.params import Params
 
 

@@ -1,7 +1,7 @@
 """Features are the same for a row alone, as the service sees it, and among others, as training does."""
 
 import pandas as pd
-from mlops_template.owner.package import own_code
+from mlops_template.owner.modules import own_code
 from mlops_template.settings.params import Params
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from mlops_template.data.contract import conform, load_contract
 from mlops_template.deploy.package import fill
-from mlops_template.serving.app import create
+from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.service import Service
 from mlops_template.settings import paths

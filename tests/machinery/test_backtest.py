@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.backtest import show, trainings
+from mlops_template.backtest import trainings, views
 from mlops_template.backtest.advice import Advice, Differences, advise
 from mlops_template.backtest.backtest import Backtest, backtest
 from mlops_template.backtest.history import History, history
@@ -26,7 +26,7 @@ from mlops_template.training import train as stage
 from mlops_template.training.artifact import load_model
 from mlops_template.training.metrics import REGRESSION
 from mlops_template.training.scored import Scored
-from mlops_template.owner.package import own_code
+from mlops_template.owner.modules import own_code
 from mlops_template.training.pipeline import training_code
 from ruamel.yaml import YAML
 
@@ -337,7 +337,7 @@ def test_the_report_and_the_page_hold_the_same_figures(project: Path) -> None:
     (project / "pyproject.toml").write_text((Path(__file__).parent / "data" / "pyproject.toml").read_text())
     hold(project, rows(drift=-2))
     found = replayed("monthly", "weekly")
-    show.write(found, project / "backtest.md", project / "pages" / "backtest.html")
+    views.write(found, project / "backtest.md", project / "pages" / "backtest.html")
     text = (project / "backtest.md").read_text(encoding="utf-8")
     content = (project / "pages" / "backtest.html").read_text(encoding="utf-8")
     for one in found.advice.standings[1:]:
@@ -350,4 +350,4 @@ def test_the_report_and_the_page_hold_the_same_figures(project: Path) -> None:
     assert reader.fetched == ["data:,"]
     assert "script" not in reader.tags
     assert content.count('<polyline class="policy policy-') == 6
-    assert show.drawable(replace(found, periods=[replace(found.periods[0], values={NEVER: None})])) == []
+    assert views.drawable(replace(found, periods=[replace(found.periods[0], values={NEVER: None})])) == []

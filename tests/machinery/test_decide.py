@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlops_template.integrations.git import GitError, git
-from mlops_template.retrain import log
+from mlops_template.retrain import decision_log
 from mlops_template.champion.decision import Decision
 from mlops_template.retrain.decide import Situation, held_back, recall
-from mlops_template.retrain.log import Entry, Log
+from mlops_template.retrain.decision_log import Entry, Log
 from mlops_template.retrain.signals import Measured
 from mlops_template.settings.operation import Budget
 
@@ -94,12 +94,12 @@ def test_every_decision_is_kept_at_origin_and_no_branch_of_anybody_moves(
 ) -> None:
     """From a shallow clone as from any other, the oldest first, and as a page to be read."""
     before = git("for-each-ref", "refs/heads", cwd=origin)
-    log.add(decision(3, retrain=False))
+    decision_log.add(decision(3, retrain=False))
     monkeypatch.chdir(clone("job", "--depth=1"))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "robot")
-    log.add(decision(2))
-    log.add(outcome(1))
-    assert log.load().entries == [decision(3, retrain=False), decision(2), outcome(1)]
+    decision_log.add(decision(2))
+    decision_log.add(outcome(1))
+    assert decision_log.load().entries == [decision(3, retrain=False), decision(2), outcome(1)]
     assert git("show", "retrain-log:README.md", cwd=origin).count("| 2024-05-15") == 3
     assert git("log", "--format=%s", "retrain-log", cwd=origin).splitlines() == [
         "Outcome: kept",
@@ -112,9 +112,9 @@ def test_every_decision_is_kept_at_origin_and_no_branch_of_anybody_moves(
 
 def test_two_at_once_are_both_kept(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody is faster between looking and pushing."""
-    log.add(decision(3))
-    other, tips = clone("other"), log.tip
-    monkeypatch.setattr(log.time, "sleep", lambda seconds: None)
+    decision_log.add(decision(3))
+    other, tips = clone("other"), decision_log.tip
+    monkeypatch.setattr(decision_log.time, "sleep", lambda seconds: None)
 
     def tip() -> str | None:
         found = tips()
@@ -122,19 +122,19 @@ def test_two_at_once_are_both_kept(first: Path, clone: Clone, monkeypatch: pytes
             monkeypatch.setenv("HURRIED", "yes")
             with monkeypatch.context() as elsewhere:
                 elsewhere.chdir(other)
-                log.add(decision(2, data="theirs"))
+                decision_log.add(decision(2, data="theirs"))
         return found
 
-    monkeypatch.setattr(log, "tip", tip)
-    log.add(decision(1, data="ours"))
-    assert [entry["data"] for entry in log.load().entries] == ["d1", "theirs", "ours"]
+    monkeypatch.setattr(decision_log, "tip", tip)
+    decision_log.add(decision(1, data="ours"))
+    assert [entry["data"] for entry in decision_log.load().entries] == ["d1", "theirs", "ours"]
 
 
 def test_without_an_origin_the_log_is_here(first: Path) -> None:
     git("remote", "remove", "origin")
-    assert log.load().entries == []
-    log.add(decision(1))
-    assert log.load().entries == [decision(1)]
+    assert decision_log.load().entries == []
+    decision_log.add(decision(1))
+    assert decision_log.load().entries == [decision(1)]
     assert json.loads(git("show", "retrain-log:decisions.jsonl"))["retrain"] is True
 
 

@@ -15,9 +15,9 @@ from mlops_template.data.contract import conform, load_contract
 from mlops_template.errors import ProjectError
 from mlops_template.integrations.revisions import Champion
 from mlops_template.monitor import show
-from mlops_template.monitor.log import opened
+from mlops_template.monitor.open_log import opened
 from mlops_template.monitor.baseline import Baseline, baseline_of
-from mlops_template.monitor.model import MonitoredModel
+from mlops_template.monitor.champion_view import MonitoredModel
 from mlops_template.monitor.monitor import importance
 from mlops_template.monitor.monitor import look as look_at
 from mlops_template.monitor.monitoring import Monitoring

@@ -15,7 +15,7 @@ import mlops_template as package
 import pytest
 import sqlalchemy as sa
 from mlops_template.errors import ProjectError
-from mlops_template.prediction_log import tables, writer
+from mlops_template.prediction_log import log_tables, writer
 from mlops_template.prediction_log.database import Database
 from mlops_template.prediction_log.ids import request_id
 from mlops_template.prediction_log.policy import Policy, key_of
@@ -39,7 +39,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def database(server: Server) -> str:
     """An empty log in PostgreSQL."""
-    engine = tables.connect(server.url)
+    engine = log_tables.connect(server.url)
     with engine.begin() as connection:
         connection.execute(sa.text("drop schema public cascade"))
         connection.execute(sa.text("create schema public"))
@@ -70,9 +70,9 @@ def write(place: str, *entries: Answered | Outcome, **settings: Any) -> Predicti
     return log
 
 
-def held(place: str, table: sa.Table = tables.predictions) -> list[dict[str, Any]]:
+def held(place: str, table: sa.Table = log_tables.predictions) -> list[dict[str, Any]]:
     """All rows of a table of the log, in order."""
-    engine = tables.connect(place)
+    engine = log_tables.connect(place)
     with engine.connect() as connection:
         rows = connection.execute(sa.select(table).order_by(*table.primary_key)).mappings().all()
     engine.dispose()
@@ -149,7 +149,7 @@ def test_of_several_outcomes_the_one_known_last_counts(place: str) -> None:
     write(place, Outcome("a", b"0", late), Outcome("a", b"1", early), Outcome("b", b"0", early))
     write(place, Outcome("a", b"1", early), Outcome("b", b"1", late))
     write(place, Outcome("b", b"1", late))
-    assert [(row["key"], row["value"], row["corrections"]) for row in held(place, tables.outcomes)] == [
+    assert [(row["key"], row["value"], row["corrections"]) for row in held(place, log_tables.outcomes)] == [
         ("a", "0", 0),
         ("b", "1", 1),
     ]
@@ -162,7 +162,7 @@ def test_requests_are_counted_by_minute_status_and_latency(place: str) -> None:
         log.count("d1.dir", 200, 5, seconds)
     log.count("d1.dir", 422, 0, 0.001, "distance")
     log.close()
-    refused, good = sorted(held(place, tables.traffic), key=lambda row: -row["status"])
+    refused, good = sorted(held(place, log_tables.traffic), key=lambda row: -row["status"])
     assert (good["requests"], good["rows"], good["seconds"]) == (3, 15, "[0,0,2,0,0,0,0,0,0,0,0,0,0,0,1]")
     assert (refused["column"], refused["requests"]) == ("distance", 1)
 
@@ -192,7 +192,7 @@ def test_two_processes_share_a_log(place: str) -> None:
 
 def test_a_month_of_postgresql_is_a_partition_that_leaves_whole(database: str) -> None:
     write(database, answered(NOW - 70 * DAY), answered(NOW - 40 * DAY), answered(NOW))
-    engine = tables.connect(database)
+    engine = log_tables.connect(database)
     assert {"predictions_2026_09", "predictions_2026_10", "predictions_2026_11"} <= set(
         sa.inspect(engine).get_table_names()
     )
@@ -204,7 +204,7 @@ def test_a_month_of_postgresql_is_a_partition_that_leaves_whole(database: str) -
 
 def test_an_account_that_may_make_no_table_writes_into_the_default_partition(database: str) -> None:
     write(database, answered(NOW - 40 * DAY))
-    engine = tables.connect(database)
+    engine = log_tables.connect(database)
     with engine.begin() as connection:
         for statement in (
             "drop role if exists service",
@@ -229,7 +229,7 @@ def test_what_is_too_old_is_deleted_by_the_service_itself(place: str, monkeypatc
     keep = time.time() - NOW + 10 * DAY
     write(place, answered(NOW), policy=Policy(keep_seconds=keep))
     assert len(held(place)) == 1
-    assert held(place, tables.outcomes) == []
+    assert held(place, log_tables.outcomes) == []
 
 
 def test_a_subject_is_forgotten_whole(place: str) -> None:
@@ -238,19 +238,19 @@ def test_a_subject_is_forgotten_whole(place: str) -> None:
     known = datetime.fromtimestamp(NOW, UTC)
     told = [Outcome(key, b"1", known) for key in ("1", f"{hers.request}-0", "2")]
     write(place, hers, others, *told, id_column="id")
-    engine = tables.connect(place)
+    engine = log_tables.connect(place)
     assert forget(engine, ["1"], Policy(), b"") == (1, 2)
     assert forget(engine, ["1"], Policy(), b"") == (0, 0)
     engine.dispose()
     assert [row["row_id"] for row in held(place)] == ["2"]
-    assert [row["key"] for row in held(place, tables.outcomes)] == ["2"]
+    assert [row["key"] for row in held(place, log_tables.outcomes)] == ["2"]
 
 
 def test_what_is_forgotten_is_not_left_in_the_file(tmp_path: Path) -> None:
     """SQLite leaves the bytes of deleted rows in the file unless it is told to overwrite them."""
     place = str(tmp_path / "log.db")
     write(place, answered(body=b'{"id": 1, "name": "Anna Unmistakable"}', ids=[1]), id_column="id")
-    engine = tables.connect(place)
+    engine = log_tables.connect(place)
     forget(engine, ["1"], Policy(), b"")
     engine.dispose()
     sqlite3.connect(place).execute("pragma wal_checkpoint(truncate)").close()
@@ -281,7 +281,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """SQLite answers to a file at its limit of pages as to a full disk; with room again, it goes on."""
     place, full = str(tmp_path / "log.db"), [True]
     monkeypatch.setattr(writer, "PAUSE", 0.05)
-    prepare = tables.prepare_sqlite
+    prepare = log_tables.prepare_sqlite
 
     def small(connection: Any, record: Any) -> None:
         prepare(connection, record)
@@ -350,7 +350,7 @@ def test_each_reason_is_told_once_and_no_password(
 )
 def test_a_place_that_is_none_is_refused_at_the_start(place: str, said: str) -> None:
     with pytest.raises(ProjectError, match=said):
-        tables.database_url(place)
+        log_tables.database_url(place)
 
 
 def test_what_is_lost_is_in_the_metrics_of_every_process(tmp_path: Path) -> None:

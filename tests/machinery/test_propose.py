@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mlops_template.integrations import dvc, gh
 from mlops_template.integrations.git import git
-from mlops_template.retrain import log
+from mlops_template.retrain import decision_log
 from mlops_template.retrain.begin import begin
 from mlops_template.retrain.decide import inputs_digest
 from mlops_template.retrain.deliver import publish
@@ -115,7 +115,7 @@ def end(automation: str, verdict: str, tests: str = "success", publishes: bool =
 
 def outcomes() -> list[str]:
     """What the log says came of the retrainings."""
-    return [entry["outcome"] for entry in log.load().entries if "outcome" in entry]
+    return [entry["outcome"] for entry in decision_log.load().entries if "outcome" in entry]
 
 
 def at_origin(origin: Path) -> set[str]:

@@ -104,3 +104,9 @@ def test_all_that_the_service_imports_goes_into_the_image() -> None:
 def test_one_module_starts_other_programs() -> None:
     starting = [name for name, path in modules().items() if "import subprocess" in path.read_text(encoding="utf-8")]
     assert starting == ["integrations.process"]
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """But for the commands, each of which is called as what it calls."""
+    names = [name.rpartition(".")[2] for name in GRAPH if room(name) != "commands"]
+    assert sorted(name for name in {*names} - {"__init__", "__main__"} if names.count(name) > 1) == []

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlops_template.data.contract import Contract, conform
 from mlops_template.serving import rows, runtime
-from mlops_template.serving.app import create
+from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.rows import Decoder, RequestRejected
 from mlops_template.serving.inputs import MISSING

@@ -19,7 +19,7 @@ import mlops_template as package
 import pytest
 import uvicorn
 from mlops_template.errors import ProjectError
-from mlops_template.serving import check
+from mlops_template.serving import healthcheck
 from mlops_template.serving.environment import Settings, from_environment
 from mlops_template.serving.protocol import Protocol
 from mlops_template.serving.server import listen
@@ -95,7 +95,7 @@ def test_it_ends_when_all_is_answered(made: Path, start: Start) -> None:
     assert get(settings, "/ready") == 200
     process.send_signal(signal.SIGTERM)
     soon(lambda: get(settings, "/ready") == 503)
-    assert check.ask("127.0.0.1", settings.port, [ROW], 10)[0] == 200
+    assert healthcheck.ask("127.0.0.1", settings.port, [ROW], 10)[0] == 200
     time.sleep(0.8)
     assert process.poll() is None
     half.send(body[20:])
@@ -267,24 +267,24 @@ def test_the_check_tells_a_good_service_from_a_wrong_one(
     """Whoever was healthy once is not ended for being slow, but for being gone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     process, good = start(made)
-    assert check.fault(good, seconds=0.00001)
+    assert healthcheck.fault(good, seconds=0.00001)
     other = Path(shutil.copytree(made, tmp_path / "other"))
     golden = json.loads((other / "golden.json").read_text())
     golden["predictions"][0]["probability_0"] += 0.01
     (other / "golden.json").write_text(json.dumps(golden))
-    assert "row 0 has probability_0" in str(check.fault(Settings(model_dir=other, port=good.port), seconds=10))
+    assert "row 0 has probability_0" in str(healthcheck.fault(Settings(model_dir=other, port=good.port), seconds=10))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         port = silent.getsockname()[1]
-        assert "no answer" in str(check.fault(Settings(model_dir=made, port=port), seconds=0.1))
-    assert "no answer" in str(check.fault(Settings(model_dir=made, port=port), seconds=10))
+        assert "no answer" in str(healthcheck.fault(Settings(model_dir=made, port=port), seconds=0.1))
+    assert "no answer" in str(healthcheck.fault(Settings(model_dir=made, port=port), seconds=10))
 
-    assert check.fault(good, seconds=10) is None
-    assert check.fault(good, seconds=0.00001) is None
+    assert healthcheck.fault(good, seconds=10) is None
+    assert healthcheck.fault(good, seconds=0.00001) is None
     process.kill()
     process.wait()
-    assert "no answer" in str(check.fault(good, seconds=10))
+    assert "no answer" in str(healthcheck.fault(good, seconds=10))
 
 
 @pytest.mark.parametrize(
@@ -323,5 +323,5 @@ def test_the_check_needs_no_place_to_write(made: Path, start: Start, monkeypatch
 
     monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     _, good = start(made)
-    assert check.fault(good, seconds=10) is None
-    assert check.fault(good, seconds=0.00001), "it stays strict"
+    assert healthcheck.fault(good, seconds=10) is None
+    assert healthcheck.fault(good, seconds=0.00001), "it stays strict"

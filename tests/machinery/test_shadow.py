@@ -14,12 +14,12 @@ import pytest
 import sqlalchemy as sa
 from mlops_template.evaluation.comparison import Comparison
 from mlops_template.monitor import live
-from mlops_template.prediction_log import tables
+from mlops_template.prediction_log import log_tables
 from mlops_template.prediction_log.ids import request_id
 from mlops_template.prediction_log.policy import Policy
 from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
 from mlops_template.render.json_file import write_json
-from mlops_template.serving.app import create
+from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.files import RELEASE_FILE, SHADOW
 from mlops_template.serving.service import Service
@@ -54,8 +54,8 @@ def service(folder: Path, place: Path, sample: float = 1.0) -> Iterator[Service]
 
 def held(place: Path) -> list[tuple[str, str, str]]:
     """(id, model, prediction) of all rows."""
-    log = tables.predictions.c
-    with tables.connect(str(place)).connect() as connection:
+    log = log_tables.predictions.c
+    with log_tables.connect(str(place)).connect() as connection:
         return [tuple(row) for row in connection.execute(sa.select(log.id, log.model, log.prediction).order_by(log.id))]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from mlops_template.serving import together
-from mlops_template.serving.app import create
+from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.runtime import Served
 from mlops_template.serving.service import Service

@@ -19,7 +19,7 @@ from ..data import partitions, sample
 from ..data.contract import Contract, check, conform, refuse_gaps
 from ..data.sources import HeldRows, fresh
 from ..errors import ProjectError
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import versions

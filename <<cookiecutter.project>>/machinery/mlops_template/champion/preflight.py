@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
 from ..owner.dependencies import SOURCE
-from ..owner.package import own_package
+from ..owner.modules import own_package
 from ..settings import paths
 from ..settings.params import BUILT_IN_METRICS, Params, meant
 

@@ -12,7 +12,7 @@ from ..integrations import actions, dvc, git
 from ..integrations.digests import file_digest
 from ..integrations.dvc import load_yaml
 from ..owner.dependencies import MACHINERY, SOURCE, stage_dependencies
-from ..owner.package import own_package
+from ..owner.modules import own_package
 from ..settings import paths
 from ..settings.params import load_params
 from ..settings.project import load_project

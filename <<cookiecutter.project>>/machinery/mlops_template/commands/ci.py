@@ -123,7 +123,7 @@ def production() -> None:
 @app.command()
 def pages(artifact: Annotated[int, typer.Argument(help="The id of the uploaded artifact.")]) -> None:
     """Publish the site at GitHub Pages."""
-    from ..site.publish import publish
+    from ..site.github_pages import publish
 
     say(publish(artifact))
 

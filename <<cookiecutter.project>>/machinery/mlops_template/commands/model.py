@@ -140,7 +140,7 @@ def diff(
     revision: Annotated[str, typer.Argument(help="A branch, tag or commit.")],
 ) -> None:
     """The challenger of the working tree against the champion of any revision, and what changed since."""
-    from ..report.terminal import differences
+    from ..report.on_terminal import differences
 
     for part in differences(revision):
         say(part) if isinstance(part, str) else console.print(part)
@@ -189,13 +189,13 @@ def backtest(
 
     Example: `backtest --all --cadence monthly --cadence weekly --window all --window 90d`
     """
-    from ..backtest import show
+    from ..backtest import views
     from ..backtest.backtest import backtest
 
     result = backtest(cadence or [], window or [], begin, whole, margin)
-    for part in show.terminal(result):
+    for part in views.terminal(result):
         say(part) if isinstance(part, str) else console.print(part)
-    show.write(result, absolute(out), absolute(html))
+    views.write(result, absolute(out), absolute(html))
 
 
 def status() -> None:

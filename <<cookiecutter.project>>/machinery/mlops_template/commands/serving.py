@@ -55,7 +55,7 @@ def monitor(
 
     Example: `monitor --log predictions.db`
     """
-    from ..monitor import page, show
+    from ..monitor import monitoring_page, show
     from ..monitor.monitor import monitor
     from ..report import report
     from ..settings.params import load_params
@@ -67,7 +67,7 @@ def monitor(
     if out:
         report.write(STARTED_IN / out, show.markdown(found))
     if html:
-        report.write(STARTED_IN / html, page.html(found, load_project().name))
+        report.write(STARTED_IN / html, monitoring_page.html(found, load_project().name))
     if export:
         from ..monitor.exported import export as keep
 

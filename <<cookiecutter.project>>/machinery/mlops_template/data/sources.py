@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ProjectError
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..settings.params import Columns, Files, Params, Sql
 from . import sample
 from .contract import Contract, conform, is_exact

@@ -11,7 +11,7 @@ from ..errors import ProjectError
 from ..integrations import dvc, process
 from ..integrations.checks import CheckResult, CheckSkipped, find
 from ..integrations.git import git, git_or_none
-from ..integrations.releases import newest_release, version_key
+from ..integrations.tags import newest_release, version_key
 from ..settings.operation import Environments
 from ..settings.params import load_params
 from ..settings.project import load_project

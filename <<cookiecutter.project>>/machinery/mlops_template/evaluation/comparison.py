@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..render.json_file import write_json
 from ..settings import paths
 from ..settings.params import Params

@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ..console.stage import run_stage
 from ..errors import ProjectError
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..render.json_file import write_json
 from ..settings import paths
 from ..settings.params import Params, load_params

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..champion.rows import seen_rows
+from ..champion.seen_rows import seen_rows
 from ..data import partitions
 from ..errors import ProjectError
 from ..evaluation.evaluate import each_slice, with_interval
@@ -18,10 +18,10 @@ from ..training.metrics import metric_named
 from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from . import estimate
+from .champion_view import MonitoredModel, losses
 from .estimate import Estimator
 from .figures import DRAWS, MIN_ROWS
 from .judge import Reference, Rows, learn
-from .model import MonitoredModel, losses
 from .monitoring import Value
 
 MAX_ROWS = 300_000

@@ -17,16 +17,16 @@ from ..evaluation.comparison import Comparison, Gate, MetricPair, SliceDifferenc
 from ..evaluation.evaluate import each_slice, sliceable
 from ..evaluation.gates import LEVEL, champion_gate, difference, limit_gate, slices_gate
 from ..evaluation.intervals import any_time, resamples
-from ..prediction_log.tables import predictions
+from ..prediction_log.log_tables import predictions
 from ..settings import paths
 from ..settings.params import Params
 from ..training.artifact import window
 from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored
 from ..training.statistics import Metric
-from .log import opened
-from .model import MonitoredModel
-from .rows import CHUNK, Told, days_of, decode_values, of_day, predicted, typed
+from .champion_view import MonitoredModel
+from .logged_rows import CHUNK, Told, days_of, decode_values, of_day, predicted, typed
+from .open_log import opened
 
 MIN_DAYS = 14
 """With outcomes, before anything is decided."""

@@ -18,13 +18,13 @@ from ..settings import paths
 from ..settings.params import Params
 from ..storage import storage
 from .baseline import Baseline, baseline_of, more_is_worse
+from .champion_view import MonitoredModel, ScoredRows, together
 from .detect import MIN_DAYS, Alarm, detect
 from .figures import MIN_ROWS, Figure
 from .judge import Rows, Tally, figures_of, tally
-from .log import opened
-from .model import MonitoredModel, ScoredRows, together
+from .logged_rows import Logged, days_of, logged
 from .monitoring import Monitoring, Problem
-from .rows import Logged, days_of, logged
+from .open_log import opened
 from .windows import DAY, drifted, edges_of, slices_of, windows_of
 
 MIN_BATCH = 50_000

@@ -15,11 +15,11 @@ from ..data import partitions
 from ..data.sources import expand, read_file, read_sql
 from ..errors import ProjectError
 from ..prediction_log import retention
+from ..prediction_log.log_tables import insert_outcomes, outcomes, predictions
 from ..prediction_log.policy import KEY, Policy, id_text, key_of, stored_id
-from ..prediction_log.tables import insert_outcomes, outcomes, predictions
 from ..settings import paths
 from ..settings.params import Params, Sql
-from .log import opened
+from .open_log import opened
 
 CHUNK = 5000
 """Outcomes in one transaction."""

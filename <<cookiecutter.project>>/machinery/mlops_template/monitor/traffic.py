@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
-from ..prediction_log.tables import traffic
+from ..prediction_log.log_tables import traffic
 from ..prediction_log.writer import BUCKETS
 
 

@@ -13,9 +13,9 @@ from ..evaluation.intervals import resamples
 from ..settings.params import Params
 from ..training.scored import Array, Scored
 from .baseline import Baseline, sliced
+from .champion_view import ScoredRows, together
 from .figures import MIN_ROWS, nearest, usual_distance
 from .judge import Tally
-from .model import ScoredRows, together
 from .monitoring import Drifted, Sliced, Value, Window
 from .traffic import service_of
 

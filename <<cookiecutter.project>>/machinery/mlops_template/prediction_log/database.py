@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import tables
+from . import log_tables
 from .policy import Policy, Row
 from .retention import prune
 
@@ -17,8 +17,8 @@ class Database:
 
     def __init__(self, place: str, policy: Policy) -> None:
         self.policy = policy
-        self.engine = tables.connect(place)
-        tables.create(self.engine)
+        self.engine = log_tables.connect(place)
+        log_tables.create(self.engine)
         self.months: set[str] = set()
         self.prune_at = 0.0
 
@@ -26,13 +26,13 @@ class Database:
         """All or nothing. Raises what SQLAlchemy does."""
         if self.engine.dialect.name == "postgresql":
             for month in {row[1][:7] for row in predictions} - self.months:
-                tables.create_partition(self.engine, month)
+                log_tables.create_partition(self.engine, month)
                 self.months.add(month)
         with self.engine.begin() as connection:
             if predictions:
-                tables.insert_predictions(connection, predictions)
-            self.insert(connection, tables.insert_outcomes(self.engine), outcomes)
-            self.insert(connection, tables.insert_new(self.engine, tables.traffic), traffic)
+                log_tables.insert_predictions(connection, predictions)
+            self.insert(connection, log_tables.insert_outcomes(self.engine), outcomes)
+            self.insert(connection, log_tables.insert_new(self.engine, log_tables.traffic), traffic)
         if self.policy.keep_seconds is not None and time.monotonic() >= self.prune_at:
             prune(self.engine, time.time() - self.policy.keep_seconds)
             self.prune_at = time.monotonic() + 3600

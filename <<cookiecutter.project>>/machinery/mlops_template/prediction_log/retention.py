@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from .ids import first_id
+from .log_tables import DEFAULT_PARTITION, outcomes, partition_name, predictions, traffic
 from .policy import Policy, stored_id
-from .tables import DEFAULT_PARTITION, outcomes, partition_name, predictions, traffic
 
 CHUNK = 5000
 """Rows deleted in one transaction: as long as one lasts, nobody else writes to a SQLite file."""

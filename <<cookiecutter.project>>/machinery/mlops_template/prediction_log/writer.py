@@ -16,14 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from .policy import Policy, Row, id_text, stored_id
-
-if TYPE_CHECKING:
-    pass
 
 MAX_BATCH_BYTES = 2_000_000
 """Stored in one transaction, beside at least one entry."""
@@ -114,7 +111,7 @@ class PredictionLog:
     """A database to which one thread adds what the service hands over. Several processes may share it."""
 
     place: str
-    """A URL or the path of a SQLite file: see `tables.database_url`."""
+    """A URL or the path of a SQLite file: see `log_tables.database_url`."""
     policy: Policy = field(default_factory=Policy)
     id_column: str = ""
     """The contract's id, as rows of a request may have it."""
@@ -250,7 +247,7 @@ class PredictionLog:
         """Say once why predictions are not stored."""
         if why != self.why_lost:
             self.why_lost = why
-            from .tables import describe
+            from .log_tables import describe
 
             log.warning("predictions are not stored in %s: %s", describe(self.place), why)
 

@@ -13,7 +13,7 @@ from ..data import partitions
 from ..data.drift import Drift, drift
 from ..errors import ProjectError
 from ..integrations import dvc, git
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..settings import paths
 from ..settings.params import Params
 from ..storage import cache

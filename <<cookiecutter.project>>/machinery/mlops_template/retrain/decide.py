@@ -16,8 +16,8 @@ from ..settings import paths
 from ..settings.operation import Budget
 from ..settings.params import Params
 from ..storage import storage
-from . import log
-from .log import Log
+from . import decision_log
+from .decision_log import Log
 from .signals import Measured, measure
 
 INPUTS = ("params.yaml", "contract.yaml", "dvc.yaml", "dvc.lock", "uv.lock", "models", "src", "machinery", "tests")
@@ -50,11 +50,11 @@ def decide(params: Params, force: str = "", production: str = "") -> Decision:
         with model_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
     signals = [*measured.signals, *([Signal("production", True, production)] if production else [])]
-    against = [] if force else held_back(state, measured, recall(), params.retrain.budget, log.now())
+    against = [] if force else held_back(state, measured, recall(), params.retrain.budget, decision_log.now())
     why = [f"{signal.reason}: {signal.figure}" for signal in signals if signal.given]
     why = [f"forced: {force}", *why] if force else why
     return Decision(
-        at=log.now().isoformat(),
+        at=decision_log.now().isoformat(),
         retrain=bool(why) and not against,
         why=why,
         against=against,
@@ -115,25 +115,25 @@ def record_outcome(outcome: str, detail: str) -> None:
     """Keep what came of the decision that lies with the results."""
     made = json.loads(paths.DECISION.read_text(encoding="utf-8"))
     identity = {name: made[name] for name in ("data", "inputs", "newest")}
-    keep({"at": log.now().isoformat(), "outcome": outcome, "detail": detail, **identity})
+    keep({"at": decision_log.now().isoformat(), "outcome": outcome, "detail": detail, **identity})
 
 
 def recall() -> Log:
     """What was decided before; on a laptop that cannot reach origin, say that it is not known."""
     try:
-        return log.load()
+        return decision_log.load()
     except git.GitError as error:
         if actions.running():
             raise
-        print(f"decided without the branch {log.BRANCH}: {error}", flush=True)
+        print(f"decided without the branch {decision_log.BRANCH}: {error}", flush=True)
         return Log([])
 
 
-def keep(entry: log.Entry) -> None:
+def keep(entry: decision_log.Entry) -> None:
     """Add to the log; on a laptop that cannot reach origin, say that it was not."""
     try:
-        log.add(entry | {"run": actions.run_address()})
+        decision_log.add(entry | {"run": actions.run_address()})
     except git.GitError as error:
         if actions.running():
             raise
-        print(f"not added to the branch {log.BRANCH}: {error}", flush=True)
+        print(f"not added to the branch {decision_log.BRANCH}: {error}", flush=True)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..champion.decision import Signal
-from ..champion.rows import seen_rows
+from ..champion.seen_rows import seen_rows
 from ..data import partitions
 from ..data.drift import drift
 from ..data.split import holdout, labelled
 from ..evaluation.comparison import Difference
 from ..evaluation.intervals import blocks, interval_of_difference, resamples, support
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..settings.params import Params
 from ..training.artifact import Model, load_model
 from ..training.card import load_card

@@ -11,9 +11,9 @@ from types import FrameType
 import uvicorn
 
 from ..errors import ProjectError
-from .app import create
 from .environment import Settings
 from .protocol import Protocol
+from .routes import create
 from .service import Service
 
 LAST = 30

@@ -75,7 +75,7 @@ class Service:
         place = self.settings.predictions
         if place is None:
             return None
-        from ..prediction_log.tables import database_url
+        from ..prediction_log.log_tables import database_url
 
         database_url(place)
         policy = msgspec.convert(served.serving.get("log", {}), Policy)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from ..monitor import page as production
+from ..monitor import monitoring_page as production
 from ..monitor import show
 from ..monitor.monitoring import Problem
 from ..render.cells import Link, Strong, Table

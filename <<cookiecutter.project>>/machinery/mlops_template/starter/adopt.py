@@ -17,7 +17,7 @@ from ..data.ingest import accept
 from ..data.sources import GENERATED_ID, Batch, HeldRows, number_equal, read_files, texts_of, with_ids
 from ..errors import ProjectError
 from ..integrations import git
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..render.markdown import code
 from ..serving.model_code import FEATURES
 from ..settings import paths

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ..errors import ProjectError
 from ..owner.dependencies import SOURCE
-from ..owner.package import own_code
+from ..owner.modules import own_code
 from ..serving.model_code import ModelCode
 from .scored import Array, Kind, Scored
 from .statistics import (

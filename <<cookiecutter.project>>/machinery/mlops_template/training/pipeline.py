@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
-from ..owner.package import own_code, own_package
+from ..owner.modules import own_code, own_package
 from ..serving.model_code import ModelCode
 from ..settings.params import Columns, Params, Task
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import ProjectError
 from ..integrations.git import environment, git, git_or_none
 from ..integrations.process import capture, find
-from ..integrations.releases import VERSION, version_key
+from ..integrations.tags import VERSION, version_key
 from ..settings.record import UNRECORDED, Answers, Record
 
 QUESTIONS = "cookiecutter.json"

@@ -13,8 +13,8 @@ from ..integrations.process import capture
 from ..settings import paths
 from ..settings.record import FILE, Answers, Record, load_record
 from .merge import MACHINERY, Merged, commit, entry, merge, with_file
+from .message import changelog, summary
 from .questions import Ask, answered
-from .summary import changelog, summary
 from .template import Template, cloned
 
 LOCK = "uv.lock"

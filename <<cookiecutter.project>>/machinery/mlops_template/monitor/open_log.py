@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ..errors import ProjectError
 from ..prediction_log.database import reason
-from ..prediction_log.tables import connect, create, database_url, describe
+from ..prediction_log.log_tables import connect, create, database_url, describe
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ..data.contract import Contract, convert
 from ..errors import ProjectError
 from ..prediction_log.ids import first_id
-from ..prediction_log.tables import outcomes, predictions
+from ..prediction_log.log_tables import outcomes, predictions
 from ..serving.runtime import prediction_names
 
 CHUNK = 200_000

@@ -1,4 +1,4 @@
-"""`python -m mlops_template.serving.check`: exit code 0 when the service predicts the golden rows rightly, in time.
+"""`python -m mlops_template.serving.healthcheck`: exit code 0 when the service predicts the golden rows in time.
 
 It asks by the way that everyone asks, so a service that is slow, wrong or not there never becomes healthy. From then on
 it has to be alive, no more: to be ended for being slow under load would only add to the load of the others, and whether

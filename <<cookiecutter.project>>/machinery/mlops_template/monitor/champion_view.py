@@ -18,7 +18,7 @@ from ..training.metrics import own_metrics
 from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import log_loss
 from .bins import Bins
-from .rows import Logged
+from .logged_rows import Logged
 
 MAX_LOSS = float(-np.log(1e-6))
 """In nats, of a row: one prediction that was sure and wrong is not to outweigh a day."""

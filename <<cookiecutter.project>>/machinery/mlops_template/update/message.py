@@ -2,7 +2,7 @@
 
 import re
 
-from ..integrations.releases import version_key as key
+from ..integrations.tags import version_key as key
 from .merge import Merged
 
 SECTION = re.compile(r"^## \[(?P<version>[^\]]+)\].*$", re.MULTILINE)
