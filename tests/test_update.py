@@ -39,7 +39,7 @@ def update(project: Path, later: Path, *options: str, check: bool = True) -> str
         *options,
         cwd=project,
         check=check,
-        PYTHONPATH=str(project / "machinery"),
+        **({"PYTHONPATH": str(project / "machinery")} if (project / "machinery").is_dir() else {}),
     )
 
 
@@ -110,6 +110,31 @@ def test_edits_of_both_in_one_line_are_a_conflict_that_git_shows(project: Path, 
     (project / "params.yaml").write_text("\n".join(line for line in lines if "seed: 1" not in line) + "\n")
     commit(project, "Resolved")
     assert "seed: 7" in read(project, "params.yaml") and git(project, "status", "--porcelain") == ""
+
+
+def test_machinery_that_lies_elsewhere_stays_there(project: Path, later: Path, release: Release) -> None:
+    """The stages of a project that has it from an index do not name its files, and no update brings them back."""
+    git(project, "rm", "-r", "--quiet", "machinery")
+    pipeline = [line for line in read(project, "dvc.yaml").splitlines() if "- machinery/" not in line]
+    (project / "dvc.yaml").write_text("\n".join(pipeline) + "\n", encoding="utf-8")
+    commit(project, "The team's machinery")
+    other = "machinery/mlops_template/data/another.py"
+    release(
+        "0.2.0",
+        {
+            "machinery/mlops_template/errors.py": lambda text: text + "\nNEW = 1\n",
+            other: lambda _: "NEW = 1\n",
+            "dvc.yaml": lambda text: text.replace(
+                "      - machinery/mlops_template/data/validate.py\n",
+                f"      - {other}\n      - machinery/mlops_template/data/validate.py\n",
+            ),
+            "docs/new.md": lambda _: "# New\n",
+        },
+    )
+    said = update(project, later)
+    assert "machinery: not a folder here" in said and "A docs/new.md" in said
+    assert not (project / "machinery").exists()
+    assert read(project, "dvc.yaml") == "\n".join(pipeline) + "\n"
 
 
 def test_a_renamed_file_takes_the_owners_edits_along(project: Path, later: Path, release: Release) -> None:

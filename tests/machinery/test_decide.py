@@ -12,7 +12,7 @@ from mlops_template.retrain import decision_log
 from mlops_template.champion.decision import Decision
 from mlops_template.retrain.decide import Situation, held_back, recall
 from mlops_template.retrain.decision_log import Entry, Log
-from mlops_template.retrain.signals import Measured
+from mlops_template.retrain.signals import Signals
 from mlops_template.settings.operation import Budget
 
 from .conftest import Clone
@@ -24,7 +24,7 @@ FRESH = Situation(data="d2", inputs="i1", trained=False)
 
 def against(*entries: Entry, found: Situation = FRESH, new_rows: int = 500) -> list[str]:
     """What speaks against retraining after these."""
-    measured = Measured(rows=1000, new_rows=new_rows, newest=pd.Timestamp("2024-05-14"), signals=[])
+    measured = Signals(rows=1000, new_rows=new_rows, newest=pd.Timestamp("2024-05-14"), signals=[])
     return held_back(found, measured, Log(list(entries)), BUDGET, NOW)
 
 

@@ -18,7 +18,7 @@ from mlops_template.errors import ProjectError
 from mlops_template.prediction_log import log_tables, writer
 from mlops_template.prediction_log.database import Database
 from mlops_template.prediction_log.ids import request_id
-from mlops_template.prediction_log.policy import Policy, key_of
+from mlops_template.prediction_log.policy import LogPolicy, key_of
 from mlops_template.prediction_log.retention import forget, prune
 from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
 
@@ -117,7 +117,7 @@ def test_the_contracts_id_is_the_key_and_no_feature(place: str) -> None:
 
 def test_what_must_not_be_stored_is_not(place: str) -> None:
     """Columns that are left out, and an id that is hashed: the same one always alike, by the secret alone."""
-    policy = Policy(leave_out=["name"], hash_id=True)
+    policy = LogPolicy(leave_out=["name"], hash_id=True)
     entry = answered(body=b'{"id": "anna", "name": "Anna", "x": 1}', ids=["anna"])
     key = key_of(policy, "a secret of some length")
     write(place, entry, answered(NOW + 1, entry.body, ["anna"]), policy=policy, id_column="id", key=key)
@@ -132,13 +132,13 @@ def test_what_must_not_be_stored_is_not(place: str) -> None:
 
 def test_an_id_that_is_left_out_is_not_stored_either(place: str) -> None:
     entry = answered(body=b'{"id": "anna", "x": 1}', ids=["anna"])
-    write(place, entry, policy=Policy(leave_out=["id"]), id_column="id")
+    write(place, entry, policy=LogPolicy(leave_out=["id"]), id_column="id")
     [row] = held(place)
     assert (row["row_id"], row["features"]) == (None, '{"x":1}')
 
 
 def test_a_sample_is_a_share_of_the_requests(tmp_path: Path) -> None:
-    log = write(str(tmp_path / "log.db"), *(answered(NOW + number) for number in range(2000)), policy=Policy(sample=0.1))
+    log = write(str(tmp_path / "log.db"), *(answered(NOW + number) for number in range(2000)), policy=LogPolicy(sample=0.1))
     assert 120 < log.kept < 280
     assert log.lost == 0
 
@@ -169,7 +169,7 @@ def test_requests_are_counted_by_minute_status_and_latency(place: str) -> None:
 
 def test_what_was_stored_before_a_connection_broke_is_not_stored_twice(place: str) -> None:
     rows = PredictionLog(place)._rows([answered()])
-    database = Database(place, Policy())
+    database = Database(place, LogPolicy())
     database.store(rows, [], [])
     database.store(rows, [], [])
     database.close()
@@ -227,7 +227,7 @@ def test_what_is_too_old_is_deleted_by_the_service_itself(place: str, monkeypatc
     old = [answered(NOW - 20 * DAY + number) for number in range(8)]
     write(place, *old, Outcome("a", b"1", datetime.fromtimestamp(NOW - 20 * DAY, UTC)))
     keep = time.time() - NOW + 10 * DAY
-    write(place, answered(NOW), policy=Policy(keep_seconds=keep))
+    write(place, answered(NOW), policy=LogPolicy(keep_seconds=keep))
     assert len(held(place)) == 1
     assert held(place, log_tables.outcomes) == []
 
@@ -239,8 +239,8 @@ def test_a_subject_is_forgotten_whole(place: str) -> None:
     told = [Outcome(key, b"1", known) for key in ("1", f"{hers.request}-0", "2")]
     write(place, hers, others, *told, id_column="id")
     engine = log_tables.connect(place)
-    assert forget(engine, ["1"], Policy(), b"") == (1, 2)
-    assert forget(engine, ["1"], Policy(), b"") == (0, 0)
+    assert forget(engine, ["1"], LogPolicy(), b"") == (1, 2)
+    assert forget(engine, ["1"], LogPolicy(), b"") == (0, 0)
     engine.dispose()
     assert [row["row_id"] for row in held(place)] == ["2"]
     assert [row["key"] for row in held(place, log_tables.outcomes)] == ["2"]
@@ -251,7 +251,7 @@ def test_what_is_forgotten_is_not_left_in_the_file(tmp_path: Path) -> None:
     place = str(tmp_path / "log.db")
     write(place, answered(body=b'{"id": 1, "name": "Anna Unmistakable"}', ids=[1]), id_column="id")
     engine = log_tables.connect(place)
-    forget(engine, ["1"], Policy(), b"")
+    forget(engine, ["1"], LogPolicy(), b"")
     engine.dispose()
     sqlite3.connect(place).execute("pragma wal_checkpoint(truncate)").close()
     assert b"Unmistakable" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
@@ -288,7 +288,7 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if full:
             connection.execute("pragma max_page_count = 8")
 
-    monkeypatch.setattr(tables, "prepare_sqlite", small)
+    monkeypatch.setattr(log_tables, "prepare_sqlite", small)
     log = PredictionLog(place)
     log.start()
     for number in range(1000):

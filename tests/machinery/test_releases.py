@@ -163,7 +163,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], fails: st
             return real(command, **options)
         calls.append(["docker", *command[1:]])
         said = next((text for word, text in answers.items() if word in command), "")
-        return subprocess.CompletedProcess(command, 1 if fails else 0, said, fails)
+        return subprocess.CompletedProcess(command, 1 if fails else 0, said.encode(), fails.encode())
 
     monkeypatch.setattr("shutil.which", lambda name, **options: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", run)

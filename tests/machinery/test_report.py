@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlops_template.data.drift import drift
 from mlops_template.evaluation.compare import compare
-from mlops_template.evaluation.export import Export, Measured
+from mlops_template.evaluation.export import Export, MeasuredParity
 from mlops_template.evaluation.comparison import Difference
 from mlops_template.evaluation.matchup import prepare_matchup
 from mlops_template.evaluation.comparison import ChampionSource
@@ -196,7 +196,7 @@ def test_the_verdict_comes_first_then_why_then_the_metrics_with_their_intervals(
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Export(b"", "", 1e-4, Measured(24_000, 9, 1, 0.031)), "24,000 rows 9 differ by more than 0.0001, the largest"),
+        (Export(b"", "", 1e-4, MeasuredParity(24_000, 9, 1, 0.031)), "24,000 rows 9 differ by more than 0.0001, the largest"),
         (Export(None, "it cannot be converted", 1e-4, None), "serving:** the scikit-learn pipeline, because it cannot"),
     ],
     ids=["onnx", "sklearn"],

@@ -110,3 +110,9 @@ def test_no_two_modules_have_one_name() -> None:
     """But for the commands, each of which is called as what it calls."""
     names = [name.rpartition(".")[2] for name in GRAPH if room(name) != "commands"]
     assert sorted(name for name in {*names} - {"__init__", "__main__"} if names.count(name) > 1) == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in modules().values()]
+    names = [node.name for text in texts for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    assert sorted(name for name in {*names} if names.count(name) > 1) == []

@@ -14,7 +14,7 @@ from mlops_template.data.contract import load_contract
 from mlops_template.errors import ProjectError
 from mlops_template.scoring import score as scoring
 from mlops_template.scoring import stream
-from mlops_template.scoring.score import Scored, Scorer, score
+from mlops_template.scoring.score import ScoreSummary, Scorer, score
 from mlops_template.settings import paths
 from mlops_template.settings.params import load_params
 from mlops_template.training import train
@@ -47,7 +47,7 @@ def here(champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(stream, "PART", 200)
 
 
-def scored(champion: Path, source: str, out: str) -> Scored:
+def scored(champion: Path, source: str, out: str) -> ScoreSummary:
     """What the command does."""
     project = champion.parents[1]
     return score(load_params(project / paths.PARAMS), load_contract(project / paths.CONTRACT), champion, source, out)

@@ -16,7 +16,7 @@ from mlops_template.evaluation.comparison import Comparison
 from mlops_template.monitor import live
 from mlops_template.prediction_log import log_tables
 from mlops_template.prediction_log.ids import request_id
-from mlops_template.prediction_log.policy import Policy
+from mlops_template.prediction_log.policy import LogPolicy
 from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
 from mlops_template.render.json_file import write_json
 from mlops_template.serving.routes import create
@@ -47,7 +47,7 @@ def service(folder: Path, place: Path, sample: float = 1.0) -> Iterator[Service]
     started.start()
     assert started.reason() is None
     assert started.log
-    started.log.policy = Policy(sample=sample)
+    started.log.policy = LogPolicy(sample=sample)
     yield started
     started.end()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlops_template.data import partitions, split
-from mlops_template.retrain.signals import Measured, measure
+from mlops_template.retrain.signals import Signals, measure
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
@@ -61,14 +61,14 @@ def champion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     return params
 
 
-def after(params: Params, *batches: pd.DataFrame) -> Measured:
+def after(params: Params, *batches: pd.DataFrame) -> Signals:
     """What is measured when these came since."""
     for batch in batches:
         partitions.add(batch, params.columns.time)
     return measure(params, paths.CHALLENGER)
 
 
-def given(found: Measured) -> set[str]:
+def given(found: Signals) -> set[str]:
     """The reasons that are given."""
     return {signal.reason for signal in found.signals if signal.given}
 

@@ -13,7 +13,7 @@ from mlops_template.integrations.issues import mark
 from mlops_template.integrations.revisions import Champion, champions
 from mlops_template.monitor.exported import export, imported
 from mlops_template.monitor.monitoring import Drifted, Monitoring, Problem, Value, Window
-from mlops_template.monitor.traffic import Service
+from mlops_template.monitor.traffic import ServiceLevel
 from mlops_template.settings import paths
 from mlops_template.settings.params import Gates, Params
 from mlops_template.site import life, pages
@@ -45,7 +45,7 @@ def site(monitoring: Monitoring | None = None) -> dict[str, str]:
 
 def found(champion: Champion) -> Monitoring:
     """Production of two windows with a problem in it."""
-    service = Service(1000, 3, 1, 0.025, [("price", 3)])
+    service = ServiceLevel(1000, 3, 1, 0.025, [("price", 3)])
     value = Value(0.7, 0.6, 0.8)
     windows = [
         Window(DAY, DAY.replace(day=8), 100, known, value if known else None, value, service)

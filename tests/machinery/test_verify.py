@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.deploy.client import NoResponse, Service
+from mlops_template.deploy.client import NoResponse, ServiceClient
 from mlops_template.deploy.verify import Expected, distance, hold_against
 from mlops_template.errors import ProjectError
 from mlops_template.training.records import as_json
@@ -219,7 +219,7 @@ def test_a_cell_is_sent_as_the_contract_has_it() -> None:
 def test_something_else_that_listens_there_is_told(fake: Fake) -> None:
     fake.get = lambda path: (200, None)  # type: ignore[method-assign]
     with pytest.raises(NoResponse, match="gave no JSON"):
-        Service(fake.url).get("/model")
+        ServiceClient(fake.url).get("/model")
 
 
 def test_what_is_right_in_a_batch_but_wrong_under_load_is_found(fake: Fake) -> None:

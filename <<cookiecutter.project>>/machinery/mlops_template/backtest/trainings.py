@@ -39,7 +39,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Trained:
+class CellResult:
     """What came out of a cell, and how many seconds the search and the fit took."""
 
     pipeline: Pipeline
@@ -82,7 +82,7 @@ def train(
     judge: ModelCode,
     classes: list[Any] | None,
     positive: Any,
-) -> tuple[Cell, Trained]:
+) -> tuple[Cell, CellResult]:
     """Search and fit as the stage `train` does, then predict the rows that follow."""
     # Else scikit-learn would hand parts of a fit back to the cluster, which meanwhile gives this worker another cell.
     with joblib.parallel_config("threading", n_jobs=params.model.threads):
@@ -97,7 +97,7 @@ def train(
         seconds = time.perf_counter() - began
         del ready, target
         predictions = predict(pipeline, table, cell.stop, cell.end, params, code, classes, positive)
-    return cell, Trained(pipeline, predictions, seconds, threshold)
+    return cell, CellResult(pipeline, predictions, seconds, threshold)
 
 
 def predict(
@@ -135,7 +135,7 @@ def kept(folder: Path, cell: Cell) -> bool:
     return name(folder, cell).with_suffix(".json").exists()
 
 
-def keep(folder: Path, cell: Cell, trained: Trained) -> None:
+def keep(folder: Path, cell: Cell, trained: CellResult) -> None:
     """Write a cell; whatever happens meanwhile, it is there as a whole or not at all."""
     place = name(folder, cell)
     joblib.dump(trained.pipeline, place.with_suffix(".joblib"), compress=("zlib", 3))

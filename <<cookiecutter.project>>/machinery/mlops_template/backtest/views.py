@@ -13,7 +13,7 @@ from ..render.numbers import format_number as written
 from ..render.svg import Plot
 from ..report import page, report
 from ..report.mermaid import chart
-from ..report.plots import Figure
+from ..report.plots import CaptionedPlot
 from ..report.tables import with_sign
 from ..settings.project import load_project
 from ..training.metrics import higher_is_better
@@ -169,7 +169,7 @@ def courses(backtest: Backtest) -> dict[Policy, list[float]]:
     return {one.policy: [period.values[one.policy] or 0.0 for period in drawable(backtest)] for one in shown}
 
 
-def plots(backtest: Backtest) -> Iterator[Figure]:
+def plots(backtest: Backtest) -> Iterator[CaptionedPlot]:
     """The metric of each policy over time, and what it has over `never`."""
     lines = courses(backtest)
     if not drawable(backtest):
@@ -183,7 +183,7 @@ def plots(backtest: Backtest) -> Iterator[Figure]:
     )
 
 
-def plot(title: str, caption: str, lines: dict[Policy, list[float]], backtest: Backtest) -> Figure:
+def plot(title: str, caption: str, lines: dict[Policy, list[float]], backtest: Backtest) -> CaptionedPlot:
     """A line for each policy over the periods."""
     points = [value for line in lines.values() for value in line]
     room = (max(points) - min(points)) * 0.05
@@ -199,4 +199,4 @@ def plot(title: str, caption: str, lines: dict[Policy, list[float]], backtest: B
         drawn.dots(
             at, kind, [f"{policy}, from {name}: {written(value)}" for name, value in zip(named, line, strict=True)]
         )
-    return Figure(drawn, caption)
+    return CaptionedPlot(drawn, caption)

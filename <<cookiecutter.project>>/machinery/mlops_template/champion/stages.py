@@ -11,7 +11,7 @@ from ..errors import ProjectError
 from ..integrations import actions, dvc, git
 from ..integrations.digests import file_digest
 from ..integrations.dvc import load_yaml
-from ..owner.dependencies import MACHINERY, SOURCE, stage_dependencies
+from ..owner.dependencies import LOCK, MACHINERY, SOURCE, stage_dependencies
 from ..owner.modules import own_package
 from ..settings import paths
 from ..settings.params import load_params
@@ -24,7 +24,7 @@ RESULT = (paths.LOCK, paths.CHAMPION_POINTER, paths.COMPARISON)
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingRun:
     """What `train` found: the stages that ran, and whether model and result differ from those of a revision.
 
     The result is all that git keeps of it: `dvc.lock`, the champion's pointer and the comparison.
@@ -43,7 +43,7 @@ class Trained:
         return f"{stages}; the model is the same as in {self.base}{also}"
 
 
-def train(base: str = "HEAD") -> Trained:
+def train(base: str = "HEAD") -> TrainingRun:
     """Run the stages whose inputs changed, fetching what they read, and look how the result stands to `base`.
 
     Raises ProjectError when a stage fails, or no commit is named `base`.
@@ -59,7 +59,7 @@ def train(base: str = "HEAD") -> Trained:
     record = {"lock": dvc.lock_digest(), "stages": [asdict(stage) for stage in stages]}
     paths.STAGES.write_text(json.dumps(record, indent=2), encoding="utf-8")
     model_changed = dvc.output_digest(paths.CHALLENGER) != dvc.output_digest(paths.CHALLENGER, base)
-    trained = Trained([stage.stage for stage in stages if stage.ran], base, model_changed, differs(base))
+    trained = TrainingRun([stage.stage for stage in stages if stage.ran], base, model_changed, differs(base))
     actions.output("changed", str(trained.changed).lower())
     return trained
 
@@ -82,11 +82,11 @@ def name_dependencies() -> list[str]:
             continue  # the stage itself will say where
         if not imported:
             continue
-        named = [dep for dep in stage["deps"] if is_source(dep)]
+        named = [dep for dep in stage["deps"] if is_source(dep) or (dep == LOCK.as_posix() and dep in imported)]
         lines += [f"{paths.PIPELINE}: {name} depends on {file} now" for file in imported if file not in named]
         lines += [f"{paths.PIPELINE}: {name} no longer depends on {file}" for file in named if file not in imported]
         if set(named) != set(imported):
-            stage["deps"][:] = [*(dep for dep in stage["deps"] if not is_source(dep)), *imported]
+            stage["deps"][:] = [*(dep for dep in stage["deps"] if dep not in named), *imported]
     if lines and actions.running():
         raise ProjectError(
             f"{'; '.join(lines)}: `uv run {load_project().name} run` writes it down, commit {paths.PIPELINE}"

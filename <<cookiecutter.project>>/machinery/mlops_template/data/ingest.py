@@ -11,7 +11,7 @@ from ..settings.params import Params
 from . import partitions
 from .contract import Contract, Violation, check, conform, refuse_gaps, violation
 from .refusal import write_refusal
-from .sources import Batch, HeldRows, fresh
+from .sources import FreshRows, HeldRows, fresh
 
 CHANCE = 1e-6
 """A batch less probable than this is taken for a fault of the feed."""
@@ -54,7 +54,7 @@ def ingest(params: Params, contract: Contract) -> Ingested:
     return Ingested(len(rows), batch.late, partition, window)
 
 
-def accept(batch: Batch, params: Params, contract: Contract, held: HeldRows) -> pd.DataFrame:
+def accept(batch: FreshRows, params: Params, contract: Contract, held: HeldRows) -> pd.DataFrame:
     """The rows with the contract's types, in order of time. Raises BatchRejected when any rule is broken."""
     columns = params.columns
     rows = conform(batch.rows.reset_index(drop=True), contract)

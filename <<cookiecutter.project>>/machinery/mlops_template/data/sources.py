@@ -43,14 +43,14 @@ class HeldRows:
 
 
 @dataclass(frozen=True)
-class Batch:
+class FreshRows:
     """Fresh rows, and how many came late: no newer than the newest held, yet not held. Late rows are not taken."""
 
     rows: pd.DataFrame
     late: int
 
 
-def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
+def fresh(params: Params, contract: Contract, held: HeldRows) -> FreshRows:
     """What the source of `params.yaml` has that the project has not, with the contract's types.
 
     Raises ProjectError when the source cannot be read.
@@ -65,9 +65,9 @@ def fresh(params: Params, contract: Contract, held: HeldRows) -> Batch:
     elif data.source == "source.py":
         tables = iter([read_own(held.newest)])
     else:
-        return Batch(sample.fresh(columns.target, held.newest), 0)
+        return FreshRows(sample.fresh(columns.target, held.newest), 0)
     batches = [newer_of(table, columns, contract, held) for table in tables]
-    return only_unknown(Batch(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
+    return only_unknown(FreshRows(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
 
 
 def texts_of(contract: Contract) -> list[str]:
@@ -92,26 +92,26 @@ def read_own(newest: pd.Timestamp | None) -> pd.DataFrame:
     return rows
 
 
-def only_newer(rows: pd.DataFrame, columns: Columns, held: HeldRows) -> Batch:
+def only_newer(rows: pd.DataFrame, columns: Columns, held: HeldRows) -> FreshRows:
     """The rows newer than the newest held. One whose time cannot be read stays: the contract is to judge it."""
     if held.newest is None or columns.time not in rows or columns.id not in rows:
-        return Batch(rows, 0)
+        return FreshRows(rows, 0)
     old = pd.to_datetime(rows[columns.time], errors="coerce") <= held.newest
     late = ~rows.loc[old, columns.id].isin(held.ids()) if old.any() else old[:0]
-    return Batch(rows[~old], int(late.sum()))
+    return FreshRows(rows[~old], int(late.sum()))
 
 
-def only_unknown(batch: Batch, columns: Columns, held: HeldRows) -> Batch:
+def only_unknown(batch: FreshRows, columns: Columns, held: HeldRows) -> FreshRows:
     """Equal rows numbered where ids are made of content; without a time column, only rows whose id is not held."""
     rows = batch.rows
     if columns.id == GENERATED_ID:
         rows = number_equal(rows)
     if columns.time is None and columns.id in rows:
         rows = rows[~rows[columns.id].isin(held.ids())]
-    return Batch(rows, batch.late)
+    return FreshRows(rows, batch.late)
 
 
-def together(batches: list[Batch], contract: Contract) -> pd.DataFrame:
+def together(batches: list[FreshRows], contract: Contract) -> pd.DataFrame:
     """The rows of all tables; a column of the contract that one of them lacks is missing as a whole."""
     tables = [batch.rows for batch in batches if len(batch.rows)] or [batches[0].rows]
     lacking = {name for table in tables for name in contract.columns if name not in table}
@@ -119,7 +119,7 @@ def together(batches: list[Batch], contract: Contract) -> pd.DataFrame:
     return rows.drop(columns=sorted(lacking), errors="ignore")
 
 
-def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldRows) -> Batch:
+def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldRows) -> FreshRows:
     """The rows of a table that are newer than those held, with the contract's types and ids.
 
     A column that it lacks though it may be missing is missing for the ids, as when the table was adopted beside one
@@ -130,7 +130,7 @@ def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: He
     batch = only_newer(rows, columns, held)
     all_held = columns.time is None and columns.id in rows and rows[columns.id].isin(held.ids()).all()
     is_fresh = len(batch.rows) > 0 and not all_held
-    return Batch(batch.rows.drop(columns=lacking), batch.late) if lacking and is_fresh else batch
+    return FreshRows(batch.rows.drop(columns=lacking), batch.late) if lacking and is_fresh else batch
 
 
 def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:

@@ -25,7 +25,7 @@ class NoResponse(ProjectError):
 
 
 @dataclass
-class Service:
+class ServiceClient:
     """The service at a URL. One connection is kept for as long as it answers: one object for each thread."""
 
     url: str
@@ -92,7 +92,7 @@ def wait_until_ready(url: str, seconds: float) -> None:
     """Wait for the service to be ready, telling now and then what it says. Raises NoResponse when it is not in time."""
     end, reported = time.monotonic() + seconds, time.monotonic()
     while True:
-        service = Service(url, seconds=min(SECONDS, seconds))
+        service = ServiceClient(url, seconds=min(SECONDS, seconds))
         try:
             service.get("/ready")
             return

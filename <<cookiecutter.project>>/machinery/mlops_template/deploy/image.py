@@ -1,6 +1,7 @@
 """The image of the champion: its package, the service and the locked libraries, labelled with where it is from."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from .push import MODEL_LABEL, REVISION_LABEL, built_image
 
 REQUIREMENTS = paths.PACKAGE.with_name("requirements.txt")
 """The libraries of the image, each with the digests that `uv.lock` has."""
+SERVICE = paths.PACKAGE.with_name("service")
+"""The code of the service, which is that of the machinery, wherever that was installed from."""
+PARTS = ("__init__.py", "errors.py", "prediction_log", "serving")
+"""Of the machinery: all that the service imports."""
 MB = 1_000_000
 
 
@@ -25,6 +30,7 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     """
     release, runtime = read(paths.PACKAGE / RELEASE_FILE), read(paths.PACKAGE / SERVING_FILE)["runtime"]
     tag = tag or built_image(params)
+    copy_service()
     lock_requirements(group_of(runtime, read(paths.PACKAGE / CARD_FILE)))
     options = ["--tag", tag]
     if base:
@@ -38,6 +44,19 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     named = ", ".join(f"{name} {part / MB:.1f}" for name, part in layers(tag).items())
     summary = f"{tag}: champion {release['version']}, served by {runtime}, {size / MB:.1f} MB"
     return f"{summary} ({named})" if named else summary
+
+
+def copy_service() -> None:
+    """Copy the code of the service to where the Dockerfile takes it from."""
+    machinery = Path(__file__).resolve().parents[1]
+    shutil.rmtree(SERVICE, ignore_errors=True)
+    folder = SERVICE / machinery.name
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        if (machinery / part).is_dir():
+            shutil.copytree(machinery / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(machinery / part, folder / part)
 
 
 def group_of(runtime: str, card: dict[str, Any]) -> str:

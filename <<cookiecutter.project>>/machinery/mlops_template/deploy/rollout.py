@@ -8,7 +8,7 @@ from ..errors import ProjectError
 from ..integrations import actions, git
 from ..integrations.revisions import Champion, champions
 from ..settings.params import Params
-from .client import NoResponse, Service
+from .client import NoResponse, ServiceClient
 from .kubernetes import Kubernetes
 from .push import published
 from .swarm import Swarm
@@ -122,7 +122,7 @@ def asked(params: Params, name: str) -> dict[str, Any] | None:
     url = params.deploy.environment(name).url
     if url is None:
         return None
-    service = Service(url.rstrip("/"), seconds=5)
+    service = ServiceClient(url.rstrip("/"), seconds=5)
     try:
         said = service.get("/model")
     except NoResponse:

@@ -24,7 +24,7 @@ from ..settings.params import Params
 from ..storage import storage
 from ..training.artifact import GOLDEN_FILE, load_model
 from ..training.records import as_records
-from .client import NoResponse, Prediction, Row, Service, wait_until_ready
+from .client import NoResponse, Prediction, Row, ServiceClient, wait_until_ready
 
 BATCH = 100
 CLIENTS = 4
@@ -138,7 +138,7 @@ def hold_against(url: str, expected: Expected, params: Params, wait: float) -> s
 
 def others(url: str, champion: Champion) -> str:
     """What else than the champion serves there, empty where nothing does."""
-    service = Service(url)
+    service = ServiceClient(url)
     cards = [service.get("/model") for _ in range(ASKED_WHO)]
     service.close()
     strange = {
@@ -165,7 +165,7 @@ def differences(url: str, expected: Expected, scale: float, most_rows: int) -> t
 
 def distances(url: str, rows: Rows, scale: float, most_rows: int) -> NDArray[np.float64]:
     """How far the predictions for some rows are from the known ones."""
-    service, measured, size = Service(url), list[float](), min(BATCH, most_rows)
+    service, measured, size = ServiceClient(url), list[float](), min(BATCH, most_rows)
     batches = [rows[start : start + size] for start in range(0, len(rows), size)]
     for batch in progress(batches, len(batches), "asking what is known"):
         predictions = service.predict([row for row, _ in batch])
@@ -198,7 +198,7 @@ def put_under_load(url: str, rows: Rows, seconds: float, tolerance: float) -> Lo
     numbers = count()
 
     def client(_: int) -> tuple[list[float], int, list[str]]:
-        service, took, wrong, failed = Service(url), list[float](), 0, list[str]()
+        service, took, wrong, failed = ServiceClient(url), list[float](), 0, list[str]()
         while time.monotonic() < end:
             row, expected = rows[next(numbers) % len(rows)]
             began = time.perf_counter()

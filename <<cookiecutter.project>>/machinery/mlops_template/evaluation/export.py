@@ -36,7 +36,7 @@ NOISE = 1e-6
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredParity:
     """How far the ONNX model's predictions are from the pipeline's."""
 
     rows: int
@@ -60,7 +60,7 @@ class Export:
     why: str
     tolerance: float
     """Up to which a prediction is the same: of a probability, or of a prediction in the target's unit."""
-    parity: Measured | None
+    parity: MeasuredParity | None
 
     @property
     def runtime(self) -> str:
@@ -121,13 +121,13 @@ def refuse_other_service(model: Model, exported: Export, rows: pd.DataFrame, bud
         )
 
 
-def parity(expected: NDArray[Any], predicted: NDArray[Any], tolerance: float) -> Measured:
+def parity(expected: NDArray[Any], predicted: NDArray[Any], tolerance: float) -> MeasuredParity:
     """How far predictions, one row each, are from the expected ones."""
     difference = np.abs(predicted.astype("float64") - expected).max(axis=1)
     chosen = np.take_along_axis(expected, predicted.argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
     flipped = chosen < expected.max(axis=1) - NOISE
     differing = int((difference > tolerance).sum())
-    return Measured(len(expected), differing, int(flipped.sum()), significant(float(difference.max()), 2))
+    return MeasuredParity(len(expected), differing, int(flipped.sum()), significant(float(difference.max()), 2))
 
 
 def refuse_other_predictions_for_odd_rows(

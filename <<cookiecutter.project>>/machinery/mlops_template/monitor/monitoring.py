@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..integrations.revisions import Champion
-from .traffic import Service
+from .traffic import ServiceLevel
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Window:
     """The primary metric of those."""
     estimated: Value | None
     """The primary metric of all rows, as the predictions let one expect it."""
-    service: Service
+    service: ServiceLevel
 
 
 @dataclass(frozen=True)

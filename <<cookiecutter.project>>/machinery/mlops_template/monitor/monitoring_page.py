@@ -8,7 +8,7 @@ from ..render.markup import document, grid, paragraph, rendered, section
 from ..render.numbers import format_number
 from ..render.svg import Plot
 from ..report.page import figure
-from ..report.plots import Figure
+from ..report.plots import CaptionedPlot
 from . import show
 from .monitoring import Monitoring, Value, Window
 
@@ -54,7 +54,7 @@ HEAT = (
 )
 
 
-def plots(found: Monitoring) -> Iterator[Figure]:
+def plots(found: Monitoring) -> Iterator[CaptionedPlot]:
     """The metric, real and estimated, and the rows of each window."""
     windows = found.windows
     points = [end for one in windows for value in (one.real, one.estimated) for end in ends(value)]
@@ -83,7 +83,7 @@ def plots(found: Monitoring) -> Iterator[Figure]:
                 drawn.whiskers([(x, low, high) for x, low, high in known if low is not None and high is not None], kind)
             words = [f"{name}, from {show.date(windows[int(x)].begin)}: {show.shown(value)}" for x, _, value in at]
             drawn.dots([(x, y) for x, y, _ in at], kind, words)
-        yield Figure(drawn, caption)
+        yield CaptionedPlot(drawn, caption)
     caption = "Blue: rows predicted. Orange: rows whose outcome is known."
     most = max((one.rows for one in windows), default=1)
     drawn = plot("rows", caption, windows, (0.0, float(most)))
@@ -95,7 +95,7 @@ def plots(found: Monitoring) -> Iterator[Figure]:
         drawn.line(line, kind, name)
         words = [f"{name}, from {show.date(one.begin)}: {count:,}" for one, count in zip(windows, counts, strict=True)]
         drawn.dots(line, kind, words)
-    yield Figure(drawn, caption)
+    yield CaptionedPlot(drawn, caption)
 
 
 def ends(value: Value | None) -> list[float]:

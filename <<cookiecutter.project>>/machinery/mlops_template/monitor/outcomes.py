@@ -16,7 +16,7 @@ from ..data.sources import expand, read_file, read_sql
 from ..errors import ProjectError
 from ..prediction_log import retention
 from ..prediction_log.log_tables import insert_outcomes, outcomes, predictions
-from ..prediction_log.policy import KEY, Policy, id_text, key_of, stored_id
+from ..prediction_log.policy import KEY, LogPolicy, id_text, key_of, stored_id
 from ..settings import paths
 from ..settings.params import Params, Sql
 from .open_log import opened
@@ -69,9 +69,9 @@ def record(params: Params, place: str, source: str) -> Recorded:
     return Recorded(*(counted[name] for name in ("rows", "new", "repeated", "corrected", "outdated", "waiting")))
 
 
-def policy_of(params: Params) -> Policy:
+def policy_of(params: Params) -> LogPolicy:
     """How ids are stored."""
-    return Policy(hash_id=params.predictions.hash_id)
+    return LogPolicy(hash_id=params.predictions.hash_id)
 
 
 def secret(params: Params) -> bytes:
@@ -95,7 +95,7 @@ def tables_of(params: Params, source: str) -> Iterator[pd.DataFrame]:
             yield read_file(file, [columns.id, PREDICTION_ID])
 
 
-def rows_of(table: pd.DataFrame, params: Params, policy: Policy, key: bytes, name: str) -> list[dict[str, Any]]:
+def rows_of(table: pd.DataFrame, params: Params, policy: LogPolicy, key: bytes, name: str) -> list[dict[str, Any]]:
     """A table as rows of `outcomes`. Raises ProjectError where it has no id, or what is no outcome."""
     columns = params.columns
     key_column = next((one for one in (columns.id, PREDICTION_ID) if one in table), None)

@@ -39,7 +39,7 @@ class Relation:
     """
 
     column: int
-    models: list["Model"]
+    models: list["ColumnModel"]
     fold: Array
     """(n_reference_days,) which model has learned from the day."""
     scale: float
@@ -62,7 +62,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Model:
+class ColumnModel:
     """The bin of a column by those of the others."""
 
     column: int
@@ -129,18 +129,18 @@ def groups_of(places: Array) -> Array:
     return groups
 
 
-def fitted(places: Array, column: int, groups: Array | None) -> Model:
+def fitted(places: Array, column: int, groups: Array | None) -> ColumnModel:
     """A model of a column."""
     others = np.delete(places, column, axis=1)
     settings = {"max_leaf_nodes": 15, "early_stopping": False, "random_state": 0}
     if groups is None:
         model = HistGradientBoostingRegressor(max_iter=40, **settings).fit(others, places[:, column])
         error = places[:, column] - model.predict(others)
-        return Model(column, model, None, np.array([max(float((error**2).mean()), 1e-6)]))
+        return ColumnModel(column, model, None, np.array([max(float((error**2).mean()), 1e-6)]))
     group = groups[places[:, column]]
     usual = np.bincount(group, minlength=MAX_CATEGORIES) / len(group)
     model = HistGradientBoostingClassifier(max_iter=20, **settings).fit(others, group)
-    return Model(column, Known(model), groups, np.maximum(usual, 1e-4))
+    return ColumnModel(column, Known(model), groups, np.maximum(usual, 1e-4))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..prediction_log.writer import BUCKETS
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceLevel:
     """Requests of a stretch of time."""
 
     requests: int
@@ -28,7 +28,7 @@ class Service:
     """Columns, the most frequent first."""
 
 
-def service_of(engine: sa.Engine, model: str, begin: datetime, end: datetime) -> Service:
+def service_of(engine: sa.Engine, model: str, begin: datetime, end: datetime) -> ServiceLevel:
     """What the log has of a model between two moments."""
     columns = traffic.c
     statement: Any = sa.select(columns.status, columns["column"], columns.requests, columns.seconds).where(
@@ -46,7 +46,9 @@ def service_of(engine: sa.Engine, model: str, begin: datetime, end: datetime) ->
                 by_column[column] += requests
     total = sum(by_status.values())
     failed = sum(count for status, count in by_status.items() if status >= 500)
-    return Service(total, total - by_status[200] - failed, failed, percentile(seconds, 0.95), by_column.most_common(3))
+    return ServiceLevel(
+        total, total - by_status[200] - failed, failed, percentile(seconds, 0.95), by_column.most_common(3)
+    )
 
 
 def percentile(seconds: "np.ndarray[tuple[int], np.dtype[np.float64]]", share: float) -> float | None:

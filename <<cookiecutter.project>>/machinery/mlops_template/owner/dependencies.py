@@ -12,6 +12,9 @@ from pathlib import Path
 PACKAGE = "mlops_template"
 MACHINERY = Path("machinery")
 SOURCE = Path("src")
+LOCK = Path("uv.lock")
+INSTALLED = Path(__file__).resolve().parents[2]
+"""Where the machinery that runs lies: in the project, or where it was installed from an index or a tag."""
 OWN = ("own_module", "own_code")
 """The functions by which the machinery loads modules of the owner's package, named by their arguments."""
 UNREAD = Path(MACHINERY, PACKAGE, "settings", "operation.py")
@@ -22,8 +25,8 @@ COMMAND = re.compile(r"python -m ([\w.]+)")
 def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> list[Path]:
     """The files of the project that `python -m MODULE` imports, at any depth, relative to `root` and in order.
 
-    Machinery that does not lie in the project, since it is installed from an index, is not among them: `uv.lock` is.
-    Raises SyntaxError where one cannot be parsed.
+    Where the machinery does not lie in the project, `uv.lock` stands for its files. Raises SyntaxError where one cannot
+    be parsed.
     """
     module = COMMAND.search(command)
     if module is None:
@@ -35,7 +38,11 @@ def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> l
         if file is not None and file not in files:
             files.add(file)
             waiting += imported(file, own_package, root)
-    named = {path.relative_to(root) for path in files if not only_documents(path.read_text(encoding="utf-8"))}
+    named = {
+        path.relative_to(root) if within(path, root) else LOCK
+        for path in files
+        if not only_documents(path.read_text(encoding="utf-8"))
+    }
     return sorted(named - {UNREAD})
 
 
@@ -76,15 +83,23 @@ def file_of(module: str, own_package: str, root: Path) -> Path | None:
     top = module.partition(".")[0]
     if top not in (PACKAGE, own_package):
         return None
-    base = root / (MACHINERY if top == PACKAGE else SOURCE) / Path(*module.split("."))
+    folder = root / (MACHINERY if top == PACKAGE else SOURCE)
+    if top == PACKAGE and not (folder / PACKAGE).is_dir():
+        folder = INSTALLED
+    base = folder / Path(*module.split("."))
     return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
 def module_name(file: Path, root: Path) -> str:
     """The full name of the module that a file is."""
-    relative = file.relative_to(root).with_suffix("")
-    parts = relative.parts[1:]
+    parts = file.relative_to(root).parts[1:] if within(file, root) else file.relative_to(INSTALLED).parts
+    parts = Path(*parts).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def within(file: Path, root: Path) -> bool:
+    """Whether a file is the project's, not one of the installed machinery."""
+    return any(file.is_relative_to(root / folder) for folder in (MACHINERY, SOURCE))
 
 
 @cache

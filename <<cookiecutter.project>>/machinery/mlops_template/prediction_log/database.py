@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import log_tables
-from .policy import Policy, Row
+from .policy import LogPolicy, Row
 from .retention import prune
 
 MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
@@ -15,7 +15,7 @@ MAY_PASS = {"OperationalError", "InterfaceError", "TimeoutError"}
 class Database:
     """The connection of a writer."""
 
-    def __init__(self, place: str, policy: Policy) -> None:
+    def __init__(self, place: str, policy: LogPolicy) -> None:
         self.policy = policy
         self.engine = log_tables.connect(place)
         log_tables.create(self.engine)

@@ -25,7 +25,7 @@ Row = tuple[str, str, str, str | None, str, str]
 """Of `predictions`: id, moment, model, the contract's id, features and prediction."""
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class LogPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`predictions` of params.yaml, as the package carries it."""
 
     sample: float = 1.0
@@ -38,7 +38,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the contract's id is stored as a keyed hash."""
 
 
-def key_of(policy: Policy, secret: str) -> bytes:
+def key_of(policy: LogPolicy, secret: str) -> bytes:
     """The secret as bytes. Raises ProjectError where ids are to be hashed and it is none."""
     if policy.hash_id and len(secret) < MIN_KEY_LENGTH:
         raise ProjectError(
@@ -48,7 +48,7 @@ def key_of(policy: Policy, secret: str) -> bytes:
     return secret.encode()
 
 
-def stored_id(row_id: str, policy: Policy, key: bytes) -> str:
+def stored_id(row_id: str, policy: LogPolicy, key: bytes) -> str:
     """An id as it is stored: the contract's as HMAC-SHA-256 where the policy says so, that of a prediction as is."""
     if not policy.hash_id or PREDICTION_ID.fullmatch(row_id):
         return row_id

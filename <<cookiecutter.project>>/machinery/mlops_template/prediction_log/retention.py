@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from .ids import first_id
 from .log_tables import DEFAULT_PARTITION, outcomes, partition_name, predictions, traffic
-from .policy import Policy, stored_id
+from .policy import LogPolicy, stored_id
 
 CHUNK = 5000
 """Rows deleted in one transaction: as long as one lasts, nobody else writes to a SQLite file."""
@@ -49,7 +49,7 @@ def drop_partitions(engine: sa.Engine, limit: datetime) -> None:
                 connection.execute(sa.text(f"drop table if exists {name}"))
 
 
-def forget(engine: sa.Engine, row_ids: list[str], policy: Policy, key: bytes) -> tuple[int, int]:
+def forget(engine: sa.Engine, row_ids: list[str], policy: LogPolicy, key: bytes) -> tuple[int, int]:
     """Delete all that is stored of some ids, of the contract or of predictions: (predictions, outcomes) that were.
 
     Outcomes go that came by the id, and those that came by the ids of the deleted predictions.

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .policy import Policy, Row, id_text, stored_id
+from .policy import LogPolicy, Row, id_text, stored_id
 
 MAX_BATCH_BYTES = 2_000_000
 """Stored in one transaction, beside at least one entry."""
@@ -112,7 +112,7 @@ class PredictionLog:
 
     place: str
     """A URL or the path of a SQLite file: see `log_tables.database_url`."""
-    policy: Policy = field(default_factory=Policy)
+    policy: LogPolicy = field(default_factory=LogPolicy)
     id_column: str = ""
     """The contract's id, as rows of a request may have it."""
     key: bytes = b""
@@ -306,7 +306,7 @@ def moment_of(second: int) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}.000000"
 
 
-def outcomes_of(entries: list[Any], policy: Policy, key: bytes) -> list[dict[str, Any]]:
+def outcomes_of(entries: list[Any], policy: LogPolicy, key: bytes) -> list[dict[str, Any]]:
     """Rows of `outcomes`: of several for a key the one known last, since one INSERT may not meet a key twice."""
     latest: dict[str, dict[str, Any]] = {}
     for entry in entries:

@@ -126,7 +126,7 @@ def legend(ours: str, theirs: str) -> str:
     return f'<p class="legend">{names}</p>'
 
 
-def figure(drawn: plots.Figure) -> str:
+def figure(drawn: plots.CaptionedPlot) -> str:
     """A plot with its title and caption."""
     title, caption = escape(drawn.plot.title), escape(drawn.caption)
     return f"<figure><h3>{title}</h3>{drawn.plot}<figcaption>{caption}</figcaption></figure>"

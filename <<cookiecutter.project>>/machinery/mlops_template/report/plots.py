@@ -17,14 +17,14 @@ OURS, THEIRS = "challenger", "champion"
 
 
 @dataclass(frozen=True)
-class Figure:
+class CaptionedPlot:
     """A plot with the line below it."""
 
     plot: Plot
     caption: str
 
 
-def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[Figure]:
+def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[CaptionedPlot]:
     """The curves of both models, then the distributions of what they predicted."""
     ours, theirs = curves(challenger), curves(champion)
     if "roc" in ours and "roc" in theirs:
@@ -76,7 +76,7 @@ def of_scores(challenger: Scored, champion: Scored, opponent: str) -> Iterator[F
         )
 
 
-def calibration(challenger: Scored, champion: Scored, opponent: str) -> Figure:
+def calibration(challenger: Scored, champion: Scored, opponent: str) -> CaptionedPlot:
     """Reliability diagram; whiskers are Wilson's interval of the share, Brown, Cai and DasGupta (2001)."""
     caption = "Observed frequency against predicted probability, with 95 % intervals: calibrated on the dotted line."
     labels = ("predicted probability", "observed frequency")
@@ -96,10 +96,10 @@ def calibration(challenger: Scored, champion: Scored, opponent: str) -> Figure:
             for (x, y), n in zip(points, bins["rows"], strict=True)
         ]
         plot.dots(points, kind, labels_of_points)
-    return Figure(plot, caption)
+    return CaptionedPlot(plot, caption)
 
 
-def of_errors(challenger: Scored, champion: Scored, opponent: str) -> Iterator[Figure]:
+def of_errors(challenger: Scored, champion: Scored, opponent: str) -> Iterator[CaptionedPlot]:
     """What a regression said beside what came, and by how much it was wrong."""
     ours, theirs = curves(challenger), curves(champion)
     both = ours["predicted_and_actual"], theirs["predicted_and_actual"]
@@ -146,7 +146,7 @@ def overlaid(
     y: Range,
     reference: list[Point],
     dots: bool = False,
-) -> Figure:
+) -> CaptionedPlot:
     """The same curve of both models."""
     plot = Plot(title, f"{caption} Lines of this change and of the {opponent}.", x, y, labels)
     plot.line(reference, "reference")
@@ -155,10 +155,12 @@ def overlaid(
         plot.line(points, kind, name)
         if dots:
             plot.dots(points, kind, [f"{name}: {across:.3g}, {up:.3g}" for across, up in points])
-    return Figure(plot, caption)
+    return CaptionedPlot(plot, caption)
 
 
-def distribution(title: str, caption: str, both: tuple[Array, Array], opponent: str, label: str, x: Range) -> Figure:
+def distribution(
+    title: str, caption: str, both: tuple[Array, Array], opponent: str, label: str, x: Range
+) -> CaptionedPlot:
     """The histograms of both models' predictions; what lies outside is counted at the ends."""
     edges = np.linspace(*x, SCORE_BINS + 1)
     heights = [np.histogram(np.clip(side, *x), edges)[0] / max(len(side), 1) for side in both]
@@ -171,7 +173,7 @@ def distribution(title: str, caption: str, both: tuple[Array, Array], opponent: 
     )
     plot.steps(edges.tolist(), heights[0].tolist(), OURS, "this change")
     plot.steps(edges.tolist(), heights[1].tolist(), THEIRS, opponent)
-    return Figure(plot, caption)
+    return CaptionedPlot(plot, caption)
 
 
 def spread(both: tuple[Array, Array]) -> Range:
@@ -180,7 +182,7 @@ def spread(both: tuple[Array, Array]) -> Range:
     return float(low), float(high) if high > low else float(low) + 1
 
 
-def of_drift(drifted: Drift, compared: tuple[str, str]) -> Figure:
+def of_drift(drifted: Drift, compared: tuple[str, str]) -> CaptionedPlot:
     """A column before and after."""
     caption = f"PSI {drifted.index:.2f}: {drifted.typical[0]} → {drifted.typical[1]}"
     top = max([*drifted.before, *drifted.after, 1e-9])
@@ -188,10 +190,10 @@ def of_drift(drifted: Drift, compared: tuple[str, str]) -> Figure:
         names = {float(place): str(name) for place, name in enumerate(drifted.bins)}
         plot = Plot(drifted.column, caption, (-0.5, len(names) - 0.5), (0, top), ("", "share of rows"), names)
         plot.bars((drifted.before, drifted.after), (THEIRS, OURS), compared)
-        return Figure(plot, caption)
+        return CaptionedPlot(plot, caption)
     edges = [float(edge) for edge in drifted.bins]
     days = {edge: date_of(edge) for edge in edges[2:-2:5]} if drifted.kind == "date" else None
     plot = Plot(drifted.column, caption, (edges[0], edges[-1]), (0, top), ("", "share of rows"), days)
     plot.steps(edges, drifted.after, OURS, compared[1])
     plot.steps(edges, drifted.before, THEIRS, compared[0])
-    return Figure(plot, caption)
+    return CaptionedPlot(plot, caption)

@@ -18,7 +18,7 @@ from ..settings.params import Params
 from ..storage import storage
 from . import decision_log
 from .decision_log import Log
-from .signals import Measured, measure
+from .signals import Signals, measure
 
 INPUTS = ("params.yaml", "contract.yaml", "dvc.yaml", "dvc.lock", "uv.lock", "models", "src", "machinery", "tests")
 """What a result depends on beside the data: where none of it changed, the same data comes to the same end."""
@@ -45,7 +45,7 @@ def decide(params: Params, force: str = "", production: str = "") -> Decision:
         storage.pull(paths.RAW)
     champion = champion_digest("HEAD")
     if champion is None:
-        measured = Measured(0, 0, None, [Signal("champion", True, "there is none yet")])
+        measured = Signals(0, 0, None, [Signal("champion", True, "there is none yet")])
     else:
         with model_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
@@ -80,7 +80,7 @@ def inputs_digest(revision: str) -> str:
     return text_digest(git.git("ls-tree", "-r", revision, "--", *INPUTS))
 
 
-def held_back(state: Situation, measured: Measured, history: Log, budget: Budget, now: datetime) -> list[str]:
+def held_back(state: Situation, measured: Signals, history: Log, budget: Budget, now: datetime) -> list[str]:
     """What speaks against retraining now, though there may be reason to."""
     against = []
     if state.trained:

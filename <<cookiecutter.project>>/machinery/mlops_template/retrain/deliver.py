@@ -21,7 +21,7 @@ TRAILER = "Retrained-on"
 
 
 @dataclass(frozen=True)
-class Published:
+class Delivered:
     """The commit, and the branch at origin that is now there."""
 
     branch: str
@@ -31,7 +31,7 @@ class Published:
         return f"{self.branch} at origin is now {self.commit[:7]}, and the storage has what it names"
 
 
-def publish() -> Published:
+def publish() -> Delivered:
     """Commit the results on top of the commit before the one that `begin` made, and push them.
 
     Raises ProjectError where another commit is checked out, or origin refuses.
@@ -47,7 +47,7 @@ def publish() -> Published:
     git.move_at_origin(branch, git.branch_at_origin(branch), commit)
     actions.output("branch", branch)
     actions.output("commit", commit)
-    return Published(branch, commit)
+    return Delivered(branch, commit)
 
 
 def promoted() -> bool:

@@ -34,7 +34,7 @@ MAX_ROWS = 200_000
 
 
 @dataclass(frozen=True)
-class Measured:
+class Signals:
     """All of them. `newest` is the latest moment held, None without a time column."""
 
     rows: int
@@ -44,7 +44,7 @@ class Measured:
     signals: list[Signal]
 
 
-def measure(params: Params, champion: Path) -> Measured:
+def measure(params: Params, champion: Path) -> Signals:
     """Hold the rows of `data/raw` against the champion that lies in a directory."""
     held = RowStatus.of(params, champion)
     wanted = params.retrain.triggers
@@ -55,7 +55,7 @@ def measure(params: Params, champion: Path) -> Measured:
     signals.append(by_drift(held, windows, params))
     if wanted.decay:
         signals.append(by_decay(held, windows, params, champion))
-    return Measured(len(held.trained), held.new_rows, held.newest, signals)
+    return Signals(len(held.trained), held.new_rows, held.newest, signals)
 
 
 @dataclass(frozen=True)

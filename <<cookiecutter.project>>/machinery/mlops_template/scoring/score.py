@@ -106,7 +106,7 @@ class Scorer:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoreSummary:
     """What was written."""
 
     rows: int
@@ -119,7 +119,7 @@ class Scored:
         return f"{self.rows:,} rows predicted by {by}: {named}"
 
 
-def score(params: Params, contract: Contract, champion: Path, source: str, out: str) -> Scored:
+def score(params: Params, contract: Contract, champion: Path, source: str, out: str) -> ScoreSummary:
     """Write the champion's predictions for what `source` names: a Parquet or CSV file, a glob or a URL.
 
     All go into one file where `out` ends with .parquet, .pq or .csv, else one for each into that directory; a file is
@@ -135,7 +135,7 @@ def score(params: Params, contract: Contract, champion: Path, source: str, out: 
     columns = [*others, *scorer.features]
     parts = {target: [part for file in taken for part in parts_of(file, columns)] for target, taken in targets.items()}
     scorer = faster(scorer, [part for one in parts.values() for part in one], params)
-    return Scored(sum(write_all(scorer, parts)), list(targets), scorer.onnx is not None)
+    return ScoreSummary(sum(write_all(scorer, parts)), list(targets), scorer.onnx is not None)
 
 
 def files_of(source: str) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ProjectError
 from ..prediction_log.ids import request_id
-from ..prediction_log.policy import Policy, key_of
+from ..prediction_log.policy import LogPolicy, key_of
 from ..prediction_log.writer import Answered, PredictionLog
 from .environment import Settings
 from .feedback import read_outcomes
@@ -78,7 +78,7 @@ class Service:
         from ..prediction_log.log_tables import database_url
 
         database_url(place)
-        policy = msgspec.convert(served.serving.get("log", {}), Policy)
+        policy = msgspec.convert(served.serving.get("log", {}), LogPolicy)
         key = key_of(policy, self.settings.predictions_key)
         log = PredictionLog(place, policy, served.schema.id or "", key, self.metrics.lost.inc)
         log.start()

@@ -143,7 +143,7 @@ class Search(Section):
     """Settings drawn for each candidate that has ranges."""
 
 
-class Model(Section):
+class ModelSettings(Section):
     """What is trained."""
 
     seed: int = 0
@@ -220,7 +220,7 @@ class Params(Section):
     data: Data
     columns: Columns
     split: Split
-    model: Model
+    model: ModelSettings
     evaluate: Evaluate = Evaluate()
     gates: Gates
     retrain: Retrain = Retrain()

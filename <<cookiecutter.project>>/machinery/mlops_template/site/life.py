@@ -22,7 +22,7 @@ from ..settings.project import load_project
 
 
 @dataclass(frozen=True)
-class Promotion:
+class ChampionChange:
     """A change of what is champion."""
 
     champion: Champion
@@ -72,7 +72,7 @@ class Life:
 
     project: str
     params: Params
-    promotions: list[Promotion]
+    promotions: list[ChampionChange]
     """The oldest first."""
     alerts: list[Incident]
     """The oldest first."""
@@ -116,19 +116,19 @@ def gather(params: Params, monitoring: Monitoring | None) -> Life:
     )
 
 
-def in_order(promotions: list[Promotion]) -> list[Promotion]:
+def in_order(promotions: list[ChampionChange]) -> list[ChampionChange]:
     """None before the one that it followed, whatever the clock of a committer said."""
     latest = accumulate((one.at for one in promotions), max)
     return [replace(one, at=moment) for one, moment in zip(promotions, latest, strict=True)]
 
 
-def promotion(params: Params, champion: Champion, before: list[Champion]) -> Promotion:
+def promotion(params: Params, champion: Champion, before: list[Champion]) -> ChampionChange:
     """What git says of a champion."""
     commit = champion.commit or "HEAD"
     moment, author, subject = git.git("show", "--no-patch", "--format=%cI%n%an%n%s", commit).split("\n", 2)
     measured = read_json(paths.METRICS, trained_in(champion)).get("model", {}).get(params.gates.primary)
     same = [one.number for one in before if one.digest == champion.digest]
-    return Promotion(
+    return ChampionChange(
         champion=champion,
         at=datetime.fromisoformat(moment).astimezone(UTC),
         author=author,

@@ -12,8 +12,8 @@ from ..render.numbers import format_interval, format_number
 from ..render.svg import Plot
 from ..report import page as report
 from ..report import tables
-from ..report.plots import Figure
-from .life import Incident, Life, Promotion
+from ..report.plots import CaptionedPlot
+from .life import ChampionChange, Incident, Life
 
 MAX_DATES = 4
 """Under an axis."""
@@ -52,7 +52,7 @@ def around(life: Life, here: str) -> list[Link]:
     return [Link(name, "" if address == here else up + address) for name, address in listed]
 
 
-def file_of(promotion: Promotion) -> str:
+def file_of(promotion: ChampionChange) -> str:
     """The page of a champion."""
     return f"models/{promotion.champion.number}.html"
 
@@ -104,7 +104,7 @@ def what_to_do(problem: Problem) -> str:
     return GOT_WORSE if problem.of_performance else LOOK_AT_IT
 
 
-def plots(life: Life) -> Iterator[Figure]:
+def plots(life: Life) -> Iterator[CaptionedPlot]:
     """The metric of each champion, then how the last one does in production."""
     measured = [one for one in life.promotions if one.measured and one.measured.value is not None]
     if measured:
@@ -113,7 +113,7 @@ def plots(life: Life) -> Iterator[Figure]:
         yield from production.plots(life.monitoring)
 
 
-def of_champions(life: Life, measured: list[Promotion]) -> Figure:
+def of_champions(life: Life, measured: list[ChampionChange]) -> CaptionedPlot:
     """The primary metric of each champion on its day."""
     caption = (
         "Each champion on the rows held out from it, with the 95 % interval; the rows differ. Red: an earlier champion "
@@ -154,7 +154,7 @@ def of_champions(life: Life, measured: list[Promotion]) -> Figure:
             plot.whiskers([(x, value.low, value.high)], kind)
         words = f"champion {one.champion.number}, {show.date(one.at)}, {one.how}: {show.shown(value)}"
         plot.dots([(x, value.value)], kind, [words])
-    return Figure(plot, caption)
+    return CaptionedPlot(plot, caption)
 
 
 def champions(life: Life) -> Table:
@@ -166,7 +166,7 @@ def champions(life: Life) -> Table:
     return Table(["number", "since", life.metric, "95 % interval", "how", "commit"], rows, (1, 2, 3))
 
 
-def metric(one: Promotion) -> tuple[str, str]:
+def metric(one: ChampionChange) -> tuple[str, str]:
     """The value and its interval."""
     if one.measured is None:
         return "–", ""
@@ -188,7 +188,7 @@ def entry(alert: Incident) -> Link:
     return Link(alert.title, alert.address)
 
 
-def model(life: Life, one: Promotion) -> str:
+def model(life: Life, one: ChampionChange) -> str:
     """A champion: where it came from, the comparison that promoted it, its card."""
     number = one.champion.number
     links = [

@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from ..data import partitions
 from ..data.contract import Contract, conform
 from ..data.ingest import accept
-from ..data.sources import GENERATED_ID, Batch, HeldRows, number_equal, read_files, texts_of, with_ids
+from ..data.sources import GENERATED_ID, FreshRows, HeldRows, number_equal, read_files, texts_of, with_ids
 from ..errors import ProjectError
 from ..integrations import git
 from ..owner.modules import own_code
@@ -84,7 +84,7 @@ def adopt(
         params = Params.model_validate(document)
     except ValidationError as error:
         raise ProjectError(f"{table}: {describe(error, Params)}") from None
-    accepted = accept(Batch(rows, 0), params, contract, HeldRows(None, lambda: pd.Index([], dtype="str")))
+    accepted = accept(FreshRows(rows, 0), params, contract, HeldRows(None, lambda: pd.Index([], dtype="str")))
     features = features_to_replace(accepted.drop(columns=target))
     replace_project(yaml, document, contract, accepted, time, features)
     warnings = [*warnings_of(rows, target, inferred, time), *here_only(data)]

@@ -32,7 +32,7 @@ class Listed(BaseModel):
     relpath: Annotated[str, Field(pattern=r"^[^/\\:]+(/[^/\\:]+)*$")]
 
 
-class Champion(BaseModel, extra="forbid"):
+class ChampionPointer(BaseModel, extra="forbid"):
     """What the pointer says of the champion, and all that it may say."""
 
     path: Literal["champion"]
@@ -45,7 +45,7 @@ class Champion(BaseModel, extra="forbid"):
 class Pointer(BaseModel, extra="forbid"):
     """`models/champion.dvc`, without another place or source."""
 
-    outs: Annotated[list[Champion], Field(min_length=1, max_length=1)]
+    outs: Annotated[list[ChampionPointer], Field(min_length=1, max_length=1)]
 
 
 def pack(folder: Path) -> str:

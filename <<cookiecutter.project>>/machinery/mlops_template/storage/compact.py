@@ -26,7 +26,7 @@ Keep = Literal["history", "champions"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Compaction:
     """What a compaction would do to a commit of the storage branch. Files are given with their blob."""
 
     keep: Keep
@@ -64,7 +64,7 @@ class Plan:
         return ". `--keep champions` also drops what only older commits name, unless a champion of main came of it"
 
 
-def plan(keep: Keep, hours: float) -> Plan:
+def plan(keep: Keep, hours: float) -> Compaction:
     """Look what the storage would lose. Raises ProjectError where that cannot be known, such as in a shallow clone."""
     if not storage.is_branch():
         raise ProjectError(
@@ -85,7 +85,7 @@ def plan(keep: Keep, hours: float) -> Plan:
         recent = {name: blob for name, blob in kept.items() if name in young - needed}
         dropped = {name: blob for name, blob in kept.items() if name not in young | needed}
         sizes = {name: (STORAGE / name).stat().st_size for name in kept}
-    return Plan(
+    return Compaction(
         keep=keep,
         hours=hours,
         commit=commit,
@@ -98,7 +98,7 @@ def plan(keep: Keep, hours: float) -> Plan:
     )
 
 
-def compact(proposal: Plan) -> str:
+def compact(proposal: Compaction) -> str:
     """Carry a plan out, or a new one of the same kind where somebody pushed meanwhile.
 
     Returns a line that says what was done. Raises ProjectError when origin refuses.
@@ -114,7 +114,7 @@ def compact(proposal: Plan) -> str:
     raise ProjectError(f"{branch.TRIES} times somebody pushed meanwhile: nothing was dropped, try again later")
 
 
-def squash(proposal: Plan) -> bool:
+def squash(proposal: Compaction) -> bool:
     """Put the plan's commits in place of the branch, first at origin. False where the branch is another by now."""
     with branch.alone():
         branch.ensure()
@@ -146,7 +146,7 @@ def know_what_origin_has() -> None:
     git_or_none("multi-pack-index", "write", "--bitmap", "--no-progress")
 
 
-def squashed(proposal: Plan) -> str:
+def squashed(proposal: Compaction) -> str:
     """The commits that come in place of the branch: one of the old files, and one of the recent ones if any."""
     first, now = branch.first_commit(), branch.author()
     who = now.rsplit(" ", 2)[0]
@@ -158,7 +158,7 @@ def squashed(proposal: Plan) -> str:
     return commit
 
 
-def bring_back(proposal: Plan) -> None:
+def bring_back(proposal: Compaction) -> None:
     """Add again what was dropped and is named by a branch that came to origin in the meantime."""
     with branch.alone():
         needed = needed_keys(proposal.keep, {**branch.contents(), **proposal.dropped})

@@ -18,7 +18,7 @@ MODEL, PLOTS = paths.CHALLENGER.as_posix(), paths.PLOTS.as_posix()
 
 
 @dataclass(frozen=True)
-class History:
+class Backfill:
     """What `track --history` added, and what it could not."""
 
     results: int
@@ -36,7 +36,7 @@ class History:
         return line
 
 
-def log_history(store: Store) -> History:
+def log_history(store: Store) -> Backfill:
     """Log each commit of main that changed the pipeline's result, oldest first, and register its champions.
 
     Metrics and parameters come from git, models through DVC; a result whose model is in no storage is logged
@@ -48,7 +48,7 @@ def log_history(store: Store) -> History:
     missing = {lock: commit for lock, commit in results.items() if lock not in held}
     added, without_model = log_commits(store, missing)
     registered = register_history(store, champions(main))
-    return History(
+    return Backfill(
         results=len(results),
         added=added,
         champions=sum(one.new for one in registered),

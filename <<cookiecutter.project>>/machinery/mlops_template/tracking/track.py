@@ -17,10 +17,10 @@ from .last import Tracked, last_tracked, remember
 from .store import TrackingUnavailable, open_store, server_uri, sqlite_uri
 
 if TYPE_CHECKING:
-    from .backfill import History
+    from .backfill import Backfill
 
 
-def track(history: bool = False) -> "Tracked | History":
+def track(history: bool = False) -> "Tracked | Backfill":
     """Log the result that lies in the working tree and register its champion, unless the store has them.
 
     With `history` every result and champion of main that is missing.

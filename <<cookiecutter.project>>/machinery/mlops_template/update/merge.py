@@ -1,5 +1,6 @@
 """Three trees made into one by git's own merge, without touching the index, the working tree or any branch."""
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from ..integrations.git import GitError, environment, git, git_or_none, identity
 from ..integrations.process import capture, find
 
 MACHINERY = "machinery"
+PIPELINE = "dvc.yaml"
 
 
 @dataclass(frozen=True)
@@ -18,19 +20,24 @@ class Merged:
     conflicts: list[str]
     stages: str
     machinery: str
-    """What became of the machinery: `unchanged`, `replaced` or `merged`."""
+    """What became of the machinery: `unchanged`, `replaced`, `merged`, or `elsewhere` where it is no folder here."""
 
 
 def merge(base: str, theirs: str, ours: str) -> Merged:
     """Merge what changed from `base` to `theirs` into `ours`; each is a tree.
 
-    The machinery is replaced whole where ours is as it was delivered, so that nothing in it can conflict.
+    The machinery is replaced whole where ours is as it was delivered, so that nothing in it can conflict. Where ours
+    has none, since it is installed from an index or a tag, it stays out.
     """
-    delivered = entry(base, MACHINERY)
     there, here = entry(theirs, MACHINERY), entry(ours, MACHINERY)
-    machinery = "unchanged" if there == delivered else "replaced" if here in (delivered, there) else "merged"
-    if machinery == "replaced" and there:
-        base, ours = (with_folder(tree, MACHINERY, there) for tree in (base, ours))
+    if here is None:
+        machinery = "elsewhere"
+        base, theirs = (without_machinery(tree) for tree in (base, theirs))
+    else:
+        delivered = entry(base, MACHINERY)
+        machinery = "unchanged" if there == delivered else "replaced" if here in (delivered, there) else "merged"
+        if machinery == "replaced" and there:
+            base, ours = (with_folder(tree, MACHINERY, there) for tree in (base, ours))
     root = commit(base)
     tree, conflicts, stages = merge_tree(commit(ours, root), commit(theirs, root))
     return Merged(tree, conflicts, stages, machinery)
@@ -66,6 +73,18 @@ def commit(tree: str, *parents: str) -> str:
 def entry(tree: str, name: str) -> str | None:
     """The tree or blob of a name within a tree, None where there is none."""
     return git_or_none("rev-parse", "--verify", "--quiet", f"{tree}:{name}")
+
+
+def without_machinery(tree: str) -> str:
+    """A tree without the folder, and without its files among the dependencies of the stages."""
+    pipeline = git_or_none("show", f"{tree}:{PIPELINE}")
+    if pipeline is not None:
+        tree = with_file(tree, PIPELINE, re.sub(rf"^ +- {MACHINERY}/.*\n", "", f"{pipeline}\n", flags=re.MULTILINE))
+    with tempfile.TemporaryDirectory() as scratch:
+        index = Path(scratch) / "index"
+        git("read-tree", tree, index=index)
+        git("rm", "-r", "--quiet", "--cached", "--ignore-unmatch", MACHINERY, index=index)
+        return git("write-tree", index=index)
 
 
 def with_folder(tree: str, name: str, folder: str) -> str:

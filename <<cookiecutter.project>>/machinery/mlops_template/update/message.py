@@ -30,6 +30,7 @@ def summary(
         "replaced": "machinery: replaced whole",
         "merged": "machinery: merged with your changes",
         "unchanged": "machinery: unchanged",
+        "elsewhere": "machinery: not a folder here; name its new version in pyproject.toml, then `uv lock`",
     }[merged.machinery]
     lines = [f"Update to version {version} of the template", "", machinery, *answers]
     lines += [f"{line} (params.yaml)" for line in migrations]
