@@ -61,7 +61,7 @@ def predictions(reply: Any) -> list[dict[str, Any]]:
 
 
 BODIES: list[Any] = [{**ROW, "price": price / 4, "floor": 1 + price % 3} for price in range(20)]
-BODIES[3:3] = [[{**ROW, "shop": shop} for shop in ("north", "south", "nowhere")]]
+BODIES[3:3] = [[{**ROW, "shop": shop} for shop in ("north", "south", "nowhere")], {**ROW, "price": None}]
 
 
 @pytest.mark.parametrize("kind", ["derived", "pipeline"])
@@ -72,7 +72,7 @@ def test_one_call_of_the_model_answers_all_that_wait(
     alone = [row for body in BODIES for row in predictions(ask(app, "/predict", body))]
     calls = Calls(monkeypatch)
     at_once = [row for reply in ask_at_once(app, "/predict", BODIES) for row in predictions(reply)]
-    assert calls.rows == [23]
+    assert calls.rows == [24]
     assert at_once == [pytest.approx(row) for row in alone]
 
 

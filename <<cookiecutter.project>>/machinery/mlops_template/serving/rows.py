@@ -79,8 +79,14 @@ class Values(NamedTuple):
     """As in `Batch`, where inputs are derived."""
 
 
-Derivation = Callable[[list[tuple[Any, ...]], list[str]], tuple[NDArray[np.float64], NDArray[np.object_]]]
-"""From rows of values, and the columns' names, to numbers and categories as in `Batch`. Raises ProjectError."""
+@dataclass(frozen=True)
+class Derivation:
+    """How a model with derived inputs gets them."""
+
+    compute: Callable[[list[tuple[Any, ...]], list[str]], tuple[NDArray[np.float64], NDArray[np.object_]]]
+    """From rows of values, and the columns' names, to numbers and categories as in `Batch`. Raises ProjectError."""
+    retyped: frozenset[str]
+    """The columns that have another type where a value is absent: whole numbers and booleans."""
 
 
 class Omissions:
@@ -150,16 +156,23 @@ class Decoder:
             rows = [self.with_moments(number, row, self.transform.as_moment) for number, row in enumerate(rows)]
         return Values(rows, ids, {name: count for name, count in missing.items() if count})
 
+    def retyped(self, values: Values) -> list[str]:
+        """The columns whose type is another in this request, since it lacks a value there."""
+        retyped = self.derivation.retyped if self.derivation else frozenset()
+        return [name for name in values.missing if name in retyped]
+
     def batches(self, requests: list[Values]) -> list[Batch]:
         """A batch for each of some requests. Raises RequestRejected where one of them has none.
 
-        Inputs are derived for all of them at once: they must lack values in the same columns, or the type of a column
-        that one request lacks a value in would be another for the next.
+        Inputs are derived for all of them at once: they must be alike in `retyped`, or the type of a column that one
+        request lacks a value in would be another for the next.
         """
         if self.derivation is None:
             return [self.batch(values) for values in requests]
         try:
-            numbers, categories = self.derivation([row for values in requests for row in values.rows], self.names)
+            numbers, categories = self.derivation.compute(
+                [row for values in requests for row in values.rows], self.names
+            )
         except ProjectError as error:
             raise RequestRejected(422, f"the model's features cannot be computed: {error}") from None
         batches, start = [], 0

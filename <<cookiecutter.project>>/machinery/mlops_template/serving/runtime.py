@@ -100,7 +100,7 @@ def derivation(card: dict[str, Any], code: ModelCode) -> Derivation:
         ready: pd.DataFrame = code.inputs(code.add_features(frame[list(dtypes)]), kinds)
         return ready[numbers].to_numpy("float64"), ready[categories].to_numpy(dtype=object)
 
-    return derive
+    return Derivation(derive, frozenset(name for name, dtype in dtypes.items() if dtype.startswith(("int", "bool"))))
 
 
 def golden_batch(decode: Decoder, rows: list[dict[str, Any]]) -> Batch:

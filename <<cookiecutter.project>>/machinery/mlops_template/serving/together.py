@@ -29,7 +29,7 @@ def predict_together(served: Served, decode: Decoder, bodies: list[bytes]) -> li
             read.append((place, decode.values(body)))
         except RequestRejected as rejected:
             outcomes[place] = rejected
-    for group in groups(read):
+    for group in groups(read, decode):
         try:
             predicted: list[Any] = predict(served, decode, [values for _, values in group])
         except Exception:  # of one of them, which is then known
@@ -39,10 +39,14 @@ def predict_together(served: Served, decode: Decoder, bodies: list[bytes]) -> li
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def groups(read: list[tuple[int, Values]]) -> list[list[tuple[int, Values]]]:
-    """The requests that lack values in the same columns, in groups of at most MAX_ROWS rows or one request."""
+def groups(read: list[tuple[int, Values]], decode: Decoder) -> list[list[tuple[int, Values]]]:
+    """The requests whose columns have the same types, in groups of at most MAX_ROWS rows or one request."""
+
+    def retyped(one: tuple[int, Values]) -> list[str]:
+        return decode.retyped(one[1])
+
     made: list[list[tuple[int, Values]]] = []
-    for _, alike in groupby(sorted(read, key=lacking), lacking):
+    for _, alike in groupby(sorted(read, key=retyped), retyped):
         rows = MAX_ROWS
         for one in alike:
             if rows + len(one[1].rows) > MAX_ROWS:
@@ -51,11 +55,6 @@ def groups(read: list[tuple[int, Values]]) -> list[list[tuple[int, Values]]]:
             made[-1].append(one)
             rows += len(one[1].rows)
     return made
-
-
-def lacking(one: tuple[int, Values]) -> list[str]:
-    """The columns in which a request lacks values."""
-    return list(one[1].missing)
 
 
 def predict(served: Served, decode: Decoder, requests: list[Values]) -> list[Predicted]:
