@@ -128,7 +128,7 @@ def test_an_export_comes_back_as_it_was_and_takes_the_place_of_the_last(
     told = export(found(promoted[-1]), DAY)
     assert ("/bucket/monitoring.json" if bucket else "the branch monitoring") in told
     exported = imported()
-    assert exported.found == found(champions()[-1])
+    assert exported.monitoring == found(champions()[-1])
     assert exported.late(DAY.replace(day=3)) == ""
     assert "4 days ago" in exported.late(DAY.replace(day=5))
     assert bucket is not bool(git("ls-remote", "origin", "refs/heads/monitoring"))

@@ -321,7 +321,7 @@ def test_a_check_of_a_bucket_asks_for_every_file(first: Path, tmp_path: Path) ->
 
 
 def test_locks_of_a_git_that_was_killed_are_no_hindrance(first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branch, "PATIENCE", 0)
+    monkeypatch.setattr(branch, "TIMEOUT", 0)
     (worktree,) = Path(".git/worktrees").iterdir()
     for lock in (worktree / "index.lock", worktree / "HEAD.lock", Path(".git/refs/heads/dvc-storage.lock")):
         lock.touch()

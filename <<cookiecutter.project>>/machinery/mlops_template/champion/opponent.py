@@ -89,21 +89,21 @@ class ShadowModel:
 def find_shadow(name: str) -> ShadowModel:
     """The model that `serving.shadow` names. Raises ProjectError where it is none, or the champion itself."""
     champion, _ = find_champion("champion")
-    found = None
+    shadow = None
     if name.isdigit():
         earlier, _ = find_champion(name)
-        found = ShadowModel(name, earlier.digest, earlier.commit or "HEAD", paths.CHAMPION)
+        shadow = ShadowModel(name, earlier.digest, earlier.commit or "HEAD", paths.CHAMPION)
     for revision in (name, f"origin/{name}"):
-        if found is None and git.git_or_none("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+        if shadow is None and git.git_or_none("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
             for path in (paths.CHALLENGER, paths.CHAMPION_POINTER):
                 digest = dvc.output_digest(path, revision)
-                if digest and found is None:
-                    found = ShadowModel(name, digest, revision, path.with_suffix(""))
-    if found is None:
+                if digest and shadow is None:
+                    shadow = ShadowModel(name, digest, revision, path.with_suffix(""))
+    if shadow is None:
         raise ProjectError(f"serving.shadow names {name}, and no branch, commit or champion here is that: `git fetch`")
-    if found.digest == champion.digest:
+    if shadow.digest == champion.digest:
         raise ProjectError(f"serving.shadow names {name}, whose model is the champion itself: set it to null")
-    return found
+    return shadow
 
 
 @contextmanager

@@ -26,12 +26,12 @@ class Reproduction:
     """The digest that was promoted, the one that came out, and the files that differ."""
 
     expected: str
-    found: str
+    reproduced: str
     differing: list[str]
 
     def __str__(self) -> str:
-        return f"promoted   {self.expected}\nreproduced {self.found}\n" + (
-            "the same bytes" if self.expected == self.found else f"different: {', '.join(self.differing)}"
+        return f"promoted   {self.expected}\nreproduced {self.reproduced}\n" + (
+            "the same bytes" if self.expected == self.reproduced else f"different: {', '.join(self.differing)}"
         )
 
 
@@ -58,7 +58,7 @@ def reproduce(version: str) -> Reproduction:
             directory_digest(directory / paths.CHALLENGER),
             differing_files(file_digests(cache, champion.digest), directory / paths.CHALLENGER),
         )
-    if outcome.expected != outcome.found:
+    if outcome.expected != outcome.reproduced:
         raise ProjectError(str(outcome))
     return outcome
 

@@ -66,8 +66,8 @@ def challenger() -> str:
 
 def out_of_date() -> str:
     """The stages and data that `run` or `ingest` would touch, or that `pull` would bring."""
-    found = dvc.status()
-    names = ", ".join(found.names) or "nothing"
-    if found.files_only:
+    pipeline = dvc.status()
+    names = ", ".join(pipeline.names) or "nothing"
+    if pipeline.files_only:
         return f"nothing, but files of another commit lie here ({names}): `pull` brings those of this one"
     return names

@@ -113,12 +113,12 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
     block, weights = resampling(matchup.own, params)
     limits = {name: metric_named(name, ours) for name in asked.limits}
     gates = [limit_gate(name, number(limits[name].value(ours)), asked.limits[name], limits[name]) for name in limits]
-    found = support(primary, ours, block)
-    if found.deciding:
+    support_alone = support(primary, ours, block)
+    if support_alone.deciding:
         against_trivial = difference(primary, ours, matchup.trivial, block, weights)
         gates.append(baseline_gate(against_trivial, primary, asked.primary))
     else:
-        gates.append(support_gate(found, asked.primary, matchup.class_named(found.rarest)))
+        gates.append(support_gate(support_alone, asked.primary, matchup.class_named(support_alone.rarest)))
     if matchup.champion_source == "metrics only":
         return beside_metrics(matchup), [], [*gates, metrics_gate(matchup.metrics, asked)]
     pair = matchup.predictions()
@@ -136,9 +136,9 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
         for name, metric in metrics_for(pair[0]).items()
     }
     slices: list[SliceDifference] = []
-    found_together = support(primary, pair[0], block)
-    if matchup.directory and found.deciding and not found_together.deciding:
-        gates.append(support_gate(found_together, asked.primary, matchup.class_named(found_together.rarest)))
+    support_together = support(primary, pair[0], block)
+    if matchup.directory and support_alone.deciding and not support_together.deciding:
+        gates.append(support_gate(support_together, asked.primary, matchup.class_named(support_together.rarest)))
     elif matchup.directory:
         gates.append(champion_gate(metrics[asked.primary].difference, primary, asked))
         slices = slice_differences(sliceable(rows, params), params, *pair, primary, block, weights)

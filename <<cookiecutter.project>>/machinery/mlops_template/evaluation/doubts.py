@@ -48,5 +48,5 @@ def overconfidence(measured: dict[str, Any], guess: dict[str, Any]) -> str | Non
 def doubts(metrics: dict[str, Any], importance: Importance) -> list[str]:
     """What speaks against a model whatever the gates say, a line each. `metrics` as `evaluate` writes them."""
     measured = metrics.get("model", {})
-    found = suspicion(measured, importance), overconfidence(measured, metrics.get("baseline", {}))
-    return [doubt for doubt in found if doubt]
+    doubts = suspicion(measured, importance), overconfidence(measured, metrics.get("baseline", {}))
+    return [doubt for doubt in doubts if doubt]

@@ -67,11 +67,12 @@ def enough_gate(rows: int, least: int) -> Gate:
     return Gate("enough rows", rows >= least, False, detail)
 
 
-def support_gate(found: Support, primary: str, name: str) -> Gate:
+def support_gate(support: Support, primary: str, name: str) -> Gate:
     """A class of a handful of rows decides nothing either; `name` is that of the rarest."""
     detail = (
-        f"too few of the class {name} to judge {primary}: {found.rows:,} of the held-out rows, in {found.blocks} of "
-        f"{found.of} blocks of time, and {found.needed} are needed: hold out more (`split.holdout`), or wait for more"
+        f"too few of the class {name} to judge {primary}: {support.rows:,} of the held-out rows, in {support.blocks} "
+        f"of {support.of} blocks of time, and {support.needed} are needed: hold out more (`split.holdout`), or wait "
+        "for more"
     )
     return Gate("enough of each class", False, False, detail)
 

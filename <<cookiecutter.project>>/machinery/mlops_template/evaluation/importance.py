@@ -59,10 +59,10 @@ def importance(model: Model, rows: pd.DataFrame, metric: Metric, params: Params,
     original = scored(rows)
     deciding = support(metric, original, block).deciding
     value, draws = measured(original)
-    found = {}
+    importances = {}
     for name in model.request:
         shuffled = rows[name].iloc[random.permutation(len(rows))].set_axis(rows.index)
         without, drawn = measured(scored(rows.assign(**{name: shuffled})))
         low, high = interval_of_difference(value - without, draws - drawn, deciding)
-        found[str(name)] = {"value": number(value - without), "low": number(low), "high": number(high)}
-    return dict(sorted(found.items(), key=lambda item: -(item[1]["value"] or 0.0)))
+        importances[str(name)] = {"value": number(value - without), "low": number(low), "high": number(high)}
+    return dict(sorted(importances.items(), key=lambda item: -(item[1]["value"] or 0.0)))

@@ -232,10 +232,10 @@ def read_beside(name: str) -> bytes | None:
     with repository() as repo, of_the_storage("read from"):
         remote = repo.cloud.get_remote()
         try:
-            found: bytes = remote.fs.cat_file(remote.fs.join(remote.path, name))
+            content: bytes = remote.fs.cat_file(remote.fs.join(remote.path, name))
         except FileNotFoundError:
             return None
-        return found
+        return content
 
 
 def missing_in_storage() -> list[Path]:

@@ -30,20 +30,20 @@ AGAIN = timedelta(days=30)
 """A problem that comes back sooner after a retraining was not helped by it."""
 
 
-def act(params: Params, found: Monitoring, now: datetime | None = None) -> list[str]:
+def act(params: Params, monitoring: Monitoring, now: datetime | None = None) -> list[str]:
     """Open, update and close the issues of problems, tell the webhook of new ones, and start a retraining.
 
     A problem starts one retraining; one that is back within 30 days of it is told as such, and starts none. Returns
     lines that say what was done.
     """
     now = now or datetime.now(UTC)
-    report = note("production", show.markdown(found))
-    actions.summary(show.markdown(found))
-    done = [show.headline(found)]
+    report = note("production", show.markdown(monitoring))
+    actions.summary(show.markdown(monitoring))
+    done = [show.headline(monitoring)]
     started = False
     with gh.required() as repository, enabled():
         before = alerts(repository, KEY, "closed")
-        for problem in found.open:
+        for problem in monitoring.open:
             key = key_of(problem)
             back = came_back(before.get(key), now)
             alert = raise_alert(repository, key, title_of(problem, back), [report], [severity_of(problem, back)])
@@ -53,10 +53,12 @@ def act(params: Params, found: Monitoring, now: datetime | None = None) -> list[
             if alert.new and not back and not started and params.monitor.retrain:
                 done.append(retrain(repository, problem, alert))
                 started = True
-        current = {key_of(problem) for problem in found.open}
+        current = {key_of(problem) for problem in monitoring.open}
         for key, issue in alerts(repository, KEY, "open").items():
             if key not in current:
-                done.append(close(repository, issue, f"Over, as champion {found.champion.number} does in production."))
+                done.append(
+                    close(repository, issue, f"Over, as champion {monitoring.champion.number} does in production.")
+                )
     return done
 
 
@@ -67,7 +69,7 @@ def act_on_export(params: Params, now: datetime | None = None) -> list[str]:
     late = exported.late(now)
     if late:
         return [open_alert(LATE, "Production is not looked at", [note("export", late)])]
-    return [*act(params, exported.found, now), close_alert(LATE, "Production is looked at again.")]
+    return [*act(params, exported.monitoring, now), close_alert(LATE, "Production is looked at again.")]
 
 
 def key_of(problem: Problem) -> str:

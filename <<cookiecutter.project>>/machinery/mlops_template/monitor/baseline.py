@@ -62,8 +62,8 @@ def baseline_of(params: Params, model: MonitoredModel, directory: Path, importan
     reference = learn(everything, importance, promoted_on, draw, params.gates.margin)
     estimator = estimate.learned(metric, scored, model.numbers(table, reference.bins), block)
     promoted = Value(**with_interval(metric, scored, block, resamples(block, params.evaluate.n_bootstrap)))
-    found = sliced(params, metric, scored, block, model.slices(tested))
-    slices = {name: measured for name, (_, measured) in found.items()}
+    by_slice = sliced(params, metric, scored, block, model.slices(tested))
+    slices = {name: measured for name, (_, measured) in by_slice.items()}
     return Baseline(days_of(place), metric, promoted, reference, estimator, slices)
 
 
@@ -74,11 +74,11 @@ def sliced(
     if slices is None:
         return {}
     weights = resamples(block, params.evaluate.n_bootstrap)
-    found = {}
+    by_slice = {}
     for column, name, chosen in each_slice(slices, params):
         measured = with_interval(metric, scored[chosen], block[chosen], weights)
-        found[f"{column} = {name}"] = (int(chosen.sum()), Value(**measured))
-    return found
+        by_slice[f"{column} = {name}"] = (int(chosen.sum()), Value(**measured))
+    return by_slice
 
 
 def days_of(block: Array) -> int:
@@ -90,18 +90,18 @@ def rows_seen(
     params: Params, model: MonitoredModel, directory: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame, "pd.Series[Any]"]:
     """(rows that the champion was trained or promoted on, the latter alone, the day of each)."""
-    found = seen_rows(params, directory)
-    if not found.trained.any() or not found.promoted_on.any():
+    seen = seen_rows(params, directory)
+    if not seen.trained.any() or not seen.promoted_on.any():
         raise ProjectError(
             "none of the rows that the champion was trained and promoted on are held any more: retrain on what is held"
         )
-    chosen = np.flatnonzero(found.trained | found.promoted_on)
-    mask = np.zeros(len(found.trained), dtype=bool)
+    chosen = np.flatnonzero(seen.trained | seen.promoted_on)
+    mask = np.zeros(len(seen.trained), dtype=bool)
     mask[chosen[:: max(1, -(-len(chosen) // MAX_ROWS))]] = True
     needed = None if model.by_rows else sorted({*model.model.request, params.columns.target})
     rows = partitions.table(needed).filter(pa.array(mask)).to_pandas()
-    days = pd.Series(found.partition[mask]) if found.times is None else found.times[mask].dt.floor("D")
-    return rows, rows[found.promoted_on[mask]], days.set_axis(rows.index)
+    days = pd.Series(seen.partition[mask]) if seen.times is None else seen.times[mask].dt.floor("D")
+    return rows, rows[seen.promoted_on[mask]], days.set_axis(rows.index)
 
 
 @dataclass(frozen=True)

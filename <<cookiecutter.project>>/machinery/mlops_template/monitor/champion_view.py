@@ -117,14 +117,14 @@ class MonitoredModel:
         slices = self.slices(part.features) if recent else None
         return ScoredRows(scored, known, np.where(known, losses(scored), np.nan), features, slices)
 
-    def truths(self, told: pd.Series) -> pd.Series:
+    def truths(self, outcomes: pd.Series) -> pd.Series:
         """Outcomes as the model has them: one of its classes, or a number; missing where nothing is known."""
         if self.model.classes is None:
-            return pd.to_numeric(told, errors="coerce")
+            return pd.to_numeric(outcomes, errors="coerce")
         names = {id_text(name): name for name in self.model.classes}
-        places, texts = pd.factorize(told)
+        places, texts = pd.factorize(outcomes)
         values = [names.get(id_text(json.loads(text))) for text in texts]
-        return pd.Series([*values, None], dtype=object).iloc[places].set_axis(told.index)
+        return pd.Series([*values, None], dtype=object).iloc[places].set_axis(outcomes.index)
 
 
 def losses(scored: Scored) -> Array:

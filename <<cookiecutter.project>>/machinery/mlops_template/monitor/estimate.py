@@ -179,12 +179,12 @@ def of_regression(reference: Scored, features: Array) -> Expect:
 
     def expect(metric: Metric, scored: Scored, features: Array) -> float:
         random, size = np.random.default_rng(0), size_of(scored, features)
-        found = np.searchsorted(edges, size, side="left")
+        places = np.searchsorted(edges, size, side="left")
         values = []
         for _ in range(DRAWS):
             error = np.zeros(len(size))
             for alike, relative in by_group.items():
-                inside = found == alike
+                inside = places == alike
                 error[inside] = random.choice(relative, inside.sum()) * size[inside]
             values.append(metric.value(replace(scored, truth=scored.prediction + error)))
         return float(np.nanmean(values))

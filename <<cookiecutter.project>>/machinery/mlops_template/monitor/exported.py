@@ -21,7 +21,7 @@ class Exported:
     """What was found, and when."""
 
     at: datetime
-    found: Monitoring
+    monitoring: Monitoring
 
     def late(self, now: datetime) -> str:
         """In words what is wrong with it, empty where nothing is."""
@@ -31,9 +31,9 @@ class Exported:
         return f"production was last looked at {age.days} days ago: `monitor --export` does not run any more"
 
 
-def export(found: Monitoring, now: datetime | None = None) -> str:
+def export(monitoring: Monitoring, now: datetime | None = None) -> str:
     """Keep what was found in the project's storage; gives where. It holds figures of days and windows, and no row."""
-    record = asdict(Exported(now or datetime.now(UTC), found))
+    record = asdict(Exported(now or datetime.now(UTC), monitoring))
     return keep(FILE, json.dumps(record, indent=1, default=datetime.isoformat) + "\n")
 
 
@@ -49,7 +49,7 @@ def imported() -> Exported:
     except ValidationError:
         raise ProjectError(f"{FILE} of the storage was written by another version: `monitor --export` again") from None
     champion, _ = find_champion("champion")
-    other = exported.found.champion
+    other = exported.monitoring.champion
     if other.digest != champion.digest:
         raise ProjectError(
             f"the export of {exported.at:%Y-%m-%d} is of the model {other.short}, and champion {champion.number} has "

@@ -90,8 +90,8 @@ def persistence_of(reference: Array) -> float:
     if len(daily) < MIN_DAYS or daily.std() < 1e-12:
         return 0.0
     before, after = daily[:-1] - daily.mean(), daily[1:] - daily.mean()
-    found = float((before * after).mean() / daily.var())
-    return min(found, MAX_PERSISTENCE) if found > 2 / np.sqrt(len(daily)) else 0.0
+    correlation = float((before * after).mean() / daily.var())
+    return min(correlation, MAX_PERSISTENCE) if correlation > 2 / np.sqrt(len(daily)) else 0.0
 
 
 def means_of(reference: Array) -> Array:
@@ -206,25 +206,25 @@ def nearest(shares: Array, pools: Array) -> Array:
 
 def usual_distance(reference: Array, pools: Pools, days: int) -> float:
     """The median distance of so many days of the reference from the rest of it; NaN where there are too few."""
-    found = []
+    distances = []
     for begin in range(0, len(reference) - days + 1, days):
         others, counts = pools.without(reference, begin, days), reference[begin : begin + days].sum(axis=0)
         if len(others) and counts.sum() >= MIN_ROWS:
-            found.append(nearest(counts[None] / counts.sum(), others)[0])
-    return float(np.median(found)) if found else float("nan")
+            distances.append(nearest(counts[None] / counts.sum(), others)[0])
+    return float(np.median(distances)) if distances else float("nan")
 
 
 def null_distances(reference: Array, pools: Pools, size: int) -> Array:
     """The distance of reference days, drawn anew with `size` rows, from the rest of the reference."""
     random = np.random.default_rng(0)
     rows = reference.sum(axis=1)
-    found = []
+    distances = []
     for day in np.flatnonzero(rows >= MIN_ROWS):
         others = pools.without(reference, int(day))
         if len(others):
             drawn = random.multinomial(size, reference[day] / rows[day], size=DRAWS) / size
-            found.append(nearest(drawn, others))
-    return np.array(found)
+            distances.append(nearest(drawn, others))
+    return np.array(distances)
 
 
 def share_figure(name: str, column: str, reference: Array, of: Array, hits: Array, rows: Array) -> Figure:

@@ -92,8 +92,8 @@ def learn(
     related = sorted(bins, key=lambda name: -importance.get(name, 0.0))[:MAX_COLUMNS]
     places = places_of(rows.table, bins, related)
     with threadpool_limits(1):
-        found = relations(places, [bins[name].edges is None for name in related], rows.block, rows.days)
-        fits = [Means.of(relation.of_reference(places, rows.block), rows.block, rows.days) for relation in found]
+        related_to = relations(places, [bins[name].edges is None for name in related], rows.block, rows.days)
+        fits = [Means.of(relation.of_reference(places, rows.block), rows.block, rows.days) for relation in related_to]
     return Reference(
         bins,
         counts,
@@ -108,7 +108,7 @@ def learn(
         metric_of_days,
         margin,
         Pools.over(rows.days),
-        found,
+        related_to,
         related,
         fits,
         importance,
@@ -182,30 +182,30 @@ def some_of_each(block: Array, most: int) -> Array:
 
 def figures_of(reference: Reference, days: Tally) -> list[Figure]:
     """All figures of some days, with their weights."""
-    found: list[Figure] = []
+    figures: list[Figure] = []
     for name, counts in days.counts.items():
         usual = reference.counts[name]
-        found.append(drift_figure(name, "drift", usual, counts, reference.pools))
+        figures.append(drift_figure(name, "drift", usual, counts, reference.pools))
         total, of = counts.sum(axis=1), usual.sum(axis=1)
-        found.append(share_figure(f"missing values of {name}", name, usual[:, -1], of, counts[:, -1], total))
+        figures.append(share_figure(f"missing values of {name}", name, usual[:, -1], of, counts[:, -1], total))
         new = share_figure(f"values never seen before of {name}", name, reference.rare[name], of, counts[:, -2], total)
-        found.append(new)
+        figures.append(new)
     for name, counts in days.predictions.items():
         usual = reference.counts_of_predictions[name]
-        found.append(drift_figure(name, "predictions", usual, counts, reference.pools_of_predictions))
+        figures.append(drift_figure(name, "predictions", usual, counts, reference.pools_of_predictions))
     for relation, usual_fit, fit in zip(reference.relations, reference.fits, days.fits, strict=True):
         name, least = reference.related[relation.column], LEAST_RELATION * relation.scale
-        found.append(mean_figure(f"how {name} fits the other columns", "relations", name, usual_fit, fit, least))
+        figures.append(mean_figure(f"how {name} fits the other columns", "relations", name, usual_fit, fit, least))
     usual_loss = float(reference.loss.mean.sum() / max(np.count_nonzero(reference.loss.rows), 1))
     least = max(LEAST_LOSS * abs(usual_loss), 1e-12)
-    found.append(mean_figure(LOSS, "performance", "", reference.loss, days.loss, least))
+    figures.append(mean_figure(LOSS, "performance", "", reference.loss, days.loss, least))
     if reference.metric_of_days is not None:
         rows = days.loss.rows
         figure = judged(
             METRIC, "performance", "", days.metric, rows, reference.metric_of_days, max(reference.margin, 1e-12)
         )
-        found.append(figure)
-    return weighted(found, reference.importance)
+        figures.append(figure)
+    return weighted(figures, reference.importance)
 
 
 def weighted(figures: list[Figure], importance: dict[str, float]) -> list[Figure]:

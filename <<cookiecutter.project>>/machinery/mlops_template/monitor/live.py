@@ -25,7 +25,7 @@ from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from .champion_view import MonitoredModel
-from .logged_rows import CHUNK, Told, days_of, decode_values, of_day, predicted, typed
+from .logged_rows import CHUNK, JoinedOutcomes, days_of, decode_values, of_day, predicted, typed
 from .open_log import opened
 
 MIN_DAYS = 14
@@ -89,12 +89,12 @@ def pairs(
 ) -> Iterator[tuple[tuple[str, ...], list[list[float]], list[list[float]], tuple[str, ...]]]:
     """(features, what the challenger and the champion predicted, outcomes as JSON) of a day, some rows at a time."""
     ours, theirs = predictions.alias("ours"), predictions.alias("theirs")
-    told = Told(ours)
+    outcomes = JoinedOutcomes(ours)
     same = sa.and_(ours.c.id == theirs.c.id, ours.c.at == theirs.c.at, theirs.c.model == champion)
     statement = (
-        sa.select(ours.c.features, ours.c.prediction, theirs.c.prediction, told.outcome)
-        .select_from(told.joined(ours.join(theirs, same)))
-        .where(ours.c.model == challenger, told.outcome.is_not(None), *of_day(ours, day))
+        sa.select(ours.c.features, ours.c.prediction, theirs.c.prediction, outcomes.outcome)
+        .select_from(outcomes.joined(ours.join(theirs, same)))
+        .where(ours.c.model == challenger, outcomes.outcome.is_not(None), *of_day(ours, day))
     )
     with engine.connect().execution_options(stream_results=True) as connection:
         result = connection.execute(statement)
@@ -141,10 +141,10 @@ def slices_of(
 ) -> list[SliceDifference]:
     """Each slice, worse where its interval is beyond the margin; the level is shared out among them (Bonferroni)."""
     ours, theirs = scored
-    found = each_slice(sliceable(rows, params), params)
-    chance = 2 * LEVEL / max(len(found), 1)
+    slices = each_slice(sliceable(rows, params), params)
+    chance = 2 * LEVEL / max(len(slices), 1)
     listed = []
-    for column, name, chosen in found:
+    for column, name, chosen in slices:
         both = ours[chosen], theirs[chosen]
         delta = difference(metric, *both, block[chosen], weights, lambda blocks: any_time(blocks, chance))
         better = delta.high if metric.higher_is_better else None if delta.low is None else -delta.low

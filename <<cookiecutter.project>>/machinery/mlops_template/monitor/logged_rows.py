@@ -61,7 +61,7 @@ def days_of(engine: sa.Engine, model: str) -> list[datetime]:
     return [begin + timedelta(days=number) for number in range((end - begin).days + 1)]
 
 
-class Told:
+class JoinedOutcomes:
     """What was told of rows of the log: of a prediction itself or, where nothing is, of the contract's id."""
 
     def __init__(self, log: sa.FromClause) -> None:
@@ -89,11 +89,11 @@ def logged(
     engine: sa.Engine, model: str, day: datetime, contract: Contract, card: dict[str, Any], columns: list[str]
 ) -> Iterator[Logged]:
     """The rows of a day by a model, in parts of `CHUNK` rows, with some columns of the requests."""
-    told = Told(predictions)
+    outcomes_of = JoinedOutcomes(predictions)
     log = predictions.c
     statement = (
-        sa.select(log.features, log.prediction, told.outcome)
-        .select_from(told.joined(predictions))
+        sa.select(log.features, log.prediction, outcomes_of.outcome)
+        .select_from(outcomes_of.joined(predictions))
         .where(log.model == model, *of_day(predictions, day))
     )
     names = prediction_names(card)
@@ -124,5 +124,5 @@ def typed(features: tuple[str, ...], contract: Contract, columns: list[str]) -> 
         table = pyarrow.json.read_json(io.BytesIO(text), parse_options=options)
     except pa.ArrowInvalid as error:
         raise ProjectError(f"the log holds features that contract.yaml has otherwise: {error}") from None
-    found = {name: convert(table.column(name).to_pandas().rename(name), rules[name])[0] for name in columns}
-    return pd.DataFrame(found, index=range(len(features)))
+    converted = {name: convert(table.column(name).to_pandas().rename(name), rules[name])[0] for name in columns}
+    return pd.DataFrame(converted, index=range(len(features)))

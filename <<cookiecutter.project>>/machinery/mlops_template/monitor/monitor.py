@@ -58,9 +58,9 @@ def monitor(params: Params, place: str, now: Callable[[], datetime] = lambda: da
 
 def importance(losses_without: dict[str, Any]) -> dict[str, float]:
     """How much the model stands on each column of a request, as shares, from what it loses without the column."""
-    found = {name: max(one["value"] or 0.0, 0.0) for name, one in losses_without.items()}
-    total = sum(found.values())
-    return {name: value / total for name, value in found.items()} if total else {}
+    losses = {name: max(one["value"] or 0.0, 0.0) for name, one in losses_without.items()}
+    total = sum(losses.values())
+    return {name: value / total for name, value in losses.items()} if total else {}
 
 
 def look(
@@ -156,13 +156,13 @@ def problem_of(alarm: Alarm, figures: list[Figure], days: list[datetime]) -> Pro
 
 def notes(model: MonitoredModel, baseline: Baseline, incomplete: bool) -> list[str]:
     """What should be known beside the figures."""
-    told = []
+    notes = []
     if baseline.days < MIN_DAYS:
-        told.append(f"no alarms: the champion has seen {baseline.days} days, and {MIN_DAYS} are needed")
+        notes.append(f"no alarms: the champion has seen {baseline.days} days, and {MIN_DAYS} are needed")
     if incomplete:
-        told.append("the last day is not over: it is told, but raises no alarm")
+        notes.append("the last day is not over: it is told, but raises no alarm")
     if baseline.estimator is None:
-        told.append("no estimated performance: the champion was promoted on too few rows or days")
+        notes.append("no estimated performance: the champion was promoted on too few rows or days")
     if model.model.card["derived"] and not model.derives:
-        told.append("derived columns are not looked at: predictions.leave_out takes what they are computed from")
-    return told
+        notes.append("derived columns are not looked at: predictions.leave_out takes what they are computed from")
+    return notes

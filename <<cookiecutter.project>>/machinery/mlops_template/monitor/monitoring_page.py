@@ -22,30 +22,38 @@ STEPS = 6
 """Of the heat map's colours."""
 
 
-def html(found: Monitoring, project: str, around: Iterable[Link] = ()) -> str:
+def html(monitoring: Monitoring, project: str, around: Iterable[Link] = ()) -> str:
     """The whole page; `around` are the pages beside it."""
-    over = [show.sentence(problem) for problem in found.problems if problem.over is not None]
+    over = [show.sentence(problem) for problem in monitoring.problems if problem.over is not None]
     parts = [
-        *[paragraph(show.sentence(problem), "reason") for problem in found.open],
-        *[paragraph(note, "small") for note in [*show.accuracy(found), *found.notes]],
-        *section("Performance", [paragraph(show.performance_title(found)), grid(map(figure, plots(found)))]),
-        rendered(show.performance(found, len(found.windows))),
-        *section("What moved, and when", [paragraph(HEAT), heat_map(found)]),
-        *section("Columns in the latest window", [rendered(show.columns(found, len(found.drifted)))]),
+        *[paragraph(show.sentence(problem), "reason") for problem in monitoring.open],
+        *[paragraph(note, "small") for note in [*show.accuracy(monitoring), *monitoring.notes]],
+        *section("Performance", [paragraph(show.performance_title(monitoring)), grid(map(figure, plots(monitoring)))]),
+        rendered(show.performance(monitoring, len(monitoring.windows))),
+        *section("What moved, and when", [paragraph(HEAT), heat_map(monitoring)]),
+        *section("Columns in the latest window", [rendered(show.columns(monitoring, len(monitoring.drifted)))]),
     ]
-    if found.slices:
-        parts += section("Slices", [paragraph(f"{show.SLICES}."), rendered(show.slices(found, len(found.slices)))])
-    served = show.service(found, len(found.windows))
+    if monitoring.slices:
+        parts += section(
+            "Slices", [paragraph(f"{show.SLICES}."), rendered(show.slices(monitoring, len(monitoring.slices)))]
+        )
+    served = show.service(monitoring, len(monitoring.windows))
     if served.rows:
         parts += section("The service", [rendered(served)])
     if over:
         parts += section("What is over", [paragraph(one) for one in over])
-    return document(project, verdict(found), f"🔎 {show.headline(found)}", parts, around)
+    return document(project, verdict(monitoring), f"🔎 {show.headline(monitoring)}", parts, around)
 
 
-def verdict(found: Monitoring) -> str:
+def verdict(monitoring: Monitoring) -> str:
     """The colour of the page."""
-    return "fail" if any(problem.of_performance for problem in found.open) else "keep" if found.open else "promote"
+    return (
+        "fail"
+        if any(problem.of_performance for problem in monitoring.open)
+        else "keep"
+        if monitoring.open
+        else "promote"
+    )
 
 
 HEAT = (
@@ -54,19 +62,19 @@ HEAT = (
 )
 
 
-def plots(found: Monitoring) -> Iterator[CaptionedPlot]:
+def plots(monitoring: Monitoring) -> Iterator[CaptionedPlot]:
     """The metric, real and estimated, and the rows of each window."""
-    windows = found.windows
+    windows = monitoring.windows
     points = [end for one in windows for value in (one.real, one.estimated) for end in ends(value)]
-    points += ends(found.promoted)
+    points += ends(monitoring.promoted)
     if points:
         caption = (
             "Blue: with outcomes, and their 95 % interval. Orange: estimated. Dotted: when the model was promoted, "
-            f"{show.shown(found.promoted)}."
+            f"{show.shown(monitoring.promoted)}."
         )
-        drawn = plot(found.metric, caption, windows, (min(points), max(points)))
-        if found.promoted and found.promoted.value is not None:
-            level = found.promoted.value
+        drawn = plot(monitoring.metric, caption, windows, (min(points), max(points)))
+        if monitoring.promoted and monitoring.promoted.value is not None:
+            level = monitoring.promoted.value
             drawn.line([(0.0, level), (float(max(len(windows) - 1, 1)), level)], "reference")
         for kind, name, values in (
             ("champion", "estimated", [one.estimated for one in windows]),
@@ -112,12 +120,12 @@ def plot(title: str, caption: str, windows: list[Window], frame: tuple[float, fl
     return Plot(title, caption, across, (frame[0] - room, frame[1] + room), ("", title), names)
 
 
-def heat_map(found: Monitoring) -> str:
+def heat_map(monitoring: Monitoring) -> str:
     """A table of columns and windows, coloured by how far beyond the usual each cell is."""
-    head = "".join(f"<th>{window.begin:%m-%d}</th>" for window in found.windows)
+    head = "".join(f"<th>{window.begin:%m-%d}</th>" for window in monitoring.windows)
     rows = []
-    for one in found.drifted[:MAX_HEATED]:
-        cells = "".join(heat(distance, one.usual) for distance in one.distances[-len(found.windows) :])
+    for one in monitoring.drifted[:MAX_HEATED]:
+        cells = "".join(heat(distance, one.usual) for distance in one.distances[-len(monitoring.windows) :])
         rows.append(f'<tr><th scope="row">{escape(one.column)}</th>{cells}</tr>')
     table = f"<table><thead><tr><th>column</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     return f'<div class="wide" tabindex="0">{table}</div>'

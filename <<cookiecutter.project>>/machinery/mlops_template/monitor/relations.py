@@ -105,7 +105,7 @@ def relations(places: Array, categorical: list[bool], block: Array, blocks: int)
         return []
     halves = [random.choice(rows, min(len(rows), MAX_ROWS), replace=False) for rows in halves]
     sample = np.concatenate(halves)
-    found = []
+    kept = []
     for column, by_name in enumerate(categorical):
         groups = groups_of(places[sample, column]) if by_name else None
         if len(np.unique(places[sample, column] if groups is None else groups[places[sample, column]])) < 2:
@@ -116,8 +116,8 @@ def relations(places: Array, categorical: list[bool], block: Array, blocks: int)
         mixed = relation.of_reference(with_shuffled(places[sample], column, random), block[sample]).mean()
         scale = float(mixed - usual) / 2
         if scale >= LEAST_SCALE:
-            found.append(replace(relation, scale=scale))
-    return found
+            kept.append(replace(relation, scale=scale))
+    return kept
 
 
 def groups_of(places: Array) -> Array:

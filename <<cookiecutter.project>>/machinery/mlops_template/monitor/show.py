@@ -22,15 +22,15 @@ MAX_SHOWN_WINDOWS = 8
 """On the terminal; the latest ones."""
 
 
-def terminal(found: Monitoring) -> Iterator[Terminal | str]:
+def terminal(monitoring: Monitoring) -> Iterator[Terminal | str]:
     """All of it, in 80 columns."""
-    yield headline(found)
-    yield from (f"  {sentence(problem)}" for problem in found.open)
+    yield headline(monitoring)
+    yield from (f"  {sentence(problem)}" for problem in monitoring.open)
     for title, content in (
-        (performance_title(found), performance(found, MAX_SHOWN_WINDOWS)),
-        ("Columns in the latest window, what matters most first", columns(found)),
-        (SLICES, slices(found)),
-        ("The service", service(found, MAX_SHOWN_WINDOWS)),
+        (performance_title(monitoring), performance(monitoring, MAX_SHOWN_WINDOWS)),
+        ("Columns in the latest window, what matters most first", columns(monitoring)),
+        (SLICES, slices(monitoring)),
+        ("The service", service(monitoring, MAX_SHOWN_WINDOWS)),
     ):
         if not content.rows:
             continue
@@ -40,42 +40,42 @@ def terminal(found: Monitoring) -> Iterator[Terminal | str]:
         for row in content.rows:
             shown.add_row(*map(str, row))
         yield shown
-    yield from [*accuracy(found), *found.notes]
+    yield from [*accuracy(monitoring), *monitoring.notes]
 
 
-def markdown(found: Monitoring) -> str:
+def markdown(monitoring: Monitoring) -> str:
     """The same for GitHub."""
-    served = service(found, len(found.windows))
+    served = service(monitoring, len(monitoring.windows))
     of_service = ["### The service", "", *table(served), ""] if served.rows else []
-    over = [problem for problem in found.problems if problem.over is not None]
+    over = [problem for problem in monitoring.problems if problem.over is not None]
     parts = [
-        f"**{words(headline(found))}**",
+        f"**{words(headline(monitoring))}**",
         "",
-        *[f"- {words(sentence(problem))}" for problem in found.open],
+        *[f"- {words(sentence(problem))}" for problem in monitoring.open],
         "",
-        f"### {words(performance_title(found))}",
+        f"### {words(performance_title(monitoring))}",
         "",
-        *table(performance(found, len(found.windows))),
+        *table(performance(monitoring, len(monitoring.windows))),
         "",
         "### Columns in the latest window",
         "",
-        *table(columns(found)),
+        *table(columns(monitoring)),
         "",
-        *([f"### {SLICES}", "", *table(slices(found)), ""] if found.slices else []),
+        *([f"### {SLICES}", "", *table(slices(monitoring)), ""] if monitoring.slices else []),
         *of_service,
         *[f"- {words(sentence(problem))}" for problem in over],
-        *[f"- {words(note)}" for note in [*accuracy(found), *found.notes]],
+        *[f"- {words(note)}" for note in [*accuracy(monitoring), *monitoring.notes]],
     ]
     return "\n".join(parts) + "\n"
 
 
-def headline(found: Monitoring) -> str:
+def headline(monitoring: Monitoring) -> str:
     """The state in one line."""
-    name = f"champion {found.champion.number}"
-    if found.open:
-        since = min(problem.since for problem in found.open)
+    name = f"champion {monitoring.champion.number}"
+    if monitoring.open:
+        since = min(problem.since for problem in monitoring.open)
         return f"{name} needs attention since {date(since)}"
-    if not found.judged_days:
+    if not monitoring.judged_days:
         return f"{name} cannot be judged yet: no day with {MIN_ROWS} predictions or more is over"
     return f"{name} does as expected: nothing has changed that is more than chance"
 
@@ -92,11 +92,11 @@ def listed(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-def accuracy(found: Monitoring) -> list[str]:
+def accuracy(monitoring: Monitoring) -> list[str]:
     """How good the estimates were, where the truth arrived."""
     off = [
         abs(window.estimated.value - window.real.value)
-        for window in found.windows
+        for window in monitoring.windows
         if window.estimated and window.real and window.known == window.rows
         if window.estimated.value is not None and window.real.value is not None
     ]
@@ -106,13 +106,13 @@ def accuracy(found: Monitoring) -> list[str]:
     return [f"where all outcomes are known ({windows}), estimates were off by {sum(off) / len(off):.4f} in the mean"]
 
 
-def performance_title(found: Monitoring) -> str:
+def performance_title(monitoring: Monitoring) -> str:
     """What the metric was when the model was promoted."""
-    better = "more is better" if higher_is_better(found.metric) else "less is better"
-    return f"{found.metric} ({better}); {shown(found.promoted)} when promoted"
+    better = "more is better" if higher_is_better(monitoring.metric) else "less is better"
+    return f"{monitoring.metric} ({better}); {shown(monitoring.promoted)} when promoted"
 
 
-def performance(found: Monitoring, most: int) -> Table:
+def performance(monitoring: Monitoring, most: int) -> Table:
     """The windows, the latest first."""
     rows = [
         [
@@ -122,12 +122,12 @@ def performance(found: Monitoring, most: int) -> Table:
             shown(window.real),
             around(window.estimated),
         ]
-        for window in reversed(found.windows[-most:])
+        for window in reversed(monitoring.windows[-most:])
     ]
     return Table(["from", "rows", "known", "real", "estimated"], rows, (1, 2, 3, 4))
 
 
-def service(found: Monitoring, most: int) -> Table:
+def service(monitoring: Monitoring, most: int) -> Table:
     """How the service did in the windows that had requests, the latest first."""
     rows = [
         [
@@ -138,13 +138,13 @@ def service(found: Monitoring, most: int) -> Table:
             f"{window.service.failed:,}",
             f"≤ {1000 * window.service.p95:g} ms" if window.service.p95 else "",
         ]
-        for window in reversed(found.windows[-most:])
+        for window in reversed(monitoring.windows[-most:])
         if window.service.requests
     ]
     return Table(["from", "requests", "refused", "for", "failed", "95 % within"], rows, (1, 2, 4, 5))
 
 
-def columns(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
+def columns(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:
     """The features by how unusual they are and how much the model stands on them."""
     rows = [
         [
@@ -155,16 +155,16 @@ def columns(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
             f"{one.missing:.1%}",
             f"{one.new:.1%}",
         ]
-        for one in found.drifted[:most]
+        for one in monitoring.drifted[:most]
     ]
     return Table(["column", "importance", "distance", "usual", "missing", "new values"], rows, (1, 2, 3, 4, 5))
 
 
-def slices(found: Monitoring, most: int = MAX_COLUMNS) -> Table:
+def slices(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:
     """The primary metric of parts of the rows."""
     rows = [
         [Code(one.name), f"{one.rows:,}", shown(one.real), format_number(one.promoted.value) if one.promoted else "–"]
-        for one in found.slices[:most]
+        for one in monitoring.slices[:most]
     ]
     return Table(["slice", "rows", "real", "promoted"], rows, (1, 2, 3))
 

@@ -84,8 +84,8 @@ def slices_of(
         block = np.concatenate([np.full(one.known.sum(), place) for place, one in parts])
         slices = pd.concat([one.slices[one.known] for _, one in parts if one.slices is not None], ignore_index=True)
         by_day = np.unique(block, return_inverse=True)[1]
-        found = sliced(params, baseline.metric, rows, by_day, slices)
-        listed = [Sliced(name, count, real, baseline.slices.get(name)) for name, (count, real) in found.items()]
+        by_slice = sliced(params, baseline.metric, rows, by_day, slices)
+        listed = [Sliced(name, count, real, baseline.slices.get(name)) for name, (count, real) in by_slice.items()]
         return sorted(listed, key=lambda one: -worse_by(baseline, one))
     return []
 
@@ -100,13 +100,13 @@ def worse_by(baseline: Baseline, one: Sliced) -> float:
 
 def drifted(baseline: Baseline, counted: Tally, edges: list[tuple[int, int]], length: int) -> list[Drifted]:
     """The columns in the latest window of so many days, what matters most first."""
-    reference, found = baseline.reference, []
+    reference, moved = baseline.reference, []
     for name, usual in reference.counts.items():
         by_window = np.array([counted.counts[name][low:high].sum(axis=0) for low, high in edges])
         totals = by_window.sum(axis=1)
         distances = nearest(by_window / np.maximum(totals, 1)[:, None], reference.pools.of(usual))
         latest, total = by_window[-1], max(totals[-1], 1)
-        found.append(
+        moved.append(
             Drifted(
                 column=name,
                 importance=reference.importance.get(name, 0.0),
@@ -117,4 +117,4 @@ def drifted(baseline: Baseline, counted: Tally, edges: list[tuple[int, int]], le
                 distances=[float(one) if rows else None for one, rows in zip(distances, totals, strict=True)],
             )
         )
-    return sorted(found, key=lambda one: -one.rank)
+    return sorted(moved, key=lambda one: -one.rank)

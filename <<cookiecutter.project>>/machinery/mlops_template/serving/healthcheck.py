@@ -94,9 +94,9 @@ def ask(host: str, port: int, rows: list[dict[str, Any]], seconds: float) -> tup
 
 if __name__ == "__main__":
     try:
-        found = fault(from_environment(), float(os.environ.get("CHECK_SECONDS") or TIMEOUT))
+        wrong = fault(from_environment(), float(os.environ.get("CHECK_SECONDS") or TIMEOUT))
     except ProjectError as error:
-        found = str(error)
-    if found:
-        print(found, file=sys.stderr)
+        wrong = str(error)
+    if wrong:
+        print(wrong, file=sys.stderr)
         sys.exit(1)

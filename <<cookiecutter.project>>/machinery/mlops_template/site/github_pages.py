@@ -6,7 +6,7 @@ import time
 from ..errors import ProjectError
 from ..integrations import actions, gh
 
-PATIENCE, PAUSE = 600, 5
+TIMEOUT, PAUSE = 600, 5
 """Seconds."""
 
 
@@ -33,12 +33,12 @@ def publish(artifact: int) -> str:
                 "GitHub Pages are not enabled for workflows: "
                 f"`gh api --method POST repos/{repository.name}/pages -f build_type=workflow`"
             ) from None
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while (status := repository.get(f"/pages/deployments/{made['id']}")["status"]) != "succeed":
             if "fail" in status or status in ("deployment_cancelled", "deployment_lost", "deployment_attempt_error"):
                 raise ProjectError(f"GitHub Pages did not take the site: {status}")
             if time.monotonic() > end:
-                raise ProjectError(f"GitHub Pages did not have the site live within {PATIENCE // 60} minutes: {status}")
+                raise ProjectError(f"GitHub Pages did not have the site live within {TIMEOUT // 60} minutes: {status}")
             time.sleep(PAUSE)
     actions.output("address", made["page_url"])
     return f"published: {made['page_url']}"

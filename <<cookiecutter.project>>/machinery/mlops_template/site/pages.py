@@ -218,9 +218,9 @@ def model(life: Life, one: ChampionChange) -> str:
 
 def neighbours(life: Life, number: int) -> list[str]:
     """The champions before and after."""
-    found = [one.champion.number for one in life.promotions if abs(one.champion.number - number) == 1]
-    if not found:
+    numbers = [one.champion.number for one in life.promotions if abs(one.champion.number - number) == 1]
+    if not numbers:
         return []
-    cells = [Link(f"champion {other}", f"{other}.html") for other in found]
-    names = ["before" if other < number else "after" for other in found]
+    cells = [Link(f"champion {other}", f"{other}.html") for other in numbers]
+    names = ["before" if other < number else "after" for other in numbers]
     return [rendered(Table(names, [list(cells)]))]

@@ -19,7 +19,7 @@ def site(folder: Path, log: str, exported: bool = False, archive: Path | None = 
     Returns a line that says where it begins. Raises ProjectError where there is no champion yet, or the log is none.
     """
     params = load_params()
-    life = gather(params, monitor(params, log) if log else imported().found if exported else None)
+    life = gather(params, monitor(params, log) if log else imported().monitoring if exported else None)
     written = 0
     for name, content in pages(life):
         write(folder / name, content)

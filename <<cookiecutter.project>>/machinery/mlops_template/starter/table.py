@@ -49,7 +49,7 @@ def codes(files: Files) -> list[str]:
     Whole ones with zeros in front, or too large for floating point: zip codes, accounts, telephones. Where a decimal
     comma is in use, those with a point before three digits: 1.234 then is a thousand.
     """
-    found: set[str] = set()
+    as_text: set[str] = set()
     for path in expand(files.paths):
         if not is_parquet(path):
             rows = read_file(path, [])
@@ -57,11 +57,11 @@ def codes(files: Files) -> list[str]:
             texts = read_file(path, numbers)[numbers]
             kept: list[str] = rows.select_dtypes("str").columns.tolist()
             comma = any((number_format(rows[name].dropna()) or "").endswith(",5") for name in kept)
-            found |= {name for name in numbers if texts[name].str.fullmatch(r"[+-]?0\d+").any()}
-            found |= {name for name in numbers if comma and has_thousands(texts[name])}
+            as_text |= {name for name in numbers if texts[name].str.fullmatch(r"[+-]?0\d+").any()}
+            as_text |= {name for name in numbers if comma and has_thousands(texts[name])}
             large = [name for name in numbers if rows[name].abs().max() > EXACT]
-            found |= {name for name in large if texts[name].dropna().str.fullmatch(r"[+-]?\d+").all()}
-    return sorted(found)
+            as_text |= {name for name in large if texts[name].dropna().str.fullmatch(r"[+-]?\d+").all()}
+    return sorted(as_text)
 
 
 def refuse_password(url: str) -> None:

@@ -32,7 +32,7 @@ TRIES = 8
 ASIDE = Path(".dvc/tmp/storage")
 MAX_LEN_WAIT = 3600
 """Seconds that a command waits for another one in this clone."""
-PATIENCE = 5
+TIMEOUT = 5
 """Seconds in which a git that lost its parent may come to its end."""
 
 # The first commit is the same in every clone, so that branches begun apart can be joined.
@@ -116,7 +116,7 @@ def free() -> None:
     """Take away the locks of a git that was killed in `.storage`, where only one command works at a time."""
     names = [part for name in ("index.lock", "HEAD.lock", f"{HERE}.lock") for part in ("--git-path", name)]
     for path in git("rev-parse", "--path-format=absolute", *names, cwd=STORAGE).splitlines():
-        lock, until = Path(path), time.monotonic() + PATIENCE
+        lock, until = Path(path), time.monotonic() + TIMEOUT
         while lock.exists() and time.monotonic() < until:
             time.sleep(0.1)
         lock.unlink(missing_ok=True)
