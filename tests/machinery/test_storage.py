@@ -9,9 +9,9 @@ import pytest
 from mlops_template.errors import ProjectError
 from mlops_template.integrations import dvc
 from mlops_template.integrations.git import git
-from mlops_template.storage import branch, storage
+from mlops_template.storage import branch, hooks, storage
 
-from .conftest import CONFIG, Clone, rows, save
+from .conftest import ADA, CONFIG, Clone, rows, save
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pyt
     uv.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\n')
     uv.chmod(0o755)
     monkeypatch.setenv("PATH", f"{uv.parent}{os.pathsep}{os.environ['PATH']}")
-    assert storage.install_hook() is None
-    assert storage.install_hook() is None
+    assert hooks.install() == []
+    assert hooks.install() == []
     save("b", "rows of b")
     git("push", "--quiet", "origin", "main")
     assert (tmp_path / "called").read_text().split()[-2:] == ["push", git("rev-parse", "main")]
@@ -213,6 +213,26 @@ def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pyt
     assert "travels by itself" in done.stderr
     storage.push()
     assert len((tmp_path / "called").read_text().splitlines()) == 1
+
+
+def test_a_commit_of_settings_has_them_checked(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the project's own command, and no other commit waits for it."""
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\nexit 1\n')
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{uv.parent}{os.pathsep}{os.environ['PATH']}")
+    hooks.install()
+    Path("notes.md").write_text("mine")
+    git("add", "notes.md")
+    git(*ADA, "commit", "--quiet", "--message", "Notes")
+    assert not (tmp_path / "called").exists()
+    Path("params.yaml").write_text("seed: 1")
+    git("add", "params.yaml")
+    with pytest.raises(ProjectError):
+        git(*ADA, "commit", "--quiet", "--message", "Seed")
+    assert (tmp_path / "called").read_text().split()[-2:] == ["check", "--settings"]
+    assert git("log", "-1", "--format=%s") == "Notes"
 
 
 def test_each_commit_that_is_pushed_has_its_data(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,10 +267,10 @@ def test_whoever_makes_something_gets_the_hook_but_a_job(first: Path, monkeypatc
     hook = Path(".git/hooks/pre-push")
     hook.unlink(missing_ok=True)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    storage.carry_with_push()
+    hooks.install_beside_work()
     assert not hook.exists()
     monkeypatch.delenv("GITHUB_ACTIONS")
-    storage.carry_with_push()
+    hooks.install_beside_work()
     assert "uv run --no-sync flight-delays push" in hook.read_text()
 
 
@@ -258,10 +278,11 @@ def test_a_hook_of_the_users_own_stays(first: Path, tmp_path: Path) -> None:
     hook = Path(".git/hooks/pre-push")
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\ntrue\n")
-    assert "add `uv run --no-sync" in str(storage.install_hook())
+    (line,) = hooks.install()
+    assert "add `uv run --no-sync flight-delays push` to it" in line
     assert hook.read_text() == "#!/bin/sh\ntrue\n"
     git("config", "core.hooksPath", str(tmp_path / "hooks"))
-    assert str(tmp_path / "hooks") in str(storage.install_hook())
+    assert [str(tmp_path / "hooks") in line for line in hooks.install()] == [True, True]
     assert not (tmp_path / "hooks").exists()
 
 

@@ -16,7 +16,7 @@ from ..owner.modules import own_package
 from ..settings import paths
 from ..settings.params import load_params
 from ..settings.project import load_project
-from ..storage import storage
+from ..storage import hooks, storage
 from .preflight import refuse_unknown_names
 
 RESULT = (paths.LOCK, paths.CHAMPION_POINTER, paths.COMPARISON)
@@ -52,7 +52,7 @@ def train(base: str = "HEAD") -> TrainingRun:
     refuse_unknown_names(load_params())
     for line in name_dependencies():
         print(line, flush=True)
-    storage.carry_with_push()
+    hooks.install_beside_work()
     storage.ensure()
     stages = dvc.repro()
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)

@@ -10,9 +10,9 @@ from ..console.terminal import located, say
 def ingest() -> None:
     """Take in the rows that are newer than the newest held, or refuse the batch as a whole."""
     from ..champion.ingestion import ingest
-    from ..storage import storage
+    from ..storage import hooks
 
-    storage.carry_with_push()
+    hooks.install_beside_work()
     taken = ingest()
     say(taken)
     if taken.rows:

@@ -96,10 +96,10 @@ def promote(
     from ..champion.promote import promote
     from ..champion.stages import changed_since_training
     from ..settings.params import load_params
-    from ..storage import storage
+    from ..storage import hooks
     from ..tracking.track import track_if_possible
 
-    storage.carry_with_push()
+    hooks.install_beside_work()
     stale = changed_since_training()
     say(promote(load_params(), force=force, why=why))
     say(track_if_possible())

@@ -31,7 +31,9 @@ def demo(
     demo(months, absolute(keep), say)
 
 
-def check() -> None:
+def check(
+    settings: Annotated[bool, typer.Option("--settings", help="Only the settings, as before each commit.")] = False,
+) -> None:
     """Run what `test.yml` runs: settings, format, lint, types, workflows, tests."""
     from ..champion.preflight import refuse_unknown_names
     from ..data.contract import load_contract
@@ -40,7 +42,8 @@ def check() -> None:
 
     load_contract()
     refuse_unknown_names(load_params())
-    say(check(say))
+    if not settings:
+        say(check(say))
 
 
 def doctor() -> None:

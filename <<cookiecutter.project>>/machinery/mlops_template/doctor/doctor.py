@@ -16,7 +16,7 @@ from ..settings.operation import Environments
 from ..settings.params import load_params
 from ..settings.project import load_project
 from ..settings.record import FILE, load_record
-from ..storage import storage
+from ..storage import hooks, storage
 from ..tracking.store import PROBE, QUIET, defaults, environment, explained, server_uri
 from . import github
 
@@ -76,8 +76,8 @@ def without_credentials(url: str) -> str:
 def hook() -> str:
     """Whether `git push` carries data and models."""
     name = load_project().name
-    command = f"uv run --no-sync {name} push"
-    path = Path(git("rev-parse", "--git-path", "hooks")) / "pre-push"
+    command = hooks.command_of(hooks.PUSH)
+    path = Path(git("rev-parse", "--git-path", "hooks")) / hooks.PUSH
     if path.exists() and command in path.read_text(encoding="utf-8", errors="replace"):
         return "carries data and models"
     if path.exists() or git_or_none("config", "core.hooksPath"):

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ProjectError
-from ..integrations import actions, dvc
+from ..integrations import dvc
 from ..integrations.git import GitError, git, git_or_none, has_origin, head
 from ..settings.paths import CHALLENGER, LOCK, STORAGE
 from ..settings.project import load_project
-from . import branch
+from . import branch, hooks
 from .references import named_in_history
 
 
@@ -107,7 +107,7 @@ def pull(*paths: Path) -> str:
     """
     refresh()
     fetched = check_out(*paths)
-    install_hook()  # from here on this clone's `git push` carries data too
+    hooks.install()  # from here on this clone's `git push` carries data too
     return f"{count(fetched)} fetched, data and models are those of this commit"
 
 
@@ -255,47 +255,3 @@ def listed(paths: list[Path]) -> str:
 def count(files: int) -> str:
     """`1 file`, `12 files`."""
     return f"{files} file" if files == 1 else f"{files} files"
-
-
-def carry_with_push() -> None:
-    """Let this clone's `git push` carry what a command is about to make; a job pushes in its own way.
-
-    A clone in which nobody ran `pull` would push pointers to data that nobody else has.
-    """
-    if not actions.running():
-        install_hook()
-
-
-def install_hook() -> str | None:
-    """Let plain `git push` carry the data. Returns a line for the user where that is left to them."""
-    name = load_project().name
-    command = f"uv run --no-sync {name} push"
-    folder = Path(git("rev-parse", "--git-path", "hooks")).resolve()
-    hook = folder / "pre-push"
-    if not folder.is_relative_to(Path(git("rev-parse", "--git-common-dir")).resolve()):
-        return f"your hooks lie in {folder}: for `git push` to carry data, add `{command}` to pre-push there"
-    if hook.exists() and command not in hook.read_text(encoding="utf-8", errors="replace"):
-        return f"your own {hook} stays: for `git push` to carry data, add `{command}` to it"
-    folder.mkdir(parents=True, exist_ok=True)
-    hook.write_text(HOOK.format(name=name, branch=branch.BRANCH, command=command), encoding="utf-8", newline="\n")
-    hook.chmod(0o755)
-    return None
-
-
-HOOK = """\
-#!/bin/sh
-# Written by `{name} setup` or `pull`: data and models travel with every `git push`.
-set --
-while read -r _ here there _; do
-    if [ "$there" = refs/heads/{branch} ]; then
-        echo "{branch} travels by itself: push branches by name, such as: git push origin main" >&2
-        exit 1
-    fi
-    case $here in *[!0]*) set -- "$@" "$here" ;; esac
-done
-if ! command -v uv >/dev/null; then
-    echo "uv was not found, so data cannot travel along: git push --no-verify leaves it behind" >&2
-    exit 1
-fi
-exec {command} "$@"
-"""

@@ -1,0 +1,78 @@
+"""The project's git hooks: a push carries data and models along, a commit has settings that can be read."""
+
+from pathlib import Path
+
+from ..integrations import actions
+from ..integrations.git import git
+from ..settings.project import load_project
+from . import branch
+
+
+def install_beside_work() -> None:
+    """Install them in the clone of whoever makes something; a job commits and pushes in its own way.
+
+    A clone in which nobody ran `setup` or `pull` would push pointers to data that nobody else has.
+    """
+    if not actions.running():
+        install()
+
+
+def install() -> list[str]:
+    """Write the hooks of this clone. Returns a line for the user on each that is left to them."""
+    name = load_project().name
+    folder = Path(git("rev-parse", "--git-path", "hooks")).resolve()
+    foreign = not folder.is_relative_to(Path(git("rev-parse", "--git-common-dir")).resolve())
+    lines = []
+    for hook, (purpose, text) in HOOKS.items():
+        command, place = command_of(hook), folder / hook
+        if foreign:
+            lines.append(f"your hooks lie in {folder}: {purpose}, add `{command}` to {hook} there")
+        elif place.exists() and command not in place.read_text(encoding="utf-8", errors="replace"):
+            lines.append(f"your own {place} stays: {purpose}, add `{command}` to it")
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            content = text.format(name=name, branch=branch.BRANCH, command=command)
+            place.write_text(content, encoding="utf-8", newline="\n")
+            place.chmod(0o755)
+    return lines
+
+
+def command_of(hook: str) -> str:
+    """What a hook calls."""
+    return f"uv run --no-sync {load_project().name} {'push' if hook == PUSH else 'check --settings'}"
+
+
+PUSH, COMMIT = "pre-push", "pre-commit"
+HOOKS = {
+    PUSH: (
+        "for `git push` to carry data",
+        """\
+#!/bin/sh
+# Written by `{name} setup` or `pull`: data and models travel with every `git push`.
+set --
+while read -r _ here there _; do
+    if [ "$there" = refs/heads/{branch} ]; then
+        echo "{branch} travels by itself: push branches by name, such as: git push origin main" >&2
+        exit 1
+    fi
+    case $here in *[!0]*) set -- "$@" "$here" ;; esac
+done
+if ! command -v uv >/dev/null; then
+    echo "uv was not found, so data cannot travel along: git push --no-verify leaves it behind" >&2
+    exit 1
+fi
+exec {command} "$@"
+""",
+    ),
+    COMMIT: (
+        "for `git commit` to refuse settings that cannot work",
+        """\
+#!/bin/sh
+# Written by `{name} setup` or `pull`: settings that cannot work are refused; git commit --no-verify takes them.
+git diff --cached --quiet -- params.yaml contract.yaml src && exit 0
+command -v uv >/dev/null || exit 0
+exec {command}
+""",
+    ),
+}
+"""Each with what it is for, and its text."""
