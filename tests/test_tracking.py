@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from browser import browse
 from support import cli, commit, environment, git, run, uv_run
 
 pytestmark = pytest.mark.slow
@@ -394,7 +396,7 @@ def test_a_store_that_cannot_be_read_is_named_and_left_alone(project_copy: Path,
 
 
 def test_ui_logs_the_history_and_opens_mlflow(project_copy: Path, tmp_path: Path) -> None:
-    """Also where MLflow's server is not installed yet; what is installed stays as it is."""
+    """Also where MLflow's server is not installed yet; what is installed stays as it is. A browser shows the runs."""
     (project_copy / "mlflow.db").unlink()
     port = free_port()
     command = ["uv", "run", "--no-sync", "flight-delays", "ui", "--port", str(port)]
@@ -403,6 +405,12 @@ def test_ui_logs_the_history_and_opens_mlflow(project_copy: Path, tmp_path: Path
     with started(command, project_copy, tmp_path / "log", f"{url}/health"):
         found = state(project_copy, url)
         assert cli(project_copy, "ui", "--port", str(port), check=False).startswith(f"error: port {port} is taken")
+        address = re.search(r"http://127\S+/#\S+", (tmp_path / "log").read_text())
+        assert address
+        page = browse(tmp_path, "--window-size=1500,900", "--dump-dom", address[0])
+        digest = re.search(r"md5: (\w{8})", (project_copy / "models/champion.dvc").read_text())
+        assert digest and f"{digest[1]} HistGradient" in page
+        assert all(f">{column}<" in page for column in ("roc_auc", "roc_auc.low", "roc_auc.high"))
     assert "1 of 1 results of main logged, 1 champions registered" in (tmp_path / "log").read_text()
     assert len(results(found)) == 1 and found["aliases"] == {"champion": 1}
     run("uv", "sync", "--quiet", cwd=project_copy)

@@ -135,7 +135,7 @@ def correct(store: Store, result: PipelineResult, run: "Run") -> None:
 
 def create_run(store: Store, result: PipelineResult) -> "Run":
     """Log everything. The run counts as logged only when it is finished."""
-    client, name = store.client, f"{estimator(result)} {result.challenger[:8]}".strip()
+    client, name = store.client, f"{result.challenger[:8]} {estimator(result)}".strip()
     tags = {**origin(result), **identity(store, result)}
     run_id = client.create_run(store.experiment, result.time - result.duration, tags, name).info.run_id
     status = "FAILED"

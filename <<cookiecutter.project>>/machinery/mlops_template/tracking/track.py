@@ -1,12 +1,12 @@
 """MLflow, filled from what the pipeline left: `track` logs it, `ui` shows it. No stage imports this."""
 
+import json
 import os
 import socket
 import sys
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from ..errors import ProjectError
 from ..integrations import actions
@@ -15,6 +15,9 @@ from ..settings import paths
 from ..settings.params import load_params
 from .last import Tracked, last_tracked, remember
 from .store import TrackingUnavailable, open_store, server_uri, sqlite_uri
+
+VIEW = "champions"
+"""The name of the shared view: sorted by the primary metric, with its columns."""
 
 if TYPE_CHECKING:
     from .backfill import Backfill
@@ -87,14 +90,22 @@ def ui(port: int = 5000) -> None:
 
 
 def page_of_runs() -> str:
-    """The address of the project's runs within MLflow's pages, the best by the primary metric first."""
+    """The address of the project's runs within MLflow's pages, the best by the primary metric first and in columns.
+
+    The columns are a shared view, which MLflow keeps as a tag of the experiment.
+    """
     from ..training.metrics import higher_is_better
 
     primary = load_params().gates.primary
+    columns = [f"metrics.`{name}`" for name in (primary, f"{primary}.low", f"{primary}.high")]
+    view = {
+        "orderByKey": columns[0],
+        "orderByAsc": not higher_is_better(primary),
+        "selectedColumns": [*columns, "tags.`git.branch`", "tags.`git.commit`", "attributes.`Duration`"],
+    }
     with open_store() as store:
-        experiment = store.experiment
-    order = quote(f"metrics.`{primary}`", safe="")
-    return f"#/experiments/{experiment}/runs?orderByKey={order}&orderByAsc={str(not higher_is_better(primary)).lower()}"
+        store.client.set_experiment_tag(store.experiment, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
+        return f"#/experiments/{store.experiment}/runs?viewStateShareKey={VIEW}&workflowType=machine_learning"
 
 
 def mlflow_command() -> list[str]:
