@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from mariadb import mariadb
 from mlops_template.data import partitions
 from mlops_template.data.contract import load_contract
 from mlops_template.data.ingest import ingest
@@ -128,3 +129,42 @@ def test_each_type_of_postgresql_is_held_as_what_it_is(
     assert rows.iloc[0][["mood", "took", "clock", "tags", "host"]].tolist() == [
         "sad", "0 days 00:01:00", "01:30:00", "[1, 1]", "10.0.0.1"
     ]  # fmt: skip
+
+
+TYPES_OF_MYSQL = """
+CREATE TABLE orders (
+  id BIGINT PRIMARY KEY, at DATETIME, seen TIMESTAMP NULL, price DECIMAL(10, 2), share FLOAT, flag BOOLEAN, bits BIT(1),
+  mood ENUM('happy', 'sad'), labels SET('a', 'b'), day DATE, clock TIME, made YEAR, extra JSON, raw VARBINARY(4),
+  account BIGINT UNSIGNED, other_account BIGINT UNSIGNED NULL, late BOOLEAN
+);
+INSERT INTO orders SELECT
+  seq, '2024-01-01 12:00:00' + INTERVAL seq DAY, '2024-01-01 12:00:00' + INTERVAL seq DAY, seq * 1.25, seq / 4,
+  seq % 5 = 0, seq % 2, ELT(seq % 2 + 1, 'happy', 'sad'), ELT(seq % 4 + 1, 'a', 'b', 'a,b', ''),
+  DATE '2024-01-01' + INTERVAL seq DAY, MAKETIME(seq % 24, 30, 0), 2000 + seq % 20, JSON_OBJECT('a', seq % 2),
+  UNHEX(LPAD(HEX(seq), 4, '0')), 9007199254740993 + seq, IF(seq % 4 > 0, 9007199254740993 + seq, NULL), seq % 3 = 0
+FROM seq_1_to_60;
+"""
+
+
+def test_each_type_of_mysql_is_held_as_what_it_is(bake: Bake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TIMESTAMP is a moment of UTC wherever the server is, here five hours ahead; a DATETIME is as it stands."""
+    monkeypatch.chdir(bake())
+    with mariadb() as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        with sa.create_engine(url).begin() as connection:
+            for statement in TYPES_OF_MYSQL.strip().split(";\n"):
+                connection.execute(sa.text(statement.rstrip(";")))
+        adopt("env:DATABASE_URL::orders", "late", "at", "id")
+        again = ingest(load_params(), load_contract())
+    assert (again.rows, again.late) == (0, 0)
+    rows = partitions.read().sort_values("at")
+    types = {name: rule.type for name, rule in load_contract().columns.items()}
+    assert {name for name, kind in types.items() if kind == "number"} == {"price", "share"}
+    assert {name for name, kind in types.items() if kind == "datetime"} == {"at", "seen", "day"}
+    assert {name for name, kind in types.items() if kind == "integer"} == {"flag", "made", "late"}
+    assert rows["at"].iloc[0] == pd.Timestamp("2024-01-02 12:00")
+    assert rows["seen"].iloc[0] == pd.Timestamp("2024-01-02 07:00")
+    assert rows["price"].tolist() == [n * 1.25 for n in range(1, 61)]
+    assert rows["account"].tolist() == [str(9007199254740993 + n) for n in range(1, 61)]
+    assert rows["other_account"].dropna().tolist() == [str(9007199254740993 + n) for n in range(1, 61) if n % 4]
+    assert rows.iloc[0][["mood", "labels", "clock", "extra"]].tolist() == ["sad", "b", "0 days 01:30:00", '{"a": 1}']
