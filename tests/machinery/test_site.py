@@ -11,12 +11,14 @@ from mlops_template.integrations import dvc, gh
 from mlops_template.integrations.git import git
 from mlops_template.integrations.issues import mark
 from mlops_template.integrations.revisions import Champion, champions
+from mlops_template.monitor.act import act_on_export
 from mlops_template.monitor.exported import export, imported
 from mlops_template.monitor.monitoring import Drifted, Monitoring, Problem, Value, Window
 from mlops_template.monitor.traffic import ServiceLevel
 from mlops_template.settings import paths
 from mlops_template.settings.params import Gates, Params
 from mlops_template.site import life, pages
+from mlops_template.site.site import site as write_site
 from mlops_template.storage import branch
 
 from .conftest import ADA, CONFIG
@@ -116,18 +118,23 @@ def test_without_a_champion_the_way_is_named(first: Path) -> None:
 
 @pytest.mark.parametrize("bucket", [False, True], ids=["branch", "bucket"])
 def test_an_export_comes_back_as_it_was_and_takes_the_place_of_the_last(
-    promoted: list[Champion], bucket: bool, tmp_path: Path
+    promoted: list[Champion], bucket: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if bucket:
         Path(".dvc/config").write_text(CONFIG.replace("../.storage", (tmp_path / "bucket").as_posix()))
     with pytest.raises(ProjectError, match="`monitor --log … --export`"):
         imported()
     export(found(promoted[0]), DAY)
-    with pytest.raises(ProjectError, match="champion 2 has come since"):
-        imported()
+    assert "champion 2 has come since" in imported().superseded()
+    monkeypatch.setattr("mlops_template.site.site.load_params", lambda: PARAMS)
+    written = write_site(tmp_path / "site", "", exported=True)
+    assert "Production is not shown: the export of" in written and "`monitor --export` again" in written
+    (said,) = act_on_export(PARAMS, DAY)
+    assert said.startswith("nothing is judged: the export of")
     told = export(found(promoted[-1]), DAY)
     assert ("/bucket/monitoring.json" if bucket else "the branch monitoring") in told
     exported = imported()
+    assert exported.superseded() == ""
     assert exported.monitoring == found(champions()[-1])
     assert exported.late(DAY.replace(day=3)) == ""
     assert "4 days ago" in exported.late(DAY.replace(day=5))

@@ -63,12 +63,18 @@ def act(params: Params, monitoring: Monitoring, now: datetime | None = None) -> 
 
 
 def act_on_export(params: Params, now: datetime | None = None) -> list[str]:
-    """The same by what was exported; that this is no longer done has an issue of its own."""
+    """The same by what was exported; that this is no longer done has an issue of its own.
+
+    Right after a promotion the export is of the champion before: nothing is judged until there is one of the new.
+    """
     now = now or datetime.now(UTC)
     exported = imported()
     late = exported.late(now)
     if late:
         return [open_alert(LATE, "Production is not looked at", [note("export", late)])]
+    superseded = exported.superseded()
+    if superseded:
+        return [f"nothing is judged: {superseded}"]
     return [*act(params, exported.monitoring, now), close_alert(LATE, "Production is looked at again.")]
 
 

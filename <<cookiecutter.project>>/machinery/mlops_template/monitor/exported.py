@@ -30,6 +30,17 @@ class Exported:
             return ""
         return f"production was last looked at {age.days} days ago: `monitor --export` does not run any more"
 
+    def superseded(self) -> str:
+        """In words that it is of another model than the champion, as after a promotion; empty where it is not."""
+        champion, _ = find_champion("champion")
+        other = self.monitoring.champion
+        if other.digest == champion.digest:
+            return ""
+        return (
+            f"the export of {self.at:%Y-%m-%d} is of the model {other.short}, and champion {champion.number} has come "
+            "since: `git pull` where the log is, then `monitor --export` again"
+        )
+
 
 def export(monitoring: Monitoring, now: datetime | None = None) -> str:
     """Keep what was found in the project's storage; gives where. It holds figures of days and windows, and no row."""
@@ -38,21 +49,13 @@ def export(monitoring: Monitoring, now: datetime | None = None) -> str:
 
 
 def imported() -> Exported:
-    """What was kept last. Raises ProjectError where there is none, or it is of another champion or version."""
+    """What was kept last. Raises ProjectError where there is none, or it is of another version."""
     text = kept(FILE)
     if text is None:
         raise ProjectError(
             "the storage has no export of monitoring: `monitor --log … --export` where the log can be reached"
         )
     try:
-        exported = TypeAdapter(Exported).validate_json(text)
+        return TypeAdapter(Exported).validate_json(text)
     except ValidationError:
         raise ProjectError(f"{FILE} of the storage was written by another version: `monitor --export` again") from None
-    champion, _ = find_champion("champion")
-    other = exported.monitoring.champion
-    if other.digest != champion.digest:
-        raise ProjectError(
-            f"the export of {exported.at:%Y-%m-%d} is of the model {other.short}, and champion {champion.number} has "
-            "come since: `git pull` there, then `monitor --export` again"
-        )
-    return exported

@@ -93,12 +93,15 @@ class Life:
         return [alert for alert in self.alerts if alert.end is None]
 
 
-def gather(params: Params, monitoring: Monitoring | None) -> Life:
-    """All that is known. Raises ProjectError where there is no champion yet."""
+NO_LOG = "no log of predictions was named (`--log`, `PREDICTIONS`)"
+
+
+def gather(params: Params, monitoring: Monitoring | None, why_not: str = "") -> Life:
+    """All that is known; `why_not` says why nothing is of production. Raises ProjectError without a champion."""
     promoted = [champion for champion in champions() if champion.commit]
     if not promoted:
         raise ProjectError("there is no champion in git yet: `promote` makes one, `git commit` keeps it")
-    notes = [] if monitoring else ["Production is not shown: no log of predictions was named (`--log`, `PREDICTIONS`)."]
+    notes = [] if monitoring else [f"Production is not shown: {why_not or NO_LOG}."]
     try:
         alerts = [alert_of(key, issue) for key, issue in told(gh.at_origin(), "all")]
     except CheckSkipped as reason:

@@ -19,7 +19,12 @@ def site(folder: Path, log: str, exported: bool = False, archive: Path | None = 
     Returns a line that says where it begins. Raises ProjectError where there is no champion yet, or the log is none.
     """
     params = load_params()
-    life = gather(params, monitor(params, log) if log else imported().monitoring if exported else None)
+    production, superseded = monitor(params, log) if log else None, ""
+    if exported and not log:
+        kept = imported()
+        superseded = kept.superseded()
+        production = None if superseded else kept.monitoring
+    life = gather(params, production, superseded)
     written = 0
     for name, content in pages(life):
         write(folder / name, content)
