@@ -49,15 +49,16 @@ RESERVED = frozenset(
     """.split()
 )
 
-STORAGE_URLS = {
+STORAGES = {
     "s3": (r"s3://[A-Za-z0-9][A-Za-z0-9._-]+(/{path})?", "s3://my-bucket/flight-delays"),
-    "gcs": (r"gs://[A-Za-z0-9][A-Za-z0-9._-]+(/{path})?", "gs://my-bucket/flight-delays"),
+    "gs": (r"gs://[A-Za-z0-9][A-Za-z0-9._-]+(/{path})?", "gs://my-bucket/flight-delays"),
     "azure": (r"azure://[A-Za-z0-9][A-Za-z0-9-]+(/{path})?", "azure://my-container/flight-delays"),
     "ssh": (
         r"ssh://([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/{path}",
         "ssh://me@example.com/srv/flight-delays",
     ),
 }
+"""By the scheme of their URLs: the form of one, and an example."""
 PATH = r"[A-Za-z0-9._~/@+=-]*"
 
 
@@ -130,18 +131,20 @@ def python_version(answers):
     return f"{answers['python_version']!a} is none of {', '.join(SUPPORTED)}: take one, such as {SUPPORTED[-2]}"
 
 
-def storage_url(answers):
-    storage, url = answers["storage"], answers["storage_url"]
-    if storage not in STORAGE_URLS:
-        return f"{url!a} is not used with the storage {storage}: leave it empty, such as ''" if url else None
-    pattern, example = STORAGE_URLS[storage]
-    if not url:
-        return f"missing: the storage {storage} needs one, such as {example}"
+def storage(answers):
+    url = answers["storage"]
+    scheme = url.partition("://")[0]
+    if url == "github":
+        return None
+    if scheme not in STORAGES:
+        examples = ", ".join(example for _, example in STORAGES.values())
+        return f"{url!a} is neither github nor a URL such as {examples}"
+    pattern, example = STORAGES[scheme]
     if re.search(r"//[^/@]*:[^/@]*@", url):
         return f"holds a password, and it would be in git: keep that in your environment, such as {example}"
     if not re.fullmatch(pattern.replace("{path}", PATH), url):
-        return f"{url!a} is no URL of the storage {storage}, such as {example}"
+        return f"{url!a} is no URL of such a storage, such as {example}"
     return None
 
 
-CHECKS = {check.__name__: check for check in (project, owner, author, email, python_version, storage_url)}
+CHECKS = {check.__name__: check for check in (project, owner, author, email, python_version, storage)}

@@ -63,34 +63,31 @@ REFUSED = [
     ("description", "half of an emoji: \ud83d"),
 ]
 
-REFUSED_URLS = [
-    ("github", "s3://bucket"),
-    ("s3", ""),
-    ("gcs", ""),
-    ("azure", ""),
-    ("ssh", ""),
-    ("s3", "bucket/path"),
-    ("s3", "gs://bucket"),
-    ("s3", "https://bucket.example.com"),
-    ("s3", "s3://"),
-    ("s3", "s3://bucket/\n[core]"),
-    ("s3", 's3://bucket/"quoted"'),
-    ("s3", "s3://bucket/with space"),
-    ("s3", "s3://key:secret@bucket"),
-    ("gcs", "s3://bucket"),
-    ("azure", "azure://container name"),
-    ("ssh", "ssh://host"),
-    ("ssh", "ssh://me:secret@host/srv"),
-    ("ssh", "ssh://-oProxyCommand=x/srv"),
+REFUSED_STORAGES = [
+    "",
+    "GitHub",
+    "s3",
+    "bucket/path",
+    "https://bucket.example.com",
+    "s3://",
+    "s3://bucket/\n[core]",
+    's3://bucket/"quoted"',
+    "s3://bucket/with space",
+    "s3://key:secret@bucket",
+    "gcs://bucket",
+    "azure://container name",
+    "ssh://host",
+    "ssh://me:secret@host/srv",
+    "ssh://-oProxyCommand=x/srv",
 ]
 
-ACCEPTED_URLS = [
-    ("github", ""),
-    ("s3", "s3://bucket"),
-    ("s3", "s3://my-bucket/some/path"),
-    ("gcs", "gs://bucket/path"),
-    ("azure", "azure://container/path"),
-    ("ssh", "ssh://me@example.com:2222/srv/my_project"),
+ACCEPTED_STORAGES = [
+    "github",
+    "s3://bucket",
+    "s3://my-bucket/some/path",
+    "gs://bucket/path",
+    "azure://container/path",
+    "ssh://me@example.com:2222/srv/my_project",
 ]
 
 ACCEPTED = [
@@ -138,10 +135,10 @@ def test_a_bad_answer_is_refused(bake: Bake, answer: str, text: str) -> None:
     assert [line for line in lines if not line.startswith(f"{answer}: ")] == []
 
 
-@pytest.mark.parametrize(("storage", "url"), REFUSED_URLS)
-def test_a_url_that_does_not_fit_the_storage_is_refused(bake: Bake, storage: str, url: str) -> None:
-    (line,) = refusal(bake, storage=storage, storage_url=url)
-    assert line.startswith("storage_url: ")
+@pytest.mark.parametrize("storage", REFUSED_STORAGES)
+def test_what_is_no_storage_is_refused(bake: Bake, storage: str) -> None:
+    (line,) = refusal(bake, storage=storage)
+    assert line.startswith("storage: ")
     assert "such as " in line
     assert "secret" not in line
 
@@ -155,11 +152,11 @@ def test_every_bad_answer_is_named_and_nothing_is_left(tmp_path: Path, cookiecut
     )
     assert done.returncode == 1
     *lines, again = done.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines] == ["project", "email", "storage_url"]
+    assert [line.split(":")[0] for line in lines] == ["project", "email", "storage"]
     assert list(tmp_path.iterdir()) == []
     given = shlex.split(again.partition("cookiecutter ")[2])
     assert [given[0], "author=Ada L." in given, "--no-input" in given] == [str(ROOT), True, True]
-    good = ["project=x", "email=a@b.co", "storage_url=s3://bucket/x"]
+    good = ["project=x", "email=a@b.co", "storage=s3://bucket/x"]
     again_done = subprocess.run([sys.executable, "-m", "cookiecutter", *given, *good], cwd=tmp_path, env=environment())
     assert again_done.returncode == 0
     assert "Ada L." in (tmp_path / "x" / "pyproject.toml").read_text(encoding="utf-8")
@@ -185,9 +182,9 @@ def test_a_good_answer_is_accepted(bake: Bake, answer: str, text: str) -> None:
     bake(**{answer: text})
 
 
-@pytest.mark.parametrize(("storage", "url"), ACCEPTED_URLS)
-def test_a_url_that_fits_the_storage_is_accepted(bake: Bake, storage: str, url: str) -> None:
-    bake(storage=storage, storage_url=url)
+@pytest.mark.parametrize("storage", ACCEPTED_STORAGES)
+def test_a_storage_is_accepted(bake: Bake, storage: str) -> None:
+    bake(storage=storage)
 
 
 def test_what_the_project_depends_on_cannot_be_its_name(bake: Bake) -> None:
@@ -241,7 +238,7 @@ def test_markdown_shows_the_text(text: str) -> None:
 
 def test_answers_may_be_typed(tmp_path: Path, cookiecutter_config: Path) -> None:
     """Each question is asked once, in order, and an empty line takes the default."""
-    typed = ["my-model", "2", "<< x >> {{ y }} \\", "", "", "", "2", "", "1", "", "3", "4", "2", "n"]
+    typed = ["my-model", "2", "<< x >> {{ y }} \\", "", "", "", "2", "", "", "3", "4", "2", "n"]
     command = [sys.executable, "-m", "cookiecutter", str(ROOT), "--config-file", str(cookiecutter_config)]
     done = subprocess.run(
         command,

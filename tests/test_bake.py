@@ -15,8 +15,8 @@ from conftest import Bake
 from support import ROOT, TEMPLATE, git, run, uv_run
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
-STORAGE_URLS = {
-    "github": "",
+STORAGES = {
+    "github": "github",
     "s3": "s3://my-bucket/flights",
     "gcs": "gs://my-bucket/flights",
     "azure": "azure://my-container/flights",
@@ -24,7 +24,7 @@ STORAGE_URLS = {
 }
 CHOICES = {
     "task": QUESTIONS["task"],
-    "storage": QUESTIONS["storage"],
+    "storage": list(STORAGES),
     "automation": QUESTIONS["automation"],
     "schedule": QUESTIONS["schedule"],
     "deploy": QUESTIONS["deploy"],
@@ -113,7 +113,7 @@ ROLLED_OUT = {
 
 @pytest.fixture(scope="module", params=ALL_PAIRS, ids=lambda answers: "-".join(answers.values()))
 def baked(request: pytest.FixtureRequest, bake: Bake) -> Path:
-    return bake(**request.param, storage_url=STORAGE_URLS[request.param["storage"]])
+    return bake(**request.param | {"storage": STORAGES[request.param["storage"]]})
 
 
 def machinery() -> list[Path]:
@@ -185,9 +185,10 @@ def test_committed_on_main_and_nothing_left_over(baked: Path) -> None:
 
 
 def test_the_storage_stands_in_the_settings_of_dvc(bake: Bake) -> None:
-    for storage, url in STORAGE_URLS.items():
-        project = bake(storage=storage, storage_url=url)
-        assert f"url = {url or '../.storage'}\n" in (project / ".dvc" / "config").read_text(encoding="utf-8")
+    for storage, url in STORAGES.items():
+        project = bake(storage=url)
+        settings = (project / ".dvc" / "config").read_text(encoding="utf-8")
+        assert f"url = {'../.storage' if storage == 'github' else url}\n" in settings
         pyproject = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
         (machinery,) = [one for one in pyproject["project"]["dependencies"] if one.startswith("mlops-template")]
         assert ("," in machinery) == (storage != "github")

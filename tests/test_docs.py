@@ -9,13 +9,13 @@ import pytest
 from conftest import Bake
 from scripts import pins
 from support import run
-from test_bake import STORAGE_URLS
+from test_bake import STORAGES
 from test_workflows import load
 
 
 @pytest.fixture(scope="module", params=["image", "swarm", "kubernetes"])
 def project(bake: Bake, request: pytest.FixtureRequest) -> Path:
-    return bake(storage="s3", storage_url=STORAGE_URLS["s3"], deploy=request.param)
+    return bake(storage=STORAGES["s3"], deploy=request.param)
 
 
 @pytest.fixture(scope="module")

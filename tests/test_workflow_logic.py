@@ -16,7 +16,7 @@ import local_extensions
 from conftest import Bake
 from expressions import Each, Expression, holds, text_of
 from support import ROOT, environment, run
-from test_bake import STORAGE_URLS
+from test_bake import STORAGES
 from test_workflows import Content, load
 
 RESULTS = ("success", "failure", "cancelled", "skipped")
@@ -245,13 +245,13 @@ def test_only_a_pull_request_gets_a_comment(workflows: dict[str, Content], event
     assert holds(workflows["comment"]["jobs"]["comment"]["if"], context) is wanted
 
 
-@pytest.mark.parametrize("storage", STORAGE_URLS)
+@pytest.mark.parametrize("storage", STORAGES)
 def test_a_cloud_login_is_possible_where_the_storage_needs_one(bake: Bake, storage: str) -> None:
     """Jobs that read the storage may ask for an identity, and those who call them pass that on; nobody else may.
 
     But the one that signs what was published, and the one that tells GitHub Pages who publishes.
     """
-    workflows = read(bake(storage=storage, storage_url=STORAGE_URLS[storage], deploy="swarm"))
+    workflows = read(bake(storage=STORAGES[storage], deploy="swarm"))
     for name, workflow in workflows.items():
         for key, job in workflow["jobs"].items():
             called = Path(job.get("uses", "")).stem

@@ -11,7 +11,7 @@ import yaml
 from conftest import Bake
 from scripts import pins
 from support import ROOT, run
-from test_bake import STORAGE_URLS
+from test_bake import STORAGES
 
 Content = dict[Any, Any]
 OWN = "this template's own"
@@ -30,13 +30,13 @@ SHELL = {
 """Steps that are more than commands, each with its reason."""
 
 
-@pytest.fixture(scope="module", params=[OWN, *STORAGE_URLS])
+@pytest.fixture(scope="module", params=[OWN, *STORAGES])
 def repository(request: pytest.FixtureRequest, bake: Bake) -> Path:
     """A project for each storage, with all that it may be deployed to, and the template itself."""
     if request.param == OWN:
         return ROOT
     deploy = ROLLED_OUT.get(request.param, "image")
-    return bake(storage=request.param, storage_url=STORAGE_URLS[request.param], deploy=deploy)
+    return bake(storage=STORAGES[request.param], deploy=deploy)
 
 
 @pytest.fixture(scope="module")
