@@ -85,6 +85,8 @@ def test_the_workflow_opens_an_issue_for_each_problem_and_starts_one_retraining(
     decisions = [json.loads(line) for line in git(hub.origin, "show", "retrain-log:decisions.jsonl").splitlines()]
     [decision] = [one for one in decisions if one.get("retrain")]
     assert f"production: {reason}" in decision["why"]
+    [live] = [signal["figure"] for signal in decision["signals"] if signal["reason"] == "live"]
+    assert live.startswith("roc_auc ") and "when promoted" in live
     [pull] = hub.pulls()
     assert reason in pull["body"]
 

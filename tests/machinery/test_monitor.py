@@ -1,5 +1,6 @@
 """The log of a champion in production is told as what it is: calm, changed, better or worse than when promoted."""
 
+import re
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,6 +18,7 @@ from mlops_template.integrations.revisions import Champion
 from mlops_template.monitor import show
 from mlops_template.monitor.open_log import opened
 from mlops_template.monitor.baseline import Baseline, baseline_of
+from mlops_template.monitor.evidence import evidence, judged
 from mlops_template.monitor.champion_view import MonitoredModel
 from mlops_template.monitor.monitor import importance
 from mlops_template.monitor.monitor import look as look_at
@@ -190,6 +192,13 @@ def test_a_calm_month_is_calm_and_its_estimate_is_right(project: Path, tmp_path:
     text = show.markdown(found)
     assert "champion 1 does as expected" in text
     assert "where all outcomes are known (5 windows)" in text
+    said = judged(found, wanted=True)
+    assert not said.given
+    assert re.fullmatch(
+        r"roc_auc 0\.\d+ \[0\.\d+, 0\.\d+\] by 840 outcomes of \S+ to \S+, 0\.\d+ \[.*\] when promoted; "
+        "no worse than by chance",
+        said.figure,
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,6 +222,9 @@ def test_what_changed_is_named_within_days(
     assert found.windows[-1].real is None
     assert found.drifted[0].column in (blamed, "rebate")
     assert f"champion 1 needs attention since {problem.since:%Y-%m-%d}" in show.markdown(found)
+    said = judged(found, wanted=True)
+    assert "predictions of" in said.figure and "no outcome known" in said.figure
+    assert not said.given, "that the rows are others is a reason of its own"
 
 
 def test_a_concept_that_changed_shows_in_the_outcomes_alone(project: Path, tmp_path: Path) -> None:
@@ -227,6 +239,18 @@ def test_a_concept_that_changed_shows_in_the_outcomes_alone(project: Path, tmp_p
     real, estimated = found.windows[-1].real, found.windows[-1].estimated
     assert real and estimated and real.high and estimated.low
     assert real.high < estimated.low, "the estimate cannot know"
+    said = judged(found, wanted=True)
+    assert said.given and f"worse by more than chance since {found.open[0].since:%Y-%m-%d}" in said.figure
+    assert not judged(found, wanted=False).given
+
+
+def test_a_log_that_is_away_keeps_no_retraining_from_being_decided(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MONITORING", raising=False)
+    assert evidence(load_params(), "") is None
+    said = evidence(load_params(), str(tmp_path / "no.db"))
+    assert said and not said.given and said.figure.startswith("not measured: ")
 
 
 def test_of_slices_the_one_that_became_worst_comes_first(project: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..console.terminal import STARTED_IN, absolute, console, say
+from ..console.terminal import STARTED_IN, absolute, console, located, say
 from ..integrations import actions
 from .options import LOG, required_place
 
@@ -152,19 +152,27 @@ def retrain(
     ] = False,
     force: Annotated[str, typer.Option(help="Retrain whatever speaks against it, for this reason.")] = "",
     production: Annotated[str, typer.Option(help="What monitoring has found: one more reason to retrain.")] = "",
+    log: Annotated[str | None, LOG] = None,
 ) -> None:
     """Fresh rows in, a better model out, if there is reason: ingests, decides, trains, compares, promotes."""
+    from ..champion.decision import Signal
+    from ..monitor.evidence import evidence
     from ..retrain.decide import decide, record
     from ..retrain.retrain import retrain
     from ..settings.params import load_params
 
     params = load_params()
+    live = evidence(params, located(log or ""))
+    signals = [
+        *([live] if live else []),
+        *([Signal("production", True, production.strip())] if production.strip() else []),
+    ]
     if only_decide:
-        decision = decide(params, force.strip(), production.strip())
+        decision = decide(params, force.strip(), signals)
         say(decision)
         record(decision, params)
     else:
-        retrain(params, force.strip(), production.strip(), say)
+        retrain(params, force.strip(), signals, say)
 
 
 def backtest(

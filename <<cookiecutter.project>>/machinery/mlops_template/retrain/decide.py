@@ -1,6 +1,7 @@
 """Whether to retrain: what speaks for it, held against what speaks for waiting."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -34,11 +35,11 @@ class Situation:
     """Whether the last training was on this data."""
 
 
-def decide(params: Params, force: str = "", production: str = "") -> Decision:
+def decide(params: Params, force: str = "", production: Sequence[Signal] = ()) -> Decision:
     """Look at the rows held and at what was decided before. Nothing is written.
 
-    `force`, where given, is why it is to be done whatever speaks against it; `production` is what monitoring has found
-    there, one more reason. Raises ProjectError when there is no data.
+    `force`, where given, is why it is to be done whatever speaks against it; `production` is what is known from there.
+    Raises ProjectError when there is no data.
     """
     state = situation()
     if not paths.RAW.is_dir():
@@ -49,7 +50,7 @@ def decide(params: Params, force: str = "", production: str = "") -> Decision:
     else:
         with model_directory(champion, "HEAD") as directory:
             measured = measure(params, directory)
-    signals = [*measured.signals, *([Signal("production", True, production)] if production else [])]
+    signals = [*measured.signals, *production]
     against = [] if force else held_back(state, measured, recall(), params.retrain.budget, decision_log.now())
     why = [f"{signal.reason}: {signal.figure}" for signal in signals if signal.given]
     why = [f"forced: {force}", *why] if force else why

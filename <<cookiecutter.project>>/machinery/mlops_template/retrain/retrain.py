@@ -1,7 +1,8 @@
 """A retraining on a laptop, from fresh rows to the verdict: what the workflow spreads over its jobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ..champion.decision import Signal
 from ..champion.ingestion import ingest
 from ..champion.opponent import compare_with_champion
 from ..champion.promote import promote
@@ -11,11 +12,11 @@ from ..settings.params import Params
 from .decide import decide, record, record_outcome
 
 
-def retrain(params: Params, force: str, production: str, say: Callable[[object], None]) -> None:
+def retrain(params: Params, force: str, production: Sequence[Signal], say: Callable[[object], None]) -> None:
     """Take in what is fresh, decide and, if there is reason, train, compare and promote. Nothing is committed.
 
-    `force`, where given, is why it is to be done whatever speaks against it, `production` one more reason. Raises
-    ProjectError where a batch is refused or a stage fails; to call it again goes on.
+    `force`, where given, is why it is to be done whatever speaks against it, `production` what is known from there.
+    Raises ProjectError where a batch is refused or a stage fails; to call it again goes on.
     """
     say(ingest())
     decision = decide(params, force, production)
