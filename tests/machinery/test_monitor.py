@@ -15,7 +15,7 @@ from mlops_template.data import partitions, split
 from mlops_template.data.contract import conform, load_contract
 from mlops_template.errors import ProjectError
 from mlops_template.integrations.revisions import Champion
-from mlops_template.monitor import show
+from mlops_template.monitor import show, versions
 from mlops_template.monitor.open_log import opened
 from mlops_template.monitor.baseline import Baseline, baseline_of
 from mlops_template.monitor.evidence import evidence, judged
@@ -23,7 +23,9 @@ from mlops_template.monitor.champion_view import MonitoredModel
 from mlops_template.monitor.monitor import importance
 from mlops_template.monitor.monitor import look as look_at
 from mlops_template.monitor.monitoring import Monitoring
+from mlops_template.monitor.monitoring_page import html
 from mlops_template.monitor.outcomes import forget_rows, record
+from mlops_template.prediction_log.log_tables import predictions
 from mlops_template.prediction_log.ids import request_id
 from mlops_template.prediction_log.writer import Answered, PredictionLog
 from mlops_template.settings import paths
@@ -275,6 +277,48 @@ def test_of_slices_the_one_that_became_worst_comes_first(project: Path, tmp_path
     assert {one.name for one in look(log, params=unknown).slices} == {"shop = south", "shop = north"}
     stored = by_shop.predictions.model_copy(update={"leave_out": ["shop"]})
     assert look(log, params=by_shop.model_copy(update={"predictions": stored})).slices == []
+
+
+def test_models_of_one_window_stand_beside_each_other(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another model predicted some of the rows, always right; one of other classes is counted, and not judged."""
+    monkeypatch.setattr(versions, "champions", lambda: [CHAMPION])
+    log = tmp_path / "log.db"
+    rows = purchases(TRAINED, 10)
+    serve(log, rows)
+    tell(log, rows, tmp_path)
+    engine = sa.create_engine(f"sqlite:///{log}")
+    prediction = "json_array(1.0 - {0}, {0} * 1.0, {0})".format("(select json(value) from outcomes where key = row_id)")
+    kept = ", ".join(column.name for column in predictions.columns if column.name not in ("model", "prediction"))
+    with engine.begin() as connection:
+        for name, said in (("better00", prediction), ("otherwise", "'[1, 2, 3, 4, 5]'")):
+            connection.execute(
+                sa.text(
+                    f"insert into predictions ({kept}, model, prediction) select {kept}, '{name}', {said} "
+                    "from predictions where model not in ('better00', 'otherwise') and row_id not like '%0'"
+                )
+            )
+    found = look(log)
+    assert [one.name for one in found.versions][1:] == ["better00", "otherwis"]
+    champion, better, otherwise = found.versions
+    assert champion.rows > better.rows == otherwise.rows > 0 and champion.known == champion.rows
+    assert champion.real and champion.real.value and champion.real.value < 1.0
+    assert better.real and better.real.value == 1.0
+    assert otherwise.real is None and otherwise.known == otherwise.rows
+    assert "better00" in show.markdown(found) and "better00" in html(found, "shop")
+
+
+def test_a_day_of_few_predictions_is_noted(project: Path, tmp_path: Path) -> None:
+    """Beside the same weekday of four weeks; it is no alarm."""
+    log = tmp_path / "log.db"
+    rows = purchases(TRAINED, 29)
+    last = rows["time"].dt.floor("D").max()
+    serve(log, rows[(rows["time"] < last) | (np.arange(len(rows)) % 4 == 0)])
+    found = look(log)
+    assert found.notes[-1] == f"{last:%Y-%m-%d} had 30 predictions, the same weekday of the 4 weeks before 120"
+    serve(tmp_path / "other.db", rows)
+    assert not any("predictions" in note for note in look(tmp_path / "other.db").notes)
 
 
 def test_a_day_that_is_not_over_raises_no_alarm(project: Path, tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_the_url_of_the_database_may_come_from_the_environment(
         ("sqlite:///flights.db", "SELECT * FROM absent", "no such table: absent"),
         ("nosuch://u:secret@h/db", QUERY, "no driver for this database"),
         ("u:secret@h", QUERY, "no database URL"),
-        ("mysql+pymysql://u:secret@127.0.0.1:1/db", QUERY, "uv add"),
+        ("mssql+pymssql://u:secret@127.0.0.1:1/db", QUERY, "uv add"),
     ],
 )
 def test_a_database_that_cannot_be_read_is_one_line_without_the_password(

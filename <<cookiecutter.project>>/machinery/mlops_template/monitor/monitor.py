@@ -1,5 +1,6 @@
 """The monitoring of a champion in production: its log, held against what it was trained and promoted on."""
 
+import statistics
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,11 +26,18 @@ from .judge import Rows, Tally, figures_of, tally
 from .logged_rows import Logged, days_of, logged
 from .monitoring import Monitoring, Problem
 from .open_log import opened
+from .versions import versions_of
 from .windows import DAY, drifted, edges_of, slices_of, windows_of
 
 MIN_BATCH = 50_000
 """Rows that are counted at once, of as many whole days as it takes."""
 
+
+WEEKS = 4
+"""With whose same weekday the last day is compared."""
+
+UNUSUAL = 2.0
+"""So many times as many predictions, or as few, are worth a note; it is no alarm, for it has no level."""
 
 RECENT = timedelta(days=60)
 """Back from the last day: in which a window is looked for whose slices can be told."""
@@ -88,8 +96,11 @@ def look(
         windows=list(windows),
         drifted=drifted(baseline, counted, edges, length),
         problems=problems(params, baseline, figures_of(baseline.reference, counted), days[:complete]),
-        notes=notes(model, baseline, complete < len(days)),
+        notes=[*notes(model, baseline, complete < len(days)), *volume(scored[:complete], days)],
         slices=slices_of(params, scored, edges, baseline),
+        versions=versions_of(
+            engine, model, baseline.metric, days[edges[-1][0]], days[-1] + DAY, params.evaluate.n_bootstrap
+        ),
     )
 
 
@@ -152,6 +163,19 @@ def problem_of(alarm: Alarm, figures: list[Figure], days: list[datetime]) -> Pro
     blamed = [figures[place] for place in alarm.blamed]
     of_performance = any(figure.family == "performance" for figure in blamed)
     return Problem(days[alarm.day], [figure.name for figure in blamed], over, of_performance)
+
+
+def volume(scored: list[list[ScoredRows]], days: list[datetime]) -> list[str]:
+    """What the last day that is over had of predictions, where the same weekdays before had far more or fewer."""
+    rows = [sum(one.rows for one in of_day) for of_day in scored]
+    before = [rows[place] for place in range(len(rows) - 8, -1, -7)][:WEEKS]
+    if len(before) < WEEKS:
+        return []
+    usual, last = statistics.median(before), rows[-1]
+    if max(usual, last) < MIN_ROWS or usual / UNUSUAL <= last <= usual * UNUSUAL:
+        return []
+    day = days[len(rows) - 1]
+    return [f"{day:%Y-%m-%d} had {last:,} predictions, the same weekday of the {WEEKS} weeks before {usual:,.0f}"]
 
 
 def notes(model: MonitoredModel, baseline: Baseline, incomplete: bool) -> list[str]:

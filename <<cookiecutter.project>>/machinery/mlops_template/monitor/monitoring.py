@@ -68,6 +68,18 @@ class Sliced:
 
 
 @dataclass(frozen=True)
+class Version:
+    """A model that predicted in the latest window, among others."""
+
+    name: str
+    rows: int
+    known: int
+    """Rows whose outcome was told."""
+    real: Value | None
+    """The primary metric of those."""
+
+
+@dataclass(frozen=True)
 class Problem:
     """An alarm in words: what changed, since when."""
 
@@ -96,6 +108,8 @@ class Monitoring:
     notes: list[str] = field(default_factory=list)
     slices: list[Sliced] = field(default_factory=list)
     """What became worst, first."""
+    versions: list[Version] = field(default_factory=list)
+    """Where several models predicted in the latest window; the one with most rows first."""
 
     @property
     def open(self) -> list[Problem]:

@@ -37,6 +37,8 @@ def html(monitoring: Monitoring, project: str, around: Iterable[Link] = ()) -> s
         parts += section(
             "Slices", [paragraph(f"{show.SLICES}."), rendered(show.slices(monitoring, len(monitoring.slices)))]
         )
+    if monitoring.versions:
+        parts += section("Models", [paragraph(f"{show.VERSIONS}."), rendered(show.versions(monitoring))])
     served = show.service(monitoring, len(monitoring.windows))
     if served.rows:
         parts += section("The service", [rendered(served)])

@@ -18,6 +18,8 @@ MAX_COLUMNS = 8
 
 SLICES = "Slices in the latest window with outcomes, what became worst first"
 
+VERSIONS = "Models in the latest window, each on the rows that it predicted"
+
 MAX_SHOWN_WINDOWS = 8
 """On the terminal; the latest ones."""
 
@@ -30,6 +32,7 @@ def terminal(monitoring: Monitoring) -> Iterator[Terminal | str]:
         (performance_title(monitoring), performance(monitoring, MAX_SHOWN_WINDOWS)),
         ("Columns in the latest window, what matters most first", columns(monitoring)),
         (SLICES, slices(monitoring)),
+        (VERSIONS, versions(monitoring)),
         ("The service", service(monitoring, MAX_SHOWN_WINDOWS)),
     ):
         if not content.rows:
@@ -62,6 +65,7 @@ def markdown(monitoring: Monitoring) -> str:
         *table(columns(monitoring)),
         "",
         *([f"### {SLICES}", "", *table(slices(monitoring)), ""] if monitoring.slices else []),
+        *([f"### {VERSIONS}", "", *table(versions(monitoring)), ""] if monitoring.versions else []),
         *of_service,
         *[f"- {words(sentence(problem))}" for problem in over],
         *[f"- {words(note)}" for note in [*accuracy(monitoring), *monitoring.notes]],
@@ -167,6 +171,12 @@ def slices(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:
         for one in monitoring.slices[:most]
     ]
     return Table(["slice", "rows", "real", "promoted"], rows, (1, 2, 3))
+
+
+def versions(monitoring: Monitoring) -> Table:
+    """Models beside each other, each on its own rows."""
+    rows = [[one.name, f"{one.rows:,}", f"{one.known:,}", shown(one.real)] for one in monitoring.versions]
+    return Table(["model", "rows", "known", "real"], rows, (1, 2, 3))
 
 
 def shown(value: Value | None) -> str:
