@@ -68,6 +68,7 @@ deploy/monitoring/dashboard.json
 docs/deployment.md
 docs/gates.md
 docs/github.md
+docs/levels.md
 docs/monitoring.md
 docs/retraining.md
 docs/storage.md

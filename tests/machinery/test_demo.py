@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlops_template.errors import ProjectError
 from mlops_template.integrations.git import git
 from mlops_template.settings.params import load_params
 from mlops_template.starter.chart import Month, chart
-from mlops_template.starter.demo import demo
-from mlops_template.starter.scratch import fitted, scratch
+from mlops_template.starter.demo import Story, demo
+from mlops_template.starter.scratch import Scratch, fitted, scratch
 
 
 @pytest.fixture
@@ -91,3 +92,12 @@ def test_a_long_line_is_folded_and_loses_nothing() -> None:
     assert "".join(part.strip() + " " for part in fitted(told)).split() == told.split()
     assert all(len(part) <= 120 for part in fitted(told))
     assert fitted("short") == ["short"]
+
+
+def test_between_steps_it_waits(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not before the first."""
+    said, waits = list[str](), list[int]()
+    story = Story(Scratch(project, project, said.append), load_params(), pd.DataFrame(), lambda: waits.append(len(said)))
+    for title in ("one", "two", "three"):
+        story.step(title, "why")
+    assert waits == [1, 2] and said[2].startswith("\n3. three")

@@ -10,6 +10,7 @@ from ..render.numbers import format_period
 from ..settings import paths
 from ..settings.params import load_params
 from ..training.card import load_card
+from .level import level
 from .preflight import refuse_unknown_names
 
 
@@ -17,7 +18,9 @@ def status() -> str:
     """One line each, from the files of the working tree and its git history."""
     lines = {"data": data(), "champion": champion(), "challenger": challenger(), "out of date": out_of_date()}
     try:
-        refuse_unknown_names(load_params())
+        params = load_params()
+        lines["level"] = level(params)
+        refuse_unknown_names(params)
     except ProjectError as error:
         lines["settings"] = str(error)
     return "\n".join(f"{name:<12} {line}" for name, line in lines.items())

@@ -1,5 +1,6 @@
 """Getting ready: a project made alive, shown, and looked over."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ def setup() -> None:
 def demo(
     months: Annotated[int, typer.Option(min=3, max=9, help="How many to live through after the first three.")] = 4,
     keep: Annotated[Path | None, typer.Option(help="Leave the copy in this new folder, to look round in.")] = None,
+    step: Annotated[bool, typer.Option("--step", help="Wait for Enter between the steps.")] = False,
 ) -> None:
     """See the whole in two minutes, in a copy: fresh months, drift, a broken batch, retraining, a way back.
 
@@ -28,7 +30,13 @@ def demo(
     """
     from ..starter.demo import demo
 
-    demo(months, absolute(keep), say)
+    demo(months, absolute(keep), say, wait_for_enter if step else lambda: None)
+
+
+def wait_for_enter() -> None:
+    """On a terminal; where there is none, not at all."""
+    if sys.stdin.isatty():
+        input("\n   Enter goes on, Ctrl-C ends: ")
 
 
 def check(

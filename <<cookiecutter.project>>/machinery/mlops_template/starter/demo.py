@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from calendar import month_name
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -28,10 +29,11 @@ KILOMETRES, TWICE = 1.609, 25
 """What is wrong with them: distances in another unit, and so many rows that come twice."""
 
 
-def demo(months: int, keep: Path | None, say: Say) -> None:
+def demo(months: int, keep: Path | None, say: Say, wait: Callable[[], object] = lambda: None) -> None:
     """Live through the sample's year until `months` have followed the first three, then go back by one.
 
-    Raises ProjectError when the project is not about the sample feed any more.
+    `wait` is called between the steps; what it takes is not counted. Raises ProjectError when the project is not about
+    the sample feed any more.
     """
     params = load_params()
     if params.data.source != "sample":
@@ -39,12 +41,18 @@ def demo(months: int, keep: Path | None, say: Say) -> None:
             f"the demo tells of the sample feed, but data.source is {params.data.source} here: "
             "generate a fresh project from the template to see it"
         )
-    began = time.monotonic()
+    began, pauses = time.monotonic(), list[float]()
+
+    def pause() -> None:
+        paused = time.monotonic()
+        wait()
+        pauses.append(time.monotonic() - paused)
+
     rows = conform(sample.year(params.columns.target), load_contract())
     say("Flights through a year, in a copy of this project. The project itself is not touched.")
     with scratch(keep, say) as there:
-        Story(there, params, rows).tell(months)
-    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+        Story(there, params, rows, pause).tell(months)
+    minutes, seconds = divmod(round(time.monotonic() - began - sum(pauses)), 60)
     say(f"\nIt took {minutes} min {seconds} s. {ending(there, keep)}")
 
 
@@ -59,8 +67,8 @@ def ending(there: Scratch, keep: Path | None) -> str:
 class Story:
     """Steps, numbered as they come, and what the models reached on the way."""
 
-    def __init__(self, there: Scratch, params: Params, rows: pd.DataFrame) -> None:
-        self.there, self.params, self.rows = there, params, rows
+    def __init__(self, there: Scratch, params: Params, rows: pd.DataFrame, pause: Callable[[], None]) -> None:
+        self.there, self.params, self.rows, self.pause = there, params, rows, pause
         self.steps = 0
         self.months: list[Month] = []
         self.first = there.feed.with_name("first")
@@ -79,6 +87,8 @@ class Story:
 
     def step(self, title: str, why: str) -> None:
         """Begin the next step."""
+        if self.steps:
+            self.pause()
         self.steps += 1
         self.there.say(f"\n{self.steps}. {title}\n   {why}")
 
