@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlops_template.data.contract import Contract, conform
+from mlops_template.serving import inputs as transform
 from mlops_template.serving import rows, runtime
 from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
@@ -274,6 +275,34 @@ def test_a_whole_number_is_the_same_category_however_it_is_written(written: str,
     column = Column(name="floor", kind="categorical", type="integer", nullable=True, known=[read])
     batch = Decoder(Schema(columns=[column], task="regression"), 1, model_code())(f'{{"floor": {written}}}'.encode())
     assert (batch.categories.tolist(), batch.unseen) == ([[read]], {})
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "floats"),
+    [
+        ([1, 2], "int64", [1.0, 2.0]),
+        ([True, None], "boolean", [1.0, np.nan]),
+        ([3, None], "Int64", [3.0, np.nan]),
+        (["1.5", None], "object", [1.5, np.nan]),
+    ],
+)
+def test_a_number_is_a_float_however_pandas_holds_it(values: list[Any], dtype: str, floats: list[float]) -> None:
+    made = inputs({"x": pd.Series(values, dtype=dtype)})["x"]
+    assert made.dtype == "float64" and np.array_equal(made, floats, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["timedelta64[s]", "datetime64[us]"])
+def test_a_time_is_no_number(dtype: str) -> None:
+    """Its unit is pandas' own affair, and would be another in a service."""
+    with pytest.raises(TypeError):
+        inputs({"x": pd.Series([1, 2]).astype(dtype)})
+
+
+def inputs(columns: dict[str, pd.Series]) -> pd.DataFrame:
+    """What the model would be given, were they its numbers."""
+    kinds: dict[str, list[str]] = {"numeric": [*columns], "categorical": [], "dates": [], "text": []}
+    made: pd.DataFrame = transform.inputs(pd.DataFrame(columns), kinds)
+    return made
 
 
 def test_a_good_model_is_ready_and_tells_what_it_is(app: ASGIApp) -> None:

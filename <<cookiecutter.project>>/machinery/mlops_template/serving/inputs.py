@@ -55,7 +55,7 @@ def inputs(rows: Any, kinds: dict[str, list[str]]) -> Any:
     """
     import pandas as pd
 
-    ready: dict[str, Any] = {name: rows[name].to_numpy("float64") for name in kinds["numeric"]}
+    ready: dict[str, Any] = {name: as_floats(rows[name]) for name in kinds["numeric"]}
     for name in kinds["categorical"]:
         ready[name] = by_value(rows[name], as_category)
     for name in kinds["dates"]:
@@ -63,6 +63,11 @@ def inputs(rows: Any, kinds: dict[str, list[str]]) -> Any:
     for name in kinds["text"]:
         ready[name] = by_value(rows[name], as_text)
     return pd.DataFrame(ready, index=rows.index)
+
+
+def as_floats(column: Any) -> Any:
+    """A column as float64, NaN where it is absent. Raises TypeError for a time or a stretch of it, which has a unit."""
+    return column.to_numpy("float64") if column.dtype.kind in "iufb" else column.astype("float64")
 
 
 def by_value(column: Any, convert: Any) -> Any:
