@@ -428,6 +428,8 @@ def test_the_terminal_shows_it_in_eighty_columns(project: Path, tmp_path: Path) 
     assert "needs attention" in text
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
+    (line,) = [line for line in text.splitlines() if line.startswith("roc_auc (more is better); ")]
+    assert line.rstrip().endswith(" when promoted")
 
 
 def test_what_a_model_stands_on_is_told_in_shares() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ..console.terminal import STARTED_IN, absolute, console, located, say
+from ..errors import ProjectError
 from ..integrations import actions
 from .options import LOG, required_place
 
@@ -48,6 +49,10 @@ def compare(
     With --live, champion against shadow on the rows of the log whose outcome is known.
     """
     if live:
+        if base != "HEAD":
+            raise ProjectError(
+                "--live compares with the champion of this commit, whose service it was: leave out --base"
+            )
         compare_live(required_place(log))
         return
     from ..champion.opponent import compare_with_champion

@@ -61,17 +61,17 @@ def monitor(
     from ..settings.params import load_params
     from ..settings.project import load_project
 
-    found = monitor(load_params(), required_place(log))
-    for part in show.terminal(found):
+    monitoring = monitor(load_params(), required_place(log))
+    for part in show.terminal(monitoring):
         say(part) if isinstance(part, str) else console.print(part)
     if out:
-        report.write(STARTED_IN / out, show.markdown(found))
+        report.write(STARTED_IN / out, show.markdown(monitoring))
     if html:
-        report.write(STARTED_IN / html, monitoring_page.html(found, load_project().name))
+        report.write(STARTED_IN / html, monitoring_page.html(monitoring, load_project().name))
     if export:
         from ..monitor.exported import export as keep
 
-        say(f"exported to {keep(found)}")
+        say(f"exported to {keep(monitoring)}")
 
 
 def site(

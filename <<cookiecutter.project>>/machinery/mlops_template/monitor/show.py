@@ -37,7 +37,8 @@ def terminal(monitoring: Monitoring) -> Iterator[Terminal | str]:
     ):
         if not content.rows:
             continue
-        shown = Terminal(title=title, title_justify="left")
+        yield f"\n{title}"  # as a title of the table it would break where the table is narrow
+        shown = Terminal()
         for number, name in enumerate(content.header):
             shown.add_column(name, justify="right" if number in content.figures else "left", no_wrap=True)
         for row in content.rows:
