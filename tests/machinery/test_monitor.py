@@ -223,6 +223,7 @@ def test_what_changed_is_named_within_days(
     assert problem.since <= datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=TRAINED + 14)
     assert found.windows[-1].real is None
     assert found.drifted[0].column in (blamed, "rebate")
+    assert found.drifted[0].psi > 0.1 > max(one.psi for one in found.drifted if one.column not in (blamed, "rebate"))
     assert f"champion 1 needs attention since {problem.since:%Y-%m-%d}" in show.markdown(found)
     said = judged(found, wanted=True)
     assert "predictions of" in said.figure and "no outcome known" in said.figure

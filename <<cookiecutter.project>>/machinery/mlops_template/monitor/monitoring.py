@@ -48,6 +48,8 @@ class Drifted:
     """Shares of the rows."""
     distances: list[float | None]
     """In each window, the latest last; None without rows."""
+    psi: float = 0.0
+    """The population stability index of the latest window against the whole reference; no alarm stands on it."""
 
     @property
     def rank(self) -> float:

@@ -157,12 +157,15 @@ def columns(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:
             f"{one.importance:.0%}",
             f"{one.distance:.2f}",
             f"{one.usual:.2f}",
+            f"{one.psi:.2f}",
             f"{one.missing:.1%}",
             f"{one.new:.1%}",
         ]
         for one in monitoring.drifted[:most]
     ]
-    return Table(["column", "importance", "distance", "usual", "missing", "new values"], rows, (1, 2, 3, 4, 5))
+    return Table(
+        ["column", "importance", "distance", "usual", "PSI", "missing", "new values"], rows, (1, 2, 3, 4, 5, 6)
+    )
 
 
 def slices(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:

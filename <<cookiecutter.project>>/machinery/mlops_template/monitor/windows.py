@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
+from ..data.drift import index_of
 from ..evaluation.evaluate import with_interval
 from ..evaluation.intervals import resamples
 from ..settings.params import Params
@@ -114,6 +115,7 @@ def drifted(baseline: Baseline, counted: Tally, edges: list[tuple[int, int]], le
                 usual=float(np.nan_to_num(usual_distance(usual, reference.pools, length))),
                 missing=float(latest[-1] / total),
                 new=float(latest[-2] / total),
+                psi=index_of(usual.sum(axis=0), latest)[0],
                 distances=[float(one) if rows else None for one, rows in zip(distances, totals, strict=True)],
             )
         )
