@@ -229,10 +229,15 @@ def test_a_commit_of_settings_has_them_checked(first: Path, tmp_path: Path, monk
     assert not (tmp_path / "called").exists()
     Path("params.yaml").write_text("seed: 1")
     git("add", "params.yaml")
+    git(*ADA, "commit", "--quiet", "--message", "Where nothing is installed")
+    assert not (tmp_path / "called").exists()
+    Path(".venv").mkdir()
+    Path("params.yaml").write_text("seed: 2")
+    git("add", "params.yaml")
     with pytest.raises(ProjectError):
         git(*ADA, "commit", "--quiet", "--message", "Seed")
     assert (tmp_path / "called").read_text().split()[-2:] == ["check", "--settings"]
-    assert git("log", "-1", "--format=%s") == "Notes"
+    assert git("log", "-1", "--format=%s") == "Where nothing is installed"
 
 
 def test_each_commit_that_is_pushed_has_its_data(first: Path, clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ exec {command} "$@"
 #!/bin/sh
 # Written by `{name} setup` or `pull`: settings that cannot work are refused; git commit --no-verify takes them.
 git diff --cached --quiet -- params.yaml contract.yaml src && exit 0
-command -v uv >/dev/null || exit 0
+command -v uv >/dev/null && [ -e "${{UV_PROJECT_ENVIRONMENT:-.venv}}" ] || exit 0
 exec {command}
 """,
     ),
