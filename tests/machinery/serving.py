@@ -146,15 +146,9 @@ def serve() -> ASGIApp:
     return create(service)
 
 
-def ask(
-    app: ASGIApp,
-    path: str,
-    content: Any = None,
-    parts: Sequence[bytes] | None = None,
-    headers: dict[str, str] | None = None,
-) -> Reply:
-    """GET a path, or POST some content as JSON, or the parts of a body as they come."""
-    return asyncio.run(asked(app, path, content, parts, headers))
+def ask(app: ASGIApp, path: str, content: Any = None, **options: Any) -> Reply:
+    """GET a path, or POST some content as JSON; see `asked`."""
+    return asyncio.run(asked(app, path, content, **options))
 
 
 def ask_at_once(app: ASGIApp, path: str, contents: Sequence[Any]) -> list[Reply]:
@@ -173,7 +167,7 @@ async def asked(
     parts: Sequence[bytes] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Reply:
-    """As `ask`, in a loop."""
+    """GET a path, or POST some content as JSON, or the parts of a body as they come."""
     if parts is None:
         parts = [b"" if content is None else json.dumps(content).encode()]
     sent = {"content-type": "application/json"} if headers is None else headers

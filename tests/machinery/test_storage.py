@@ -193,18 +193,24 @@ def test_a_bucket_needs_no_branch(first: Path, tmp_path: Path) -> None:
     assert git("rev-parse", branch.BRANCH) == before
 
 
-def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hook calls the project's own push, once, and no branch of data goes by hand."""
-    uv = tmp_path / "bin" / "uv"
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of uv: a program that fails once the file `fails` lies beside this one, which has a line for each call."""
+    uv, file = tmp_path / "bin" / "uv", tmp_path / "called"
     uv.parent.mkdir()
-    uv.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\n')
+    uv.write_text(f'#!/bin/sh\necho "$@" >> "{file}"\n[ ! -e "{file.with_name("fails")}" ]\n')
     uv.chmod(0o755)
     monkeypatch.setenv("PATH", f"{uv.parent}{os.pathsep}{os.environ['PATH']}")
+    return file
+
+
+def test_git_push_carries_the_data(first: Path, calls: Path) -> None:
+    """The hook calls the project's own push, once, and no branch of data goes by hand."""
     assert hooks.install() == []
     assert hooks.install() == []
     save("b", "rows of b")
     git("push", "--quiet", "origin", "main")
-    assert (tmp_path / "called").read_text().split()[-2:] == ["push", git("rev-parse", "main")]
+    assert calls.read_text().split()[-2:] == ["push", git("rev-parse", "main")]
     storage.ensure()
     dvc.push()
     branch.commit()
@@ -212,31 +218,27 @@ def test_git_push_carries_the_data(first: Path, tmp_path: Path, monkeypatch: pyt
     assert done.returncode != 0
     assert "travels by itself" in done.stderr
     storage.push()
-    assert len((tmp_path / "called").read_text().splitlines()) == 1
+    assert len(calls.read_text().splitlines()) == 1
 
 
-def test_a_commit_of_settings_has_them_checked(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_of_settings_has_them_checked(first: Path, calls: Path) -> None:
     """By the project's own command, and no other commit waits for it."""
-    uv = tmp_path / "bin" / "uv"
-    uv.parent.mkdir()
-    uv.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/called"\nexit 1\n')
-    uv.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{uv.parent}{os.pathsep}{os.environ['PATH']}")
+    calls.with_name("fails").touch()
     hooks.install()
     Path("notes.md").write_text("mine")
     git("add", "notes.md")
     git(*ADA, "commit", "--quiet", "--message", "Notes")
-    assert not (tmp_path / "called").exists()
+    assert not calls.exists()
     Path("params.yaml").write_text("seed: 1")
     git("add", "params.yaml")
     git(*ADA, "commit", "--quiet", "--message", "Where nothing is installed")
-    assert not (tmp_path / "called").exists()
+    assert not calls.exists()
     Path(".venv").mkdir()
     Path("params.yaml").write_text("seed: 2")
     git("add", "params.yaml")
     with pytest.raises(ProjectError):
         git(*ADA, "commit", "--quiet", "--message", "Seed")
-    assert (tmp_path / "called").read_text().split()[-2:] == ["check", "--settings"]
+    assert calls.read_text().split()[-2:] == ["check", "--settings"]
     assert git("log", "-1", "--format=%s") == "Where nothing is installed"
 
 
@@ -272,10 +274,10 @@ def test_whoever_makes_something_gets_the_hook_but_a_job(first: Path, monkeypatc
     hook = Path(".git/hooks/pre-push")
     hook.unlink(missing_ok=True)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    hooks.install_beside_work()
+    hooks.install_outside_jobs()
     assert not hook.exists()
     monkeypatch.delenv("GITHUB_ACTIONS")
-    hooks.install_beside_work()
+    hooks.install_outside_jobs()
     assert "uv run --no-sync flight-delays push" in hook.read_text()
 
 

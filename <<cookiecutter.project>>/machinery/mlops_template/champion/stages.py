@@ -52,7 +52,7 @@ def train(base: str = "HEAD") -> TrainingRun:
     refuse_unknown_names(load_params())
     for line in name_dependencies():
         print(line, flush=True)
-    hooks.install_beside_work()
+    hooks.install_outside_jobs()
     storage.ensure()
     stages = dvc.repro()
     paths.STAGES.parent.mkdir(parents=True, exist_ok=True)

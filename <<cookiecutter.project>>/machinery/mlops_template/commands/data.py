@@ -12,7 +12,7 @@ def ingest() -> None:
     from ..champion.ingestion import ingest
     from ..storage import hooks
 
-    hooks.install_beside_work()
+    hooks.install_outside_jobs()
     taken = ingest()
     say(taken)
     if taken.rows:

@@ -104,7 +104,7 @@ def promote(
     from ..storage import hooks
     from ..tracking.track import track_if_possible
 
-    hooks.install_beside_work()
+    hooks.install_outside_jobs()
     stale = changed_since_training()
     say(promote(load_params(), force=force, why=why))
     say(track_if_possible())
@@ -212,7 +212,7 @@ def backtest(
 
 
 def status() -> None:
-    """Data window, champion, challenger, and what is out of date."""
+    """Data window, champion, challenger, what is out of date, and the level of automation."""
     from ..champion.status import status
 
     console.print(status())

@@ -41,7 +41,7 @@ MAX_PERSISTENCE = 0.6
 DRAWS = 5
 """Of each reference day."""
 
-LEAST_DISTANCE, LEAST_SHARE = 0.02, 0.005
+MIN_DISTANCE, MIN_SHARE = 0.02, 0.005
 """Effects that are worth an alarm: total variation distance, and a share of the rows."""
 
 
@@ -165,7 +165,7 @@ def drift_figure(column: str, family: Family, reference: Array, days: Array, sha
     values = nearest(shares, shared.of(reference))
     name = f"the distribution of {column}" if family == "drift" else "the distribution of the predictions"
     null = partial(null_distances, reference, shared)
-    return judged(name, family, column, values, rows, null, LEAST_DISTANCE)
+    return judged(name, family, column, values, rows, null, MIN_DISTANCE)
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def usual_distance(reference: Array, pools: Pools, days: int) -> float:
 
 
 def null_distances(reference: Array, pools: Pools, size: int) -> Array:
-    """The distance of reference days, drawn anew with `size` rows, from the rest of the reference."""
+    """The distance of reference days, drawn again with `size` rows, from the rest of the reference."""
     random = np.random.default_rng(0)
     rows = reference.sum(axis=1)
     distances = []
@@ -243,7 +243,7 @@ def share_figure(name: str, column: str, reference: Array, of: Array, hits: Arra
         random = np.random.default_rng(0)
         return np.asarray(random.binomial(size, reference[known] / of[known], size=(DRAWS, known.sum())).T / size)
 
-    return judged(name, "quality", column, hits / np.maximum(rows, 1), rows, null, LEAST_SHARE)
+    return judged(name, "quality", column, hits / np.maximum(rows, 1), rows, null, MIN_SHARE)
 
 
 def mean_figure(name: str, family: Family, column: str, reference: "Means", days: "Means", least: float) -> Figure:

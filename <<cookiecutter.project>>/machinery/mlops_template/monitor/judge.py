@@ -18,7 +18,7 @@ Array = NDArray[Any]
 LOSS, METRIC = "the loss", "the primary metric"
 """The figures of the performance."""
 
-LEAST_RELATION, LEAST_LOSS = 0.05, 0.02
+MIN_RELATION, MIN_LOSS = 0.05, 0.02
 """Effects that are worth an alarm: shares of the relation, and of the reference's mean loss."""
 
 
@@ -194,10 +194,10 @@ def figures_of(reference: Reference, days: Tally) -> list[Figure]:
         usual = reference.counts_of_predictions[name]
         figures.append(drift_figure(name, "predictions", usual, counts, reference.pools_of_predictions))
     for relation, usual_fit, fit in zip(reference.relations, reference.fits, days.fits, strict=True):
-        name, least = reference.related[relation.column], LEAST_RELATION * relation.scale
+        name, least = reference.related[relation.column], MIN_RELATION * relation.scale
         figures.append(mean_figure(f"how {name} fits the other columns", "relations", name, usual_fit, fit, least))
     usual_loss = float(reference.loss.mean.sum() / max(np.count_nonzero(reference.loss.rows), 1))
-    least = max(LEAST_LOSS * abs(usual_loss), 1e-12)
+    least = max(MIN_LOSS * abs(usual_loss), 1e-12)
     figures.append(mean_figure(LOSS, "performance", "", reference.loss, days.loss, least))
     if reference.metric_of_days is not None:
         rows = days.loss.rows

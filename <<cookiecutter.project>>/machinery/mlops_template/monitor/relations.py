@@ -27,7 +27,7 @@ MAX_CATEGORIES = 6
 MAX_MISFIT = 9.0
 """A single row counts no more than this."""
 
-LEAST_SCALE = 0.01
+MIN_SCALE = 0.01
 """A column with less than this has too little to do with the others to be judged."""
 
 
@@ -115,7 +115,7 @@ def relations(places: Array, categorical: list[bool], block: Array, blocks: int)
         usual = relation.of_reference(places[sample], block[sample]).mean()
         mixed = relation.of_reference(with_shuffled(places[sample], column, random), block[sample]).mean()
         scale = float(mixed - usual) / 2
-        if scale >= LEAST_SCALE:
+        if scale >= MIN_SCALE:
             kept.append(replace(relation, scale=scale))
     return kept
 

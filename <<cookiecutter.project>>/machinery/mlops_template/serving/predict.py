@@ -33,7 +33,7 @@ class Predict:
         try:
             received = await self.body(receive)
             refuse_other_types(scope["headers"])
-            reply = await self.together(received) if self.service.together else self.service.predict(received)
+            reply = await self.together(received) if self.service.batched else self.service.predict(received)
         except RequestRejected as refused:
             status = refused.status
             self.service.refuse(refused, time.perf_counter() - began)

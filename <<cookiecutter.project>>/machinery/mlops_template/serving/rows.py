@@ -85,8 +85,8 @@ class Derivation:
 
     compute: Callable[[list[tuple[Any, ...]], list[str]], tuple[NDArray[np.float64], NDArray[np.object_]]]
     """From rows of values, and the columns' names, to numbers and categories as in `Batch`. Raises ProjectError."""
-    retyped: frozenset[str]
-    """The columns that have another type where a value is absent: whole numbers and booleans."""
+    upcast: frozenset[str]
+    """The columns that pandas gives another type where a value is absent: whole numbers and booleans."""
 
 
 class Omissions:
@@ -156,15 +156,15 @@ class Decoder:
             rows = [self.with_moments(number, row, self.transform.as_moment) for number, row in enumerate(rows)]
         return Values(rows, ids, {name: count for name, count in missing.items() if count})
 
-    def retyped(self, values: Values) -> list[str]:
+    def upcast(self, values: Values) -> list[str]:
         """The columns whose type is another in this request, since it lacks a value there."""
-        retyped = self.derivation.retyped if self.derivation else frozenset()
-        return [name for name in values.missing if name in retyped]
+        columns = self.derivation.upcast if self.derivation else frozenset()
+        return [name for name in values.missing if name in columns]
 
     def batches(self, requests: list[Values]) -> list[Batch]:
         """A batch for each of some requests. Raises RequestRejected where one of them has none.
 
-        Inputs are derived for all of them at once: they must be alike in `retyped`, or the type of a column that one
+        Inputs are derived for all of them at once: they must be alike in `upcast`, or the type of a column that one
         request lacks a value in would be another for the next.
         """
         if self.derivation is None:

@@ -13,6 +13,7 @@ from ..errors import ProjectError
 from ..prediction_log.ids import request_id
 from ..prediction_log.policy import LogPolicy, key_of
 from ..prediction_log.writer import Answered, PredictionLog
+from .batching import predict_together
 from .environment import Settings
 from .feedback import read_outcomes
 from .files import SHADOW
@@ -20,7 +21,6 @@ from .prometheus import Metrics
 from .rows import Batch, RequestRejected
 from .runtime import Served, answers, decide, load
 from .shadow import Shadow
-from .together import predict_together
 
 STARTING = "the model is being loaded"
 DRAINING = "ending: it still answers, but send no more"
@@ -44,7 +44,8 @@ class Service:
         self.digest = ""
         self.served: Served | None = None
         self.why_not = STARTING
-        self.together = False
+        self.batched = False
+        """Whether requests that wait at the same moment are predicted together."""
         self.draining = False
 
     def start(self) -> None:
@@ -60,7 +61,7 @@ class Service:
         self.max_rows = self.settings.max_rows or limits["max_rows"]
         self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
         self.decode = served.decoder(self.max_rows)
-        self.together = bool(served.card["derived"]) or served.serving["runtime"] == "sklearn"
+        self.batched = bool(served.card["derived"]) or served.serving["runtime"] == "sklearn"
         self.version, self.digest = release["version"], release["digest"]
         self.decide = decide(served.card)
         self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])

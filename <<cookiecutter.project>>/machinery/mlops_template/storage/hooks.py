@@ -8,7 +8,7 @@ from ..settings.project import load_project
 from . import branch
 
 
-def install_beside_work() -> None:
+def install_outside_jobs() -> None:
     """Install them in the clone of whoever makes something; a job commits and pushes in its own way.
 
     A clone in which nobody ran `setup` or `pull` would push pointers to data that nobody else has.
@@ -23,7 +23,7 @@ def install() -> list[str]:
     folder = Path(git("rev-parse", "--git-path", "hooks")).resolve()
     foreign = not folder.is_relative_to(Path(git("rev-parse", "--git-common-dir")).resolve())
     lines = []
-    for hook, (purpose, text) in HOOKS.items():
+    for hook, (purpose, _, text) in HOOKS.items():
         command, place = command_of(hook), folder / hook
         if foreign:
             lines.append(f"your hooks lie in {folder}: {purpose}, add `{command}` to {hook} there")
@@ -39,13 +39,14 @@ def install() -> list[str]:
 
 def command_of(hook: str) -> str:
     """What a hook calls."""
-    return f"uv run --no-sync {load_project().name} {'push' if hook == PUSH else 'check --settings'}"
+    return f"uv run --no-sync {load_project().name} {HOOKS[hook][1]}"
 
 
 PUSH, COMMIT = "pre-push", "pre-commit"
 HOOKS = {
     PUSH: (
         "for `git push` to carry data",
+        "push",
         """\
 #!/bin/sh
 # Written by `{name} setup` or `pull`: data and models travel with every `git push`.
@@ -66,6 +67,7 @@ exec {command} "$@"
     ),
     COMMIT: (
         "for `git commit` to refuse settings that cannot work",
+        "check --settings",
         """\
 #!/bin/sh
 # Written by `{name} setup` or `pull`: settings that cannot work are refused; git commit --no-verify takes them.
@@ -75,4 +77,4 @@ exec {command}
 """,
     ),
 }
-"""Each with what it is for, and its text."""
+"""Each with what it is for, the command that it calls, and its text."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlops_template.serving import together
+from mlops_template.serving import batching
 from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.runtime import Served
@@ -37,13 +37,13 @@ class Calls:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rows: list[int] = []
-        whole = together.predict
+        whole = batching.predict
 
         def counted(served: Served, decode: Any, requests: Any) -> Any:
             self.rows.append(sum(len(values.rows) for values in requests))
             return whole(served, decode, requests)
 
-        monkeypatch.setattr(together, "predict", counted)
+        monkeypatch.setattr(batching, "predict", counted)
 
 
 def service(package: Path) -> Service:
@@ -96,7 +96,7 @@ def test_a_value_that_one_request_lacks_changes_no_type_for_another(derived: Pat
 
 
 def test_large_requests_are_not_gathered(derived: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(together, "MAX_ROWS", 5)
+    monkeypatch.setattr(batching, "MAX_ROWS", 5)
     calls = Calls(monkeypatch)
     replies = ask_at_once(create(service(derived)), "/predict", [[ROW] * rows for rows in (2, 2, 2, 7, 1)])
     assert [len(predictions(reply)) for reply in replies] == [2, 2, 2, 7, 1]

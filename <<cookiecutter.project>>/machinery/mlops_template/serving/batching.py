@@ -1,4 +1,4 @@
-"""Requests that wait at the same moment, predicted together.
+"""Dynamic batching: requests that wait at the same moment are predicted together.
 
 What pandas does costs about as much for a hundred rows as for one. So a model whose features are computed by it, or
 that is a scikit-learn pipeline, takes all requests that have come while it was busy at once; nobody waits for more.
@@ -42,11 +42,11 @@ def predict_together(served: Served, decode: Decoder, bodies: list[bytes]) -> li
 def groups(read: list[tuple[int, Values]], decode: Decoder) -> list[list[tuple[int, Values]]]:
     """The requests whose columns have the same types, in groups of at most MAX_ROWS rows or one request."""
 
-    def retyped(one: tuple[int, Values]) -> list[str]:
-        return decode.retyped(one[1])
+    def upcast(one: tuple[int, Values]) -> list[str]:
+        return decode.upcast(one[1])
 
     made: list[list[tuple[int, Values]]] = []
-    for _, alike in groupby(sorted(read, key=retyped), retyped):
+    for _, alike in groupby(sorted(read, key=upcast), upcast):
         rows = MAX_ROWS
         for one in alike:
             if rows + len(one[1].rows) > MAX_ROWS:
