@@ -1,10 +1,14 @@
 """The intervals are the published formulas, up to the limits of what they are defined for."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from mlops_template.evaluation.intervals import MIN_DAYS as MIN_DAYS_OF_BLOCKS
 from mlops_template.evaluation.intervals import (
     CHANCE,
+    MAX_BLOCKS,
     any_time,
+    blocks,
     interval,
     interval_of_difference,
     once,
@@ -39,7 +43,24 @@ def test_one_block_has_no_interval() -> None:
 def test_half_of_the_draws_must_be_defined(undefined: int, known: bool) -> None:
     draws = DRAWS.copy()
     draws[:undefined] = np.nan
-    assert np.isfinite([*interval(draws, 4), standard_error(draws, 4)]).all() == known
+    for ends in (interval(draws, 4), [standard_error(draws, 4)], interval_of_difference(5.0, draws, 4)):
+        assert np.isfinite(ends).all() == known
+
+
+@pytest.mark.parametrize(
+    ("days", "rows", "number"),
+    [(MIN_DAYS_OF_BLOCKS, 3, MIN_DAYS_OF_BLOCKS), (MIN_DAYS_OF_BLOCKS - 1, 40, 20), (MAX_BLOCKS + 1, 1, MAX_BLOCKS), (2, 4, 8)],
+)
+def test_blocks_are_days_or_where_they_are_too_few_or_many_stretches_of_equal_count(
+    days: int, rows: int, number: int
+) -> None:
+    """In order of time, whatever that of the rows; of fewer rows than stretches each is one."""
+    moments = pd.Series(np.repeat(pd.date_range("2026-01-01", periods=days), rows)).sample(frac=1, random_state=0)
+    block = blocks(pd.Series(range(len(moments))), moments)
+    assert np.unique(block).tolist() == list(range(number))
+    counts = np.bincount(block)
+    assert counts.max() - counts.min() <= 1
+    assert (np.diff(block[np.argsort(moments.to_numpy(), kind="stable")]) >= 0).all()
 
 
 def test_the_blocks_that_hold_the_rarest_class_decide() -> None:
@@ -54,6 +75,18 @@ def test_the_blocks_that_hold_the_rarest_class_decide() -> None:
         assert support(CLASSIFICATION["f1"], several, block).deciding == deciding
         assert support(CLASSIFICATION["log_loss"], several, block).deciding == 60
     assert support(REGRESSION["mae"], Scored("regression", truth, truth), block).deciding == 60
+
+
+@pytest.mark.parametrize("rare", [0, 1])
+def test_either_class_may_be_the_rarest_and_one_never_seen_is_none(rare: int) -> None:
+    """Such a class, of which there is a single row, has the number -1."""
+    block, truth = np.repeat(np.arange(60), 5), np.full(300, 1 - rare)
+    truth[np.arange(7) * 5] = rare
+    found = support(CLASSIFICATION["roc_auc"], Scored("binary", truth, np.full(300, 0.5)), block)
+    assert (found.rarest, found.blocks, found.rows) == (rare, 7, 7)
+    truth[299] = -1
+    found = support(CLASSIFICATION["f1"], Scored("multiclass", truth, np.full((300, 2), 0.5)), block)
+    assert (found.rarest, found.blocks, found.rows) == (rare, 7, 7)
 
 
 def test_a_class_in_each_of_few_blocks_is_enough() -> None:
@@ -79,6 +112,14 @@ def test_an_interval_for_any_time_leaves_the_truth_out_at_none_of_a_years_looks(
     }
     assert wrong[any_time] <= 0.05
     assert wrong[once] > 0.2
+
+
+@pytest.mark.parametrize("days", [7, 28, 365])
+def test_an_interval_for_any_time_is_as_published(days: int) -> None:
+    """Waudby-Smith et al. (2024), theorem 2.2, in its parameter rho, with the tail of Student's t for the normal's."""
+    rho = np.sqrt((-2 * np.log(0.05) + np.log(-2 * np.log(0.05) + 1)) / 28)
+    of_mean = np.sqrt(2 * (days * rho**2 + 1) / (days**2 * rho**2) * np.log(np.sqrt(days * rho**2 + 1) / 0.05))
+    assert any_time(days) == pytest.approx(stats.t.isf(stats.norm.sf(of_mean * np.sqrt(days)), days - 1))
 
 
 def test_an_interval_for_any_time_costs_half_as_much_again() -> None:
