@@ -80,6 +80,9 @@ def test_a_worse_model_is_kept_back_and_a_better_one_promoted(tmp_path: Path, mo
     comparison = against(tmp_path / "weak", good)
     assert comparison.verdict == "promote"
     assert (comparison.metrics["roc_auc"].difference.low or 0) > 0
+    for pair in comparison.metrics.values():
+        assert pair.challenger is not None and pair.champion is not None
+        assert pair.difference.value == pytest.approx(pair.challenger - pair.champion, abs=1e-4)
     monkeypatch.chdir(tmp_path / "weak")
     assert against(tmp_path / "good", weak).verdict in ("keep", "fail")
     assert not gate(against(tmp_path / "good", weak), "champion")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import joblib
 import pandas as pd
@@ -16,6 +16,7 @@ from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.compare import compare
 from mlops_template.evaluation.comparison import Comparison, load_comparison
 from mlops_template.evaluation.comparison import Evaluation
+from mlops_template.evaluation.matchup import MIN_ROWS, Matchup
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.render.json_file import write_json
@@ -163,6 +164,31 @@ def too_few() -> Evaluation:
     stored["id"] = [name if place < 19 else f"old {name}" for place, name in enumerate(stored["id"])]
     stored.to_parquet("old.parquet", index=False)
     return replace(kept(), predictions=Path("old.parquet"))
+
+
+@pytest.mark.parametrize(("rows", "source"), [(MIN_ROWS, "stored predictions"), (MIN_ROWS - 1, "metrics only")])
+def test_so_many_stored_predictions_are_enough_and_no_fewer(rows: int, source: str, params: Params) -> None:
+    truncated()
+    pd.read_parquet(paths.PREDICTIONS).head(rows).to_parquet(paths.PREDICTIONS, index=False)
+    assert met(params).champion_source == source
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "positive", "names"),
+    [
+        ("binary", ["no", "yes"], "yes", ["no", "yes"]),
+        ("binary", ["bad", "good"], "bad", ["good", "bad"]),
+        ("multiclass", ["a", "b", "c"], None, ["a", "b", "c"]),
+    ],
+)
+def test_classes_have_their_names_whichever_is_positive(
+    kind: str, classes: list[str], positive: str | None, names: list[str]
+) -> None:
+    """Of two classes the positive one is 1."""
+    matchup = SimpleNamespace(
+        challenger=SimpleNamespace(classes=classes, card={"positive": positive}), ours=SimpleNamespace(kind=kind)
+    )
+    assert [Matchup.class_named(matchup, index) for index in range(len(names))] == names  # type: ignore[arg-type]
 
 
 def damaged_predictions() -> Evaluation:
