@@ -246,3 +246,54 @@ def test_a_gap_among_whole_numbers_makes_no_other_categories() -> None:
     with_gap = inputs(pd.DataFrame({"member": [3, None, 40, 2.5]}), kinds)["member"].tolist()
     assert with_gap == ["3", "(missing)", "40", "2.5"]
     assert inputs(pd.DataFrame({"member": [3]}), kinds)["member"].tolist() == ["3"]
+
+
+@pytest.mark.parametrize("cells", [1, 2 * export.ODD_ROWS, 10**9], ids=["one by one", "by two", "together"])
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [("first", "no value"), ("last", "no value"), ("text", "a value never seen"), ("refused", ""), ("", "")],
+)
+def test_each_column_is_tried_without_a_value_however_many_at_once(
+    cells: int, wrong: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is predicted otherwise is named; one without whose value the pipeline predicts nothing is not sent."""
+    monkeypatch.setattr(export, "MAX_ODD_CELLS", cells)
+    columns: dict[str, list[str]] = {"numeric": ["first", "refused", "last"], "categorical": ["text"], "dates": [], "text": []}
+
+    class Pipeline:
+        kinds = columns
+
+        def predict_inputs(self, ready: pd.DataFrame) -> pd.DataFrame:
+            if ready["refused"].isna().any():
+                raise ValueError("a value is missing")
+            return pd.DataFrame({"prediction": np.arange(len(ready)) % 7 / 10})
+
+    def predict(session: object, ready: pd.DataFrame) -> np.ndarray:
+        odd = ready[wrong].isna() | (ready[wrong] == export.UNSEEN) if wrong else pd.Series(False, ready.index)
+        return ((np.arange(len(ready)) % 7 + odd.to_numpy()) / 10)[:, None]
+
+    monkeypatch.setattr(export, "feeds", lambda ready, kinds: ready)
+    monkeypatch.setattr(export, "predict", predict)
+    rows = pd.DataFrame({"first": 1.0, "refused": 2.0, "last": 3.0, "text": "a"}, index=range(30))
+    try:
+        export.refuse_other_predictions_for_odd_rows(Pipeline(), None, rows, 1e-4, Parity())  # type: ignore[arg-type]
+    except convert.Unfit as reason:
+        assert said and str(reason) == f"ONNX Runtime predicts otherwise where {wrong} has {said}"
+    else:
+        assert not said
+
+
+def test_differences_are_judged_by_the_spread_of_predictions() -> None:
+    """Where all are alike, as they are."""
+    assert export.spread(np.array([[1.0], [5.0]])) == 2.0
+    assert export.spread(np.array([[3.0], [3.0]])) == 1.0
+
+
+def test_what_serves_a_model_is_told_in_a_line() -> None:
+    parity = {"rows": 2000, "differing": 3, "flipped": 0, "largest": 0.0012}
+    onnx = {"runtime": "onnx", "why": "", "tolerance": 0.0001, "parity": parity}
+    said = "ONNX Runtime; of 2,000 rows 3 differ by more than 0.0001, the largest by 0.0012"
+    assert export.described(onnx) == said
+    assert export.described({**onnx, "parity": {**parity, "flipped": 1}}) == f"{said}, 1 labels flip"
+    pipeline = {"runtime": "sklearn", "why": "it does not convert", "tolerance": 0.0001, "parity": None}
+    assert export.described(pipeline) == "the scikit-learn pipeline, because it does not convert"

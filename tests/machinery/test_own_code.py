@@ -18,14 +18,16 @@ from mlops_template.deploy.package import fill
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.compare import compare
+from mlops_template.evaluation.service_path import BATCH, predictions_of_service
 from mlops_template.integrations.git import git
 from mlops_template.owner.dependencies import stage_dependencies
 from mlops_template.report.tables import with_sign
 from mlops_template.scoring.score import score
+from mlops_template.serving.runtime import by_pipeline
 from mlops_template.settings import operation, paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
-from mlops_template.training.artifact import (load_model)
+from mlops_template.training.artifact import load_model
 from ruamel.yaml import YAML
 
 from .project import template_module, write_package
@@ -363,6 +365,23 @@ def test_a_feature_that_depends_on_other_rows_is_refused(shop: Path) -> None:
     train.main()
     with pytest.raises(ProjectError, match="otherwise than the pipeline .* must depend on that row alone"):
         evaluate.main()
+
+
+def test_every_held_out_row_goes_through_the_service_but_those_that_it_refuses(shop: Path) -> None:
+    """In batches: one with a number beyond single precision is refused as a whole."""
+    train.main()
+    model, held = load_model(paths.CHALLENGER), pd.read_parquet(paths.HOLDOUT)
+    predict = by_pipeline(model.pipeline, model.card)
+    held = held.head(BATCH + 50)
+    kept, served = predictions_of_service(model, predict, held)
+    assert kept.tolist() == list(range(len(held)))
+    assert served == pytest.approx(model.predict(held).to_numpy())
+    beyond = held["price"].where(np.arange(len(held)) != 3, 1e39)
+    kept, served = predictions_of_service(model, predict, held.assign(price=beyond))
+    assert kept.tolist() == list(range(BATCH, len(held)))
+    assert served == pytest.approx(model.predict(held).to_numpy()[BATCH:])
+    nothing, none = predictions_of_service(model, predict, held.head(5).assign(price=1e39))
+    assert len(nothing) == len(none) == 0
 
 
 def test_features_never_see_the_target(shop: Path) -> None:
