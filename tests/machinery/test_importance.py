@@ -15,10 +15,13 @@ from mlops_template.training import train
 from .test_model import SETTINGS, prepare, table
 
 
-def evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame, rounds: int = 10) -> dict[str, Any]:
+def evaluated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, rows: pd.DataFrame, rounds: int = 10, primary: str = "roc_auc"
+) -> dict[str, Any]:
     """Train so many rounds and evaluate; the metrics."""
     boosting = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "params": {"max_iter": rounds}}
-    prepare(folder, {**SETTINGS, "model": {"threads": 1, "candidates": [boosting]}}, rows=rows)
+    gates, model = {"primary": primary}, {"threads": 1, "candidates": [boosting]}
+    prepare(folder, {**SETTINGS, "model": model, "gates": gates}, rows=rows)
     monkeypatch.chdir(folder)
     train.main()
     evaluate.main()
@@ -36,6 +39,13 @@ def test_a_column_that_matters_loses_much_and_one_of_noise_nothing(
     assert losses["member"]["low"] <= 0 <= losses["member"]["high"]
     assert list(losses) == sorted(losses, key=lambda name: -losses[name]["value"])
     assert doubts(measured, losses) == []
+
+
+def test_a_loss_is_positive_where_less_of_the_metric_is_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the metric's own unit."""
+    evaluated(tmp_path, monkeypatch, table(), primary="log_loss")
+    losses = load_importance()
+    assert list(losses)[0] == "price" and losses["price"]["low"] > 0.02
 
 
 def test_a_column_made_of_the_target_is_named(
