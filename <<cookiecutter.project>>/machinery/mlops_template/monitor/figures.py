@@ -185,46 +185,72 @@ class Pools:
 
     def of(self, reference: Array) -> Array:
         """The shares of the bins in each, of shape (n_pools, n_bins)."""
-        return self.without(reference, 0, 0)
+        return np.asarray(self.without(reference, np.array([0]), 0)[0])
 
-    def without(self, reference: Array, begin: int, days: int = 1) -> Array:
-        """The same, with some days of the reference and their neighbours left out; pools that have no others, too."""
+    def without(self, reference: Array, begin: Array, days: int = 1) -> Array:
+        """The same, with some days of the reference and their neighbours left out.
+
+        Parameters
+        ----------
+        reference : array of shape (n_reference_days, n_bins)
+        begin : array of shape (n_begins,)
+            The first of `days` days to leave out, once for each.
+
+        Returns
+        -------
+        array of shape (n_begins, n_pools, n_bins)
+            NaN in pools that have no other days.
+        """
         total = np.vstack([np.zeros(reference.shape[1]), np.cumsum(reference, axis=0)])
-        counts = total[self.last] - total[self.first]
+        counts = np.repeat((total[self.last] - total[self.first])[None], len(begin), axis=0)
         if days > 0:
-            low = np.clip(begin - NEIGHBOURS, self.first, self.last)
-            high = np.clip(begin + days + NEIGHBOURS, self.first, self.last)
+            low = np.clip(begin[:, None] - NEIGHBOURS, self.first, self.last)
+            high = np.clip(begin[:, None] + days + NEIGHBOURS, self.first, self.last)
             counts = counts - (total[high] - total[low])
-        sums = counts.sum(axis=1)
-        return np.asarray(counts[sums > 0] / sums[sums > 0][:, None])
+        sums = counts.sum(axis=2, keepdims=True)
+        return np.asarray(np.divide(counts, sums, out=np.full(counts.shape, np.nan), where=sums > 0))
 
 
 def nearest(shares: Array, pools: Array) -> Array:
-    """The total variation distance from each of some days to the nearest pool, of shape (n_days,)."""
-    return np.asarray(0.5 * np.abs(shares[:, None, :] - pools[None]).sum(axis=2).min(axis=1))
+    """The total variation distance to the nearest pool, NaN where there is none.
+
+    Parameters
+    ----------
+    shares : array of shape (..., n_bins)
+    pools : array of shape (..., n_pools, n_bins)
+        Those of NaN count for nothing.
+
+    Returns
+    -------
+    array of shape (...,)
+    """
+    distances = 0.5 * np.abs(shares[..., None, :] - pools).sum(axis=-1)
+    found = np.where(np.isnan(distances), np.inf, distances).min(axis=-1, initial=np.inf)
+    return np.asarray(np.where(np.isfinite(found), found, np.nan))
 
 
 def usual_distance(reference: Array, pools: Pools, days: int) -> float:
     """The median distance of so many days of the reference from the rest of it; NaN where there are too few."""
-    distances = []
-    for begin in range(0, len(reference) - days + 1, days):
-        others, counts = pools.without(reference, begin, days), reference[begin : begin + days].sum(axis=0)
-        if len(others) and counts.sum() >= MIN_ROWS:
-            distances.append(nearest(counts[None] / counts.sum(), others)[0])
-    return float(np.median(distances)) if distances else float("nan")
+    begin = np.arange(0, len(reference) - days + 1, days)
+    counts = np.array([reference[one : one + days].sum(axis=0) for one in begin])
+    enough = counts.sum(axis=-1) >= MIN_ROWS
+    if not enough.any():
+        return float("nan")
+    shares = counts[enough] / counts[enough].sum(axis=-1, keepdims=True)
+    distances = nearest(shares, pools.without(reference, begin[enough], days))
+    known = distances[np.isfinite(distances)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def null_distances(reference: Array, pools: Pools, size: int) -> Array:
     """The distance of reference days, drawn again with `size` rows, from the rest of the reference."""
-    random = np.random.default_rng(0)
     rows = reference.sum(axis=1)
-    distances = []
-    for day in np.flatnonzero(rows >= MIN_ROWS):
-        others = pools.without(reference, int(day))
-        if len(others):
-            drawn = random.multinomial(size, reference[day] / rows[day], size=DRAWS) / size
-            distances.append(nearest(drawn, others))
-    return np.array(distances)
+    day = np.flatnonzero(rows >= MIN_ROWS)
+    shares = (reference[day] / rows[day, None])[:, None]
+    drawn = np.random.default_rng(0).multinomial(size, shares, size=(len(day), DRAWS)) / size
+    others = pools.without(reference, day)
+    distances = np.array([nearest(drawn[:, number], others) for number in range(DRAWS)]).T
+    return np.asarray(distances[np.isfinite(distances).all(axis=1)])
 
 
 def share_figure(name: str, column: str, reference: Array, of: Array, hits: Array, rows: Array) -> Figure:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 
 from ..champion.lineage import find_champion
@@ -25,7 +26,7 @@ from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored
 from ..training.statistics import Metric
 from .champion_view import MonitoredModel
-from .logged_rows import CHUNK, JoinedOutcomes, days_of, decode_values, of_day, predicted, typed
+from .logged_rows import JoinedOutcomes, days_of, of_day, parts_of, predicted, typed
 from .open_log import opened
 
 MIN_DAYS = 14
@@ -56,10 +57,14 @@ def compare_live(params: Params, place: str) -> Comparison:
         parts, block = [], []
         days = days_of(engine, shadow.digest)
         for day in progress(days, len(days), "days of the log"):
-            for features, mine, other, truths in pairs(engine, day, shadow.digest, champion.digest):
-                truth = ours.truths(pd.Series(truths, dtype=object))
+            for pair in pairs(engine, day, shadow.digest, champion.digest):
+                truth = ours.truths(pair["outcome"].to_pandas())
                 known = truth.notna()
-                tables = predicted(mine, ours.names), predicted(other, theirs.names), typed(features, contract, columns)
+                tables = (
+                    predicted(pair["ours"], ours.names),
+                    predicted(pair["theirs"], theirs.names),
+                    typed(pair["features"], contract, columns),
+                )
                 parts.append((*(table[known] for table in tables), truth[known].infer_objects()))
                 block += [day] * int(known.sum())
     if not block:
@@ -84,23 +89,24 @@ def compare_live(params: Params, place: str) -> Comparison:
     )
 
 
-def pairs(
-    engine: sa.Engine, day: datetime, challenger: str, champion: str
-) -> Iterator[tuple[tuple[str, ...], list[list[float]], list[list[float]], tuple[str, ...]]]:
-    """(features, what the challenger and the champion predicted, outcomes as JSON) of a day, some rows at a time."""
+def pairs(engine: sa.Engine, day: datetime, challenger: str, champion: str) -> Iterator[pa.Table]:
+    """Rows of a day, some at a time: features, what both predicted (`ours`, `theirs`) and outcome, in JSON."""
     ours, theirs = predictions.alias("ours"), predictions.alias("theirs")
     outcomes = JoinedOutcomes(ours)
     same = sa.and_(ours.c.id == theirs.c.id, ours.c.at == theirs.c.at, theirs.c.model == champion)
+    columns = (
+        ours.c.features,
+        ours.c.prediction.label("ours"),
+        theirs.c.prediction.label("theirs"),
+        outcomes.outcome.label("outcome"),
+    )
     statement = (
-        sa.select(ours.c.features, ours.c.prediction, theirs.c.prediction, outcomes.outcome)
+        sa.select(ours.c.id, *columns)
         .select_from(outcomes.joined(ours.join(theirs, same)))
         .where(ours.c.model == challenger, outcomes.outcome.is_not(None), *of_day(ours, day))
     )
-    with engine.connect().execution_options(stream_results=True) as connection:
-        result = connection.execute(statement)
-        while rows := result.fetchmany(CHUNK):
-            features, mine, other, truths = zip(*rows, strict=True)
-            yield features, decode_values(f"[{','.join(mine)}]"), decode_values(f"[{','.join(other)}]"), truths
+    with engine.connect() as connection:
+        yield from parts_of(connection, statement)
 
 
 def judge(

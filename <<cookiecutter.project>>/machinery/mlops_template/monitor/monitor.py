@@ -1,7 +1,9 @@
 """The monitoring of a champion in production: its log, held against what it was trained and promoted on."""
 
 import statistics
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,9 +100,7 @@ def look(
         problems=problems(params, baseline, figures_of(baseline.reference, counted), days[:complete]),
         notes=[*notes(model, baseline, complete < len(days)), *volume(scored[:complete], days)],
         slices=slices_of(params, scored, edges, baseline),
-        versions=versions_of(
-            engine, model, baseline.metric, days[edges[-1][0]], days[-1] + DAY, params.evaluate.n_bootstrap
-        ),
+        versions=versions_of(engine, model, baseline.metric, days[edges[-1][0] :], params.evaluate.n_bootstrap),
     )
 
 
@@ -111,8 +111,12 @@ def read(
     tallies: list[Tally] = []
     scored: list[list[ScoredRows]] = []
     waiting: list[list[Logged]] = []
-    for day in progress(days, len(days), "days of the log"):
-        waiting.append(list(logged(engine, digest, day, contract, model.model.card, model.columns)))
+
+    def rows_on(day: datetime) -> list[Logged]:
+        return list(logged(engine, digest, day, contract, model.model.card, model.columns))
+
+    for day, parts in progress(zip(days, ahead(rows_on, days), strict=True), len(days), "days of the log"):
+        waiting.append(parts)
         if day == days[-1] or sum(len(part.features) for parts in waiting for part in parts) >= MIN_BATCH:
             new = [
                 [model.logged(part, baseline.reference.bins, days[-1] - part.day <= RECENT) for part in parts]
@@ -122,6 +126,17 @@ def read(
             scored += new
             waiting = []
     return Tally.together(tallies), scored
+
+
+def ahead(rows_on: Callable[[datetime], list[Logged]], days: list[datetime]) -> Iterator[list[Logged]]:
+    """The rows of days, each read in a thread while the day before is counted."""
+    with ThreadPoolExecutor(1) as thread:
+        coming: deque[Future[list[Logged]]] = deque()
+        for day in days:
+            coming.append(thread.submit(rows_on, day))
+            if len(coming) > 1:
+                yield coming.popleft().result()
+        yield from (one.result() for one in coming)
 
 
 def rows_of(

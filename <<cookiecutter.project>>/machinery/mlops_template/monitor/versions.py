@@ -1,9 +1,8 @@
 """The models that predicted in the latest window: the champion, one before it, a shadow."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
-import pandas as pd
 import sqlalchemy as sa
 
 from ..evaluation.evaluate import with_interval
@@ -12,20 +11,21 @@ from ..integrations.revisions import champions
 from ..prediction_log.ids import first_id
 from ..prediction_log.log_tables import predictions
 from ..training.statistics import Metric
-from .champion_view import MonitoredModel
+from .champion_view import MonitoredModel, together
 from .figures import MIN_ROWS
-from .logged_rows import CHUNK, JoinedOutcomes, decode_values, predicted
+from .logged_rows import JoinedOutcomes, of_day, parts_of, predicted, width
 from .monitoring import Value, Version
 
 
 def versions_of(
-    engine: sa.Engine, model: MonitoredModel, metric: Metric, begin: datetime, end: datetime, n_bootstrap: int
+    engine: sa.Engine, model: MonitoredModel, metric: Metric, days: list[datetime], n_bootstrap: int
 ) -> list[Version]:
-    """Each model with predictions in a stretch of time, the one with most first; none where there is but one.
+    """Each model with predictions on days that follow one another, the one with most first; none where there is one.
 
     Their rows need not be the same: `compare --live` compares two models on rows that both predicted.
     """
     log = predictions.c
+    begin, end = days[0], days[-1] + timedelta(days=1)
     within = (log.id >= first_id(begin.timestamp()), log.id < first_id(end.timestamp()))
     counted = sa.select(log.model, sa.func.count()).where(*within).group_by(log.model)
     with engine.connect() as connection:
@@ -37,7 +37,7 @@ def versions_of(
             Version(
                 f"champion {numbers[digest]}" if digest in numbers else digest[:8],
                 count,
-                *performance(connection, model, metric, digest, within, n_bootstrap),
+                *performance(connection, model, metric, digest, days, n_bootstrap),
             )
             for digest, count in rows
         ]
@@ -48,30 +48,33 @@ def performance(
     model: MonitoredModel,
     metric: Metric,
     digest: str,
-    within: tuple[sa.ColumnElement[bool], ...],
+    days: list[datetime],
     n_bootstrap: int,
 ) -> tuple[int, Value | None]:
-    """(rows with outcomes, the primary metric of at most `CHUNK` of them), None where it cannot be told.
+    """(rows with outcomes, their primary metric), None where it cannot be told.
 
     That is so where they are too few, where the other model predicts other classes, and for a metric of the owner's.
     """
     joined, log = JoinedOutcomes(predictions), predictions.c
-    source = joined.joined(predictions)
-    with_outcome = (log.model == digest, *within, joined.outcome.is_not(None))
-    known: int = connection.execute(sa.select(sa.func.count()).select_from(source).where(*with_outcome)).scalar_one()
-    if known < MIN_ROWS or model.by_rows:
+    asked = (
+        sa.select(log.id, log.prediction, joined.outcome.label("outcome"))
+        .select_from(joined.joined(predictions))
+        .where(log.model == digest, joined.outcome.is_not(None))
+    )
+    known, alike, scored, block = 0, not model.by_rows, [], []
+    expected = len(model.names) + (model.model.classes is not None)  # with the class decided for
+    for number, day in enumerate(days):
+        for part in parts_of(connection, asked.where(*of_day(predictions, day))):
+            known += len(part)
+            alike = alike and width(part["prediction"]) == expected
+            if not alike:
+                continue
+            truth = model.truths(part["outcome"].to_pandas())
+            told = truth.notna()
+            mine = predicted(part["prediction"], model.names)
+            scored.append(model.scored(mine[told], truth[told].infer_objects(), None))
+            block.append(np.full(told.sum(), number))
+    if not alike or sum(map(len, block)) < MIN_ROWS:
         return known, None
-    asked = sa.select(log.prediction, joined.outcome, log.at).select_from(source).where(*with_outcome)
-    values, outcomes, moments = zip(*connection.execute(asked.order_by(log.id.desc()).limit(CHUNK)), strict=True)
-    decoded = decode_values(f"[{','.join(values)}]")
-    width = len(model.names) + (model.model.classes is not None)  # with the class decided for
-    if any(len(row) != width for row in decoded):
-        return known, None
-    truth = model.truths(pd.Series(outcomes, dtype=object))
-    told = truth.notna()
-    if told.sum() < MIN_ROWS:
-        return known, None
-    scored = model.scored(predicted(decoded, model.names)[told], truth[told].infer_objects(), None)
-    block = np.asarray(pd.factorize(pd.to_datetime(pd.Series(moments)).dt.floor("D"))[0])[told.to_numpy()]
-    block = np.unique(block, return_inverse=True)[1]
-    return known, Value(**with_interval(metric, scored, block, resamples(block, n_bootstrap)))
+    by_day = np.unique(np.concatenate(block), return_inverse=True)[1]
+    return known, Value(**with_interval(metric, together(scored), by_day, resamples(by_day, n_bootstrap)))
