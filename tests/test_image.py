@@ -163,6 +163,48 @@ def test_the_pipeline_serves_where_onnx_is_too_far_off(docker: Engine, clone: Pa
     docker.docker("rm", "--force", container)
 
 
+def test_a_shadow_predicts_in_it_and_answers_nobody(docker: Engine, clone: Path, tmp_path: Path) -> None:
+    """The model of a branch, in the champion's image: both are in the log, and the answers are the champion's."""
+    params = clone / "params.yaml"
+    git(clone, "checkout", "--quiet", "-B", "fewer", "HEAD")
+    git(clone, "checkout", "--quiet", ".")
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("max_iter: 150", "max_iter: 20"), encoding="utf-8")
+    cli(clone, "run")
+    git(clone, "commit", "--quiet", "--all", "--message", "Fewer trees")
+    git(clone, "checkout", "--quiet", "-")
+    cli(clone, "pull")
+    params.write_text(text.replace("shadow: null", "shadow: fewer"), encoding="utf-8")
+    assert "beside it the shadow fewer" in cli(clone, "deploy", "package")
+    cli(clone, "deploy", "image", "--tag", "flights:shadow", **docker.variables)
+    options = ("--publish", "127.0.0.1::8000", "--env", "PREDICTIONS=/tmp/log.db", *AS_IN_PRODUCTION)
+    container = docker.docker("run", "--detach", *options, "flights:shadow").strip()
+    becomes_healthy(docker, container)
+    service = f"http://{docker.docker('port', container, '8000').split()[0]}"
+    golden = json.loads((clone / "build" / "model" / "golden.json").read_text(encoding="utf-8"))
+    body, kind = json.dumps(golden["rows"]).encode(), {"Content-Type": "application/json"}
+    with urllib.request.urlopen(urllib.request.Request(f"{service}/predict", body, kind)) as response:
+        answers = json.load(response)["predictions"]
+    for answer, expected in zip(answers, golden["predictions"], strict=True):
+        assert {name: answer[name] for name in expected} == pytest.approx(expected, abs=1e-4)
+    with urllib.request.urlopen(f"{service}/model") as response:
+        card = json.load(response)
+    assert card["shadow"]["version"] == "fewer" != card["version"]
+
+    def logged() -> dict[str, list[str]]:
+        """What each model predicted."""
+        asked = "sqlite3.connect('/tmp/log.db').execute('select model, prediction from predictions').fetchall()"
+        program = f"import json, sqlite3; print(json.dumps({asked}))"
+        rows = json.loads(docker.docker("exec", container, "python3", "-c", program, check=False) or "[]")
+        return {digest: [said for model, said in rows if model == digest] for digest, _ in rows}
+
+    rows = len(golden["rows"]) * 2  # those of the health check, too
+    wait_until(lambda: [len(said) for said in logged().values()] == [rows, rows], why=lambda: str(logged()))
+    found = logged()
+    assert found[card["digest"]] != found[card["shadow"]["digest"]]
+    docker.docker("rm", "--force", container)
+
+
 def test_buildkit_builds_the_same(docker: Engine, project: Path) -> None:
     """It is what builds on GitHub's machines; Docker's older builder, which ends with it, is here by default.
 
