@@ -70,11 +70,13 @@ docs/gates.md
 docs/github.md
 docs/levels.md
 docs/monitoring.md
+docs/notebook.md
 docs/retraining.md
 docs/storage.md
 docs/updating.md
 dvc.yaml
 models/.gitignore
+notebooks/explore.ipynb
 params.yaml
 pyproject.toml
 reports/.gitignore

@@ -12,7 +12,7 @@ ROOT = Path(mlops_template.__file__ or "").parent
 LAYERS = [
     ["commands"],
     ["site"],
-    ["starter", "retrain", "backtest", "monitor", "update"],
+    ["starter", "retrain", "backtest", "monitor", "update", "notebook"],
     ["deploy"],
     ["report"],
     ["champion", "doctor"],

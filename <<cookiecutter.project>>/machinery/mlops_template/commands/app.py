@@ -35,6 +35,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
     "Data": [
         data.ingest,
         data.adopt,
+        data.from_notebook,
     ],
     "Model": [
         model.run,

@@ -40,3 +40,18 @@ def adopt(
     dvc.add(RAW)
     say(adopted)
     say("next: look through params.yaml and contract.yaml, set the description in pyproject.toml, then `run`")
+
+
+def from_notebook(
+    notebook: Annotated[str, typer.Argument(help="A .ipynb file, or a script.")],
+) -> None:
+    """Say what of a notebook belongs where in the project. Reads its code; runs and changes nothing."""
+    from pathlib import Path
+
+    from ..notebook.placing import findings, told
+
+    found = findings(Path(located(notebook)))
+    if not found:
+        say(f"nothing in {notebook} has a place in the project: no rows read, no column derived, no estimator")
+        return
+    told(found, say)

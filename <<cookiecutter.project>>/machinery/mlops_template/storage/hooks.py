@@ -1,4 +1,7 @@
-"""The project's git hooks: a push carries data and models along, a commit has settings that can be read."""
+"""The project's git hooks: a push carries data and models along, a commit has settings that can be read.
+
+With them comes a filter: what git takes of a notebook is without its outputs, which may show data; the file keeps them.
+"""
 
 from pathlib import Path
 
@@ -20,6 +23,7 @@ def install_outside_jobs() -> None:
 def install() -> list[str]:
     """Write the hooks of this clone. Returns a line for the user on each that is left to them."""
     name = load_project().name
+    git("config", "filter.notebook.clean", NOTEBOOK_FILTER)
     folder = Path(git("rev-parse", "--git-path", "hooks")).resolve()
     foreign = not folder.is_relative_to(Path(git("rev-parse", "--git-common-dir")).resolve())
     lines = []
@@ -41,6 +45,9 @@ def command_of(hook: str) -> str:
     """What a hook calls."""
     return f"uv run --no-sync {load_project().name} {HOOKS[hook][1]}"
 
+
+NOTEBOOK_FILTER = "uv run --no-sync nbstripout --keep-id --extra-keys 'metadata.language_info metadata.kernelspec cell.metadata.execution'"
+"""What .gitattributes calls `notebook`; without uv, git takes the file as it is."""
 
 PUSH, COMMIT = "pre-push", "pre-commit"
 HOOKS = {

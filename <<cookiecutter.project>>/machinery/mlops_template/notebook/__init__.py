@@ -1,0 +1,1 @@
+"""The project in a notebook, and a notebook on its way into the project."""
