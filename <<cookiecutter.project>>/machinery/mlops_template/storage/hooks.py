@@ -46,7 +46,8 @@ def command_of(hook: str) -> str:
     return f"uv run --no-sync {load_project().name} {HOOKS[hook][1]}"
 
 
-NOTEBOOK_FILTER = "uv run --no-sync nbstripout --keep-id --extra-keys 'metadata.language_info metadata.kernelspec cell.metadata.execution'"
+VOLATILE = "metadata.language_info metadata.kernelspec cell.metadata.execution"
+NOTEBOOK_FILTER = f"uv run --no-sync nbstripout --keep-id --extra-keys '{VOLATILE}'"
 """What .gitattributes calls `notebook`; without uv, git takes the file as it is."""
 
 PUSH, COMMIT = "pre-push", "pre-commit"
