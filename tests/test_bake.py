@@ -65,10 +65,12 @@ contract.yaml
 data/.gitignore
 deploy/monitoring/alerts.yaml
 deploy/monitoring/dashboard.json
+docs/checklist.md
 docs/deployment.md
 docs/gates.md
 docs/github.md
 docs/levels.md
+docs/ml-test-score.svg
 docs/monitoring.md
 docs/notebook.md
 docs/retraining.md

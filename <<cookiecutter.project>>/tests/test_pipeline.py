@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 from conftest import HELD_OUT
+from mlops_template.integrations.digests import directory_digest
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params
+from mlops_template.training import train
 from mlops_template.training.artifact import load_model
 from mlops_template.training.metrics import metric_named
 from mlops_template.training.scored import as_scored
@@ -33,3 +35,10 @@ def test_missing_values_and_unseen_categories_are_predicted(rows: pd.DataFrame, 
         odd[name] = odd[name].astype("float64" if name in columns.numeric else odd[name].dtype)
         odd.loc[odd.index[0], name] = None
     assert np.isfinite(model.predict(odd).to_numpy()).all()
+
+
+def test_the_same_rows_give_the_same_model(rows: pd.DataFrame) -> None:
+    """To the byte, so that every version can be made again."""
+    before = directory_digest(paths.CHALLENGER)
+    train.main()
+    assert directory_digest(paths.CHALLENGER) == before

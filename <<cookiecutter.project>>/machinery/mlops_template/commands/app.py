@@ -30,6 +30,7 @@ PANELS: dict[str, list[Callable[..., None]]] = {
         ready.demo,
         ready.doctor,
         ready.check,
+        ready.checklist,
         update.update,
     ],
     "Data": [

@@ -64,3 +64,15 @@ def doctor() -> None:
         say(result)
     if any(result.status == WRONG for result in results):
         raise typer.Exit(1)
+
+
+def checklist() -> None:
+    """The ML Test Score: 28 things that keep a model from failing in production, each with what shows it."""
+    from datetime import date
+
+    from ..doctor import checklist as rubric
+
+    lines = rubric.checklist(date.today())
+    say(rubric.written(lines))
+    if rubric.write_badge(lines):
+        say(f"written: {rubric.IMAGE.as_posix()}, which the README shows; commit it")

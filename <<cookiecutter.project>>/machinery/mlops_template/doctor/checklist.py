@@ -1,0 +1,325 @@
+"""The ML Test Score: 28 things that keep a model from failing in production, and what the project can show for each.
+
+Breck, Cai, Nielsen, Salib, Sculley: The ML Test Score, IEEE Big Data 2017. What is checked by machine, again and again,
+counts one point, what a person has looked at half a point; the score is that of the weakest of four groups.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ..errors import ProjectError
+from ..settings import paths
+from ..settings.params import describe
+from .proof import Evidence, Missing
+
+ANSWERS = Path("checklist.yaml")
+"""What people have looked at."""
+
+IMAGE = Path("docs/ml-test-score.svg")
+"""The score, as the README shows it."""
+
+VALID = timedelta(days=180)
+"""How long an answer counts."""
+
+Group = Literal["data", "model", "infrastructure", "monitoring"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One of the 28, put as what should be so."""
+
+    name: str
+    group: Group
+    what: str
+    look: Callable[[Evidence], str] | None
+    """What the project shows; None where only a person can tell."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """An item, with what was found."""
+
+    item: Question
+    points: float
+    shown: str
+    """The evidence, or what is missing."""
+
+
+class Answer(BaseModel):
+    """What a person says of an item."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    how: str
+    by: str
+    on: date
+
+
+def contract_of_all(project: Evidence) -> str:
+    """The training holds all rows against it."""
+    where = project.runs("train.yml", "train")
+    project.report(paths.VALIDATION)
+    rules = f"{paths.CONTRACT} has rules for {len(project.contract.columns)} columns"
+    return f"{rules}, and {where} holds all rows against them ({paths.VALIDATION.as_posix()})"
+
+
+def benefit(project: Evidence) -> str:
+    """Of the model that was trained last."""
+    where = project.runs("train.yml", "train")
+    losses = project.report(paths.IMPORTANCE)
+    useless = sorted(name for name, loss in losses.items() if (loss["value"] or 0) <= 0)
+    told = f"{where} measures what is lost without each of {len(losses)} columns ({paths.IMPORTANCE.as_posix()})"
+    return f"{told}; nothing without {', '.join(useless)}" if useless else told
+
+
+def privacy(project: Evidence) -> str:
+    """Of what production keeps."""
+    settings = project.params.predictions
+    if settings.keep is None:
+        raise Missing("predictions.keep is null: predictions, with what they were made from, are kept for ever")
+    hidden = f", never stored: {', '.join(settings.leave_out)}" if settings.leave_out else ""
+    return f"the log of predictions deletes rows after {settings.keep}{hidden}; `forget` deletes those of one id"
+
+
+def quick_features(project: Evidence) -> str:
+    """From an edit to its difference."""
+    train, compare = project.runs("train.yml", "train"), project.runs("evaluate.yml", "compare")
+    return f"each pull request is trained and compared: {train}, {compare}"
+
+
+def reviewed(project: Evidence) -> str:
+    """By the rules of the branch."""
+    ruleset = Path(".github/rulesets/main.json")
+    asked = [one.get("parameters", {}) for one in project.report(ruleset)["rules"] if one["type"] == "pull_request"]
+    reviews = max((one.get("required_approving_review_count", 0) for one in asked), default=0)
+    if reviews < 1:
+        raise Missing(f"{ruleset.as_posix()} has no rule `pull_request` with a required approval: see docs/github.md")
+    return f"{ruleset.as_posix()} asks for {reviews} approval{'s' if reviews > 1 else ''}"
+
+
+def tuned(project: Evidence) -> str:
+    """By the search of each training."""
+    candidates = project.params.model.candidates
+    if not any(one.ranges for one in candidates):
+        raise Missing("no candidate has `ranges` to search: `model.candidates` in params.yaml has an example")
+    searched = sorted(name for one in candidates for name in one.ranges)
+    return f"{project.runs('train.yml', 'train')} searches {', '.join(searched)}"
+
+
+def simpler(project: Evidence) -> str:
+    """A linear candidate, or the trivial baseline."""
+    where, gates = project.runs("evaluate.yml", "compare"), project.report(paths.COMPARISON)["gates"]
+    if not any(gate["gate"] == "baseline" and gate["passed"] for gate in gates):
+        raise Missing(f"{paths.COMPARISON.as_posix()}: the model did not beat the trivial baseline")
+    names = [one.estimator for one in project.params.model.candidates]
+    linear = [name for name in names if "linear_model" in name]
+    beside = f"; {linear[0]} is a candidate" if linear and len(names) > 1 else "; no linear model is a candidate yet"
+    return f"the trivial baseline has to be beaten beyond noise ({where}){beside}"
+
+
+def sliced(project: Evidence) -> str:
+    """By the slices of params.yaml."""
+    where, found = project.runs("evaluate.yml", "compare"), project.report(paths.SLICES)
+    if not found:
+        raise Missing("no slice is measured: set evaluate.slices in params.yaml")
+    return f"{where} compares {sum(map(len, found.values()))} slices of {', '.join(found)}"
+
+
+def integrated(project: Evidence) -> str:
+    """The whole of it."""
+    where = project.runs("train.yml", "train"), project.runs("evaluate.yml", "compare")
+    return f"each pull request runs the pipeline from data to verdict: {', '.join(where)}"
+
+
+def validated(project: Evidence) -> str:
+    """By the gates, which are tested themselves."""
+    where, tested = project.runs("evaluate.yml", "compare"), project.test("test_gates.py")
+    return f"{where} holds every change against the gates, which are tested themselves ({tested})"
+
+
+def canaried(project: Evidence) -> str:
+    """Before anyone is served."""
+    where = project.runs("deploy.yml", "deploy try")
+    return f"{where} asks the image the golden rows, under load, before it is published"
+
+
+def dependencies(project: Evidence) -> str:
+    """Each a pull request."""
+    if not Path(".github/dependabot.yml").is_file():
+        raise Missing(".github/dependabot.yml is not there")
+    return f"Dependabot proposes newer libraries, and {project.runs('evaluate.yml', 'compare')} says what they change"
+
+
+def inputs_hold(project: Evidence) -> str:
+    """At both doors."""
+    test = project.test("test_service.py", "test_a_column_that_it_does_not_know")
+    where = project.scheduled("retrain.yml", "ingest")
+    return f"{where} refuses a batch that breaks the contract, the service a request that does ({test})"
+
+
+def no_skew(project: Evidence) -> str:
+    """By the same rows through both."""
+    rows = project.report(paths.SERVING)["parity"]["rows"]
+    test = project.test("test_service.py", "test_it_predicts_as_the_pipeline_does")
+    return f"each training predicts the held-out rows as the service does, {rows:,} the last time; {test}"
+
+
+def fresh(project: Evidence) -> str:
+    """By a watchdog over the retraining."""
+    oldest = project.params.retrain.triggers.age
+    if oldest is None:
+        raise Missing("retrain.triggers.age is null: no age is too great")
+    where = project.scheduled("monitor.yml", "ci retraining watch")
+    return f"{where} opens an issue where retraining stopped; rows older than {oldest} are a reason to retrain"
+
+
+def fast(project: Evidence) -> str:
+    """By a gate and by the rehearsal of each deployment."""
+    where = project.runs("evaluate.yml", "compare"), project.runs("deploy.yml", "deploy try")
+    limit, p95 = project.params.gates.max_latency_ms, project.params.deploy.verify.max_p95_ms
+    return f"a gate of {limit:g} ms for one row ({where[0]}), {p95:g} ms at the 95th percentile under load ({where[1]})"
+
+
+QUESTIONS = [
+    Question("data-schema", "data", "what is expected of features stands in a schema", contract_of_all),
+    Question("data-benefit", "data", "all features are beneficial", benefit),
+    Question("data-cost", "data", "no feature costs too much", None),
+    Question("data-policy", "data", "features adhere to the rules of the organisation", None),
+    Question("data-privacy", "data", "the pipeline has privacy controls", privacy),
+    Question("data-lead-time", "data", "new features can be added quickly", quick_features),
+    Question("data-code", "data", "the code of features is tested", lambda project: project.test("test_features.py")),
+    Question("model-review", "model", "every specification is reviewed", reviewed),
+    Question("model-online", "model", "offline metrics go along with what matters in production", None),
+    Question("model-tuning", "model", "hyperparameters are tuned", tuned),
+    Question("model-staleness", "model", "it is known what age does to the model: `backtest` tells", None),
+    Question("model-simpler", "model", "a simpler model is not better", simpler),
+    Question("model-slices", "model", "quality is enough on all important slices", sliced),
+    Question("model-inclusion", "model", "the model is looked at for inclusion and fairness", None),
+    Question(
+        "infra-reproducible",
+        "infrastructure",
+        "training is reproducible",
+        lambda project: project.test("test_pipeline.py", "test_the_same_rows_give_the_same_model"),
+    ),
+    Question(
+        "infra-unit",
+        "infrastructure",
+        "the specification of the model is unit tested",
+        lambda project: project.test("test_pipeline.py", "test_it_learns_what_follows_from_a_feature"),
+    ),
+    Question("infra-integration", "infrastructure", "the whole pipeline is tested", integrated),
+    Question("infra-validation", "infrastructure", "quality is validated before serving", validated),
+    Question("infra-debug", "infrastructure", "one prediction can be followed step by step", None),
+    Question("infra-canary", "infrastructure", "a model is tried before it serves", canaried),
+    Question(
+        "infra-rollback",
+        "infrastructure",
+        "a served model can be rolled back",
+        lambda project: f"{project.asks('deploy.yml', 'version')} takes the number of an earlier champion",
+    ),
+    Question("monitor-dependencies", "monitoring", "changes of dependencies are noticed", dependencies),
+    Question("monitor-inputs", "monitoring", "what holds for inputs is checked in production", inputs_hold),
+    Question("monitor-skew", "monitoring", "training and serving compute the same", no_skew),
+    Question("monitor-staleness", "monitoring", "the model is not too old", fresh),
+    Question(
+        "monitor-numerics",
+        "monitoring",
+        "no invalid number comes out",
+        lambda project: project.test("test_pipeline.py", "test_missing_values_and_unseen_categories_are_predicted"),
+    ),
+    Question("monitor-speed", "monitoring", "the model does not become slower", fast),
+    Question("monitor-quality", "monitoring", "the quality of predictions in production is looked at", None),
+]
+GROUPS: list[Group] = ["data", "model", "infrastructure", "monitoring"]
+
+
+def checklist(today: date) -> list[Line]:
+    """All 28, with what the project shows or a person has said. Raises ProjectError for answers that are none."""
+    project, answers = Evidence(), answers_of(ANSWERS)
+    return [line_of(item, project, answers.get(item.name), today) for item in QUESTIONS]
+
+
+def line_of(item: Question, project: Evidence, answer: Answer | None, today: date) -> Line:
+    """What counts for an item: the evidence, else an answer that is not too old."""
+    try:
+        if item.look is None:
+            raise Missing(f"a person has to look at it: `{item.name}` in {ANSWERS}")
+        return Line(item, 1.0, item.look(project))
+    except Missing as missing:
+        if answer is None:
+            return Line(item, 0.0, str(missing))
+        if today - answer.on > VALID:
+            return Line(item, 0.0, f"{answer.by} on {answer.on}, more than {VALID.days} days ago: look again")
+        return Line(item, 0.5, f"{answer.by} on {answer.on}: {answer.how}")
+
+
+def answers_of(path: Path) -> dict[str, Answer]:
+    """By the name of the item; none where there is no file. Raises ProjectError."""
+    if not path.is_file():
+        return {}
+    names = {item.name for item in QUESTIONS}
+    try:
+        content = YAML(typ="safe").load(path) or {}
+        unknown = [name for name in content if name not in names]
+        if unknown:
+            raise ProjectError(f"{path}: {unknown[0]} is no item: `checklist` lists their names")
+        return {name: Answer.model_validate(answer) for name, answer in content.items()}
+    except ValidationError as error:
+        raise ProjectError(f"{path}: each answer has `how`, `by` and `on`: {describe(error, Answer)}") from None
+    except (YAMLError, AttributeError, TypeError) as error:
+        raise ProjectError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def points_of(lines: list[Line]) -> dict[Group, float]:
+    """By group."""
+    return {group: sum(line.points for line in lines if line.item.group == group) for group in GROUPS}
+
+
+def score(lines: list[Line]) -> float:
+    """That of the weakest group, from 0 to 7."""
+    return min(points_of(lines).values())
+
+
+BADGE = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="142" height="20" role="img" aria-label="ML Test Score: {value}">
+<title>ML Test Score: {value} of 7</title>
+<rect width="104" height="20" fill="#444"/><rect x="104" width="38" height="20" fill="{colour}"/>
+<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
+<text x="52" y="14">ML Test Score</text><text x="123" y="14">{value}</text></g></svg>
+"""
+
+
+def badge(value: float | None) -> str:
+    """The score as an image for the README, in SVG; None: before it was looked at."""
+    if value is None:
+        return BADGE.format(value="?", colour="#666")
+    colour = "#a33" if value <= 1 else "#875a00" if value <= 3 else "#2a6f2a"
+    return BADGE.format(value=f"{value:g}", colour=colour)
+
+
+def write_badge(lines: list[Line]) -> bool:
+    """Write the image where it is not that of the score; whether it was another."""
+    content = badge(score(lines))
+    if IMAGE.is_file() and IMAGE.read_text(encoding="utf-8") == content:
+        return False
+    IMAGE.parent.mkdir(exist_ok=True)
+    IMAGE.write_text(content, encoding="utf-8", newline="\n")
+    return True
+
+
+def written(lines: list[Line]) -> str:
+    """All lines, a group at a time, and the score."""
+    parts = []
+    for group, points in points_of(lines).items():
+        parts.append(f"{group}: {points:g} of 7")
+        for line in (one for one in lines if one.item.group == group):
+            mark = {1.0: "1  ", 0.5: "0.5", 0.0: "-  "}[line.points]
+            parts.append(f"  {mark} {line.item.what}\n      {line.shown}")
+    return "\n".join([*parts, f"ML Test Score: {score(lines):g} of 7, that of the weakest group"])
