@@ -59,6 +59,25 @@ def held(place: Path) -> list[tuple[str, str, str]]:
         return [tuple(row) for row in connection.execute(sa.select(log.id, log.model, log.prediction).order_by(log.id))]
 
 
+@pytest.mark.parametrize("runtime", ["onnx", "sklearn"])
+def test_what_only_tries_the_service_is_in_no_log(runtime: str, tmp_path: Path) -> None:
+    """Checks of a deployment ask rows of the past, some of them wrong on purpose: monitoring is to see neither."""
+    folder, place = make_package(tmp_path / "project", runtime), tmp_path / "log.db"
+    trying = {"content-type": "application/json", "prediction-log": "off"}
+    started = Service(Settings(model_dir=folder / "build" / "model", predictions=str(place)))
+    started.start()
+    app = create(started)
+    for headers in (trying, None):
+        assert ask(app, "/predict", ROW, headers=headers).status == 200
+        assert ask(app, "/predict", {**ROW, "shop": 1}, headers=headers).status == 422
+    started.end()
+    traffic = log_tables.traffic.c
+    with log_tables.connect(str(place)).connect() as connection:
+        counted = connection.execute(sa.select(traffic.status, traffic.requests).order_by(traffic.status)).all()
+    assert len(held(place)) == 1
+    assert [tuple(row) for row in counted] == [(200, 1), (422, 1)]
+
+
 def test_both_predict_each_row_and_only_one_answers(made: Path, tmp_path: Path) -> None:
     place = tmp_path / "log.db"
     with service(made, place) as started:

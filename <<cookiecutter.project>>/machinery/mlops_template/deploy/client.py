@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from ..errors import ProjectError
 
 SECONDS = 10.0
+HEADERS = {"Content-Type": "application/json", "Prediction-Log": "off"}
+"""Its requests try the service: they are no traffic of production's, and stay out of its log."""
 Row = dict[str, Any]
 Prediction = dict[str, float]
 
@@ -74,7 +76,7 @@ class ServiceClient:
             self._connection = kind(parts.hostname or "", parts.port, timeout=self.seconds)
             self._connection.connect()
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.request(method, f"{parts.path.rstrip('/')}{path}", body, {"Content-Type": "application/json"})
+        self._connection.request(method, f"{parts.path.rstrip('/')}{path}", body, HEADERS)
         response = self._connection.getresponse()
         text = response.read()
         if response.will_close:

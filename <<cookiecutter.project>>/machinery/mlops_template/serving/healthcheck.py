@@ -85,7 +85,8 @@ def ask(host: str, port: int, rows: list[dict[str, Any]], seconds: float) -> tup
     """The status and the reply to some rows."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
-        connection.request("POST", "/predict", json.dumps(rows), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Prediction-Log": "off"}
+        connection.request("POST", "/predict", json.dumps(rows), headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:

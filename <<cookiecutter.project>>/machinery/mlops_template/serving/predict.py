@@ -12,6 +12,9 @@ from .service import Service
 BODY_TIMEOUT = 30.0
 """Seconds within which the whole body must come."""
 
+NOT_LOGGED = (b"prediction-log", b"off")
+"""The header of a request that only tries the service: its rows are nobody's, and monitoring is not to see them."""
+
 READ_OFF = 10
 """So many times the largest body is read before the connection is closed: who still sends does not hear the answer."""
 
@@ -21,7 +24,7 @@ class Predict:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.waiting: list[tuple[bytes, asyncio.Future[bytes]]] = []
+        self.waiting: list[tuple[bytes, bool, asyncio.Future[bytes]]] = []
 
     @property
     def most(self) -> int:
@@ -29,14 +32,15 @@ class Predict:
         return int(self.service.max_body_mb * 1_000_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status, began = 200, time.perf_counter()
+        status, began, logged = 200, time.perf_counter(), NOT_LOGGED not in scope["headers"]
         try:
             received = await self.body(receive)
             refuse_other_types(scope["headers"])
-            reply = await self.together(received) if self.service.batched else self.service.predict(received)
+            batched = self.service.batched
+            reply = await self.together(received, logged) if batched else self.service.predict(received, logged)
         except RequestRejected as refused:
             status = refused.status
-            self.service.refuse(refused, time.perf_counter() - began)
+            self.service.refuse(refused, time.perf_counter() - began, logged)
             reply = msgspec.json.encode({"detail": refused.detail, "row": refused.row, "column": refused.column})
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(reply))]
         if status in (408, 413) or self.service.draining:
@@ -44,11 +48,11 @@ class Predict:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
 
-    async def together(self, body: bytes) -> bytes:
+    async def together(self, body: bytes, logged: bool) -> bytes:
         """The answer to a body, made with those of all others that have come by now. Raises RequestRejected."""
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[bytes] = loop.create_future()
-        self.waiting.append((body, reply))
+        self.waiting.append((body, logged, reply))
         if len(self.waiting) == 1:
             loop.call_soon(self.answer_waiting)  # behind the requests that were read from sockets at the same time
         return await reply
@@ -57,10 +61,10 @@ class Predict:
         """Answer all that wait."""
         waiting, self.waiting = self.waiting, []
         try:
-            replies = self.service.predict_together([body for body, _ in waiting])
+            replies = self.service.predict_together([(body, logged) for body, logged, _ in waiting])
         except Exception as error:  # which nobody would be told, and everybody wait for
             replies = [error] * len(waiting)
-        for (_, future), reply in zip(waiting, replies, strict=True):
+        for (*_, future), reply in zip(waiting, replies, strict=True):
             if future.cancelled():
                 continue
             if isinstance(reply, Exception):

@@ -124,25 +124,29 @@ class Service:
         self.metrics.ready.set(0 if fault else 1)
         return fault
 
-    def predict(self, body: bytes) -> bytes:
+    def predict(self, body: bytes, logged: bool = True) -> bytes:
         """The predictions for the rows of a body, each with an id of its own. Raises RequestRejected."""
         began = time.perf_counter()
         served = self.model()
         batch = self.decode(body)
-        return self.answer(body, batch, served.predict(batch.numbers, batch.categories), began)
+        return self.answer(body, batch, served.predict(batch.numbers, batch.categories), began, logged)
 
-    def predict_together(self, bodies: list[bytes]) -> list[bytes | Exception]:
-        """The predictions for several bodies, as `predict` gives them for one, or the exception of each."""
+    def predict_together(self, requests: list[tuple[bytes, bool]]) -> list[bytes | Exception]:
+        """The predictions for several requests, as `predict` gives them for one, or the exception of each."""
         began = time.perf_counter()
         replies: list[bytes | Exception] = []
-        for body, outcome in zip(bodies, predict_together(self.model(), self.decode, bodies), strict=True):
+        outcomes = predict_together(self.model(), self.decode, [body for body, _ in requests])
+        for (body, logged), outcome in zip(requests, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                replies.append(outcome)
+                continue
             try:
-                replies.append(outcome if isinstance(outcome, Exception) else self.answer(body, *outcome, began))
+                replies.append(self.answer(body, *outcome, began, logged))
             except RequestRejected as rejected:
                 replies.append(rejected)
         return replies
 
-    def answer(self, body: bytes, batch: Batch, predictions: NDArray[Any], began: float) -> bytes:
+    def answer(self, body: bytes, batch: Batch, predictions: NDArray[Any], began: float, logged: bool) -> bytes:
         """What is answered, logged and counted. Raises RequestRejected where a prediction is not finite."""
         if not np.isfinite(predictions).all():
             row = int(np.flatnonzero(~np.isfinite(predictions).all(axis=1))[0])
@@ -153,14 +157,14 @@ class Service:
         values = answers(predictions, self.decide)
         replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
-        if self.log:
+        if self.log and logged:
             answered = Answered(request, now, self.digest, body, batch.ids, values)
             if self.log.add(answered) and self.shadow:
                 self.shadow.offer(answered)
-        self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began)
+        self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began, logged)
         return encoded
 
-    def count(self, rows: int, missing: dict[str, int], unseen: dict[str, int], seconds: float) -> None:
+    def count(self, rows: int, missing: dict[str, int], unseen: dict[str, int], seconds: float, logged: bool) -> None:
         """Add an answered request to the metrics."""
         metrics = self.metrics
         metrics.answered.inc()
@@ -170,13 +174,13 @@ class Service:
             metrics.missing_in[column].inc(number)
         for column, number in unseen.items():
             metrics.unseen_in[column].inc(number)
-        if self.log:
+        if self.log and logged:
             self.log.count(self.digest, 200, rows, seconds)
 
-    def refuse(self, refused: RequestRejected, seconds: float) -> None:
+    def refuse(self, refused: RequestRejected, seconds: float, logged: bool = True) -> None:
         """Add a refused request to the metrics."""
         self.metrics.requests.labels(str(refused.status)).inc()
-        if self.log:
+        if self.log and logged:
             self.log.count(self.digest, refused.status, 0, seconds, refused.column or "")
 
     def feedback(self, body: bytes) -> bytes:
