@@ -81,6 +81,28 @@ def test_each_piece_has_its_place(tmp_path: Path, code: str, place: str, advice:
     assert code.startswith(found.code[:10]) or found.code[:10] in code
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "files = !ls\ny = df['paid']",
+        "if True:\n    !ls\ny = df['paid']",
+        "%%time\ny = df['paid']",
+        "x = (7\n     % 2)\ny = df['paid']",
+    ],
+)
+def test_what_is_for_ipython_is_passed_over(tmp_path: Path, code: str) -> None:
+    assert [one.code for one in read(tmp_path, code)] == ["y = df['paid']"]
+
+
+def test_a_cell_of_another_language_is_passed_over(tmp_path: Path) -> None:
+    assert read(tmp_path, "%%bash\ncat 'a b'", "%%sql\nselect 1") == []
+
+
+def test_a_command_can_be_pasted(tmp_path: Path) -> None:
+    [first, _] = read(tmp_path, "df = pd.read_csv('my data.csv')\ny = df['is paid']")
+    assert "`adopt 'my data.csv' --target 'is paid'`" in first.advice
+
+
 @pytest.mark.parametrize("code", ["df.head()", "x = 1", "print(df.mean())", "def f(a): return a"])
 def test_what_has_no_place_is_not_told(tmp_path: Path, code: str) -> None:
     assert read(tmp_path, code) == []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from ..errors import ProjectError
@@ -56,9 +57,14 @@ MEASURED = {
 """By the names in scikit-learn."""
 
 FILTERS = {"dropna", "query", "drop_duplicates"}
-SAVES = {"dump", "save_model", "to_pickle"}
-LEFT_TO_THE_MACHINERY = {"random_state": "model.seed", "n_jobs": "model.threads", "verbose": "", "seed": "model.seed"}
-"""Parameters of estimators that are set for all, and where."""
+SAVES = {"dump", "save_model"}
+LEFT_OUT = {"random_state", "seed", "n_jobs", "verbose"}
+"""Parameters of estimators that `model.seed` and `model.threads` set for all, or that say nothing of the model."""
+
+MAGIC = re.compile(r"^(\s*)(?:%[a-zA-Z%].*|[!?].*)$|(?<==) *[!%][a-zA-Z].*$", re.MULTILINE)
+"""What is for IPython: a line, or what a name is set to."""
+
+ANOTHER_LANGUAGE = re.compile(r"\s*%%(?!time|timeit|capture|prun)")
 
 TARGETS = re.compile(r"y|y_(train|all|full)|target|labels?")
 MAX_CODE = 70
@@ -83,7 +89,7 @@ def findings(notebook: Path) -> list[Finding]:
     reader = Reader()
     for number, source in enumerate(cells_of(notebook), start=1):
         reader.read(number, source)
-    order, target = list(PLACES), f"--target {reader.target or 'COLUMN'}"
+    order, target = list(PLACES), f"--target {quote(reader.target or 'COLUMN')}"
     found = [replace(one, advice=one.advice.replace("--target COLUMN", target)) for one in reader.found]
     return sorted(dict.fromkeys(found), key=lambda one: (order.index(one.place), one.cell))
 
@@ -116,7 +122,9 @@ class Reader:
 
     def read(self, number: int, source: str) -> None:
         """One cell; lines that are for IPython are left out. What is no Python is told as such."""
-        python = re.sub(r"^(\s*)[%!?].*$", r"\1pass", source, flags=re.MULTILINE)
+        if ANOTHER_LANGUAGE.match(source):
+            return
+        python = MAGIC.sub(lambda found: " None" if found[1] is None else f"{found[1]}pass", source)
         try:
             tree = ast.parse(python)
         except SyntaxError as error:
@@ -161,7 +169,7 @@ class Reader:
         library, name = path.partition(".")[0], path.rpartition(".")[2]
         module = path.split(".")[1] if path.count(".") > 1 else ""
         if library == "pandas" and name.startswith("read_"):
-            yield ADOPT, f"`adopt {literal_text(call) or 'TABLE'} --target COLUMN`; later rows come by `ingest`"
+            yield ADOPT, f"`adopt {quote(literal_text(call) or 'TABLE')} --target COLUMN`; later rows come by `ingest`"
         elif name in SEARCHES:
             yield PARAMS, f"`ranges` of the candidate under `model.candidates`{grid_of(call)}"
         elif name in SPLITS:
@@ -225,7 +233,7 @@ def derived(value: ast.expr) -> Iterator[tuple[str, str]]:
 
 def candidate(path: str, call: ast.Call) -> str:
     """An estimator as a line of params.yaml."""
-    values = {one.arg: literal(one.value) for one in call.keywords if one.arg and one.arg not in LEFT_TO_THE_MACHINERY}
+    values = {one.arg: literal(one.value) for one in call.keywords if one.arg and one.arg not in LEFT_OUT}
     settings = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
     unknown = [name for name, value in values.items() if value is None]
     line = f"`- estimator: {public(path)}`" + (f" with `params: {{ {settings} }}`" if settings else "")
