@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..data.contract import Contract, load_contract
 from ..data.split import holdout
+from ..errors import ProjectError
 from ..evaluation import evaluate
 from ..evaluation.gates import difference
 from ..evaluation.intervals import blocks, resamples
@@ -26,6 +27,9 @@ from ..training.scored import Array, Scored, as_scored
 from ..training.search import SearchResult, Setting, settings_of
 from ..training.threshold import threshold_of
 from ..training.train import describe, describe_classes, fit, refuse_empty
+
+HASH_KEY = "exploring-so-far"
+"""Of 16 characters. Rows to train on are what the pipeline's own hash left: by the same one, none would be chosen."""
 
 
 class Exploration:
@@ -90,8 +94,15 @@ class Exploration:
 
         `later` is a share, or a stretch of time such as "14 days", as `split.holdout` in params.yaml.
         """
-        asked = self.params.model_copy(update={"split": self.params.split.model_copy(update={"holdout": later})})
-        chosen = holdout(rows, asked)
+        params = self.params
+        if params.columns.time is None:
+            if isinstance(later, str):
+                raise ProjectError(f"`later` is {later}, but the rows have no time: give a share, such as 0.2")
+            hashed = pd.util.hash_array(rows[params.columns.id].to_numpy(dtype=object), hash_key=HASH_KEY)
+            chosen = pd.Series(hashed / 2.0**64 < later, index=rows.index)
+        else:
+            asked = params.model_copy(update={"split": params.split.model_copy(update={"holdout": later})})
+            chosen = holdout(rows, asked)
         return rows[~chosen].reset_index(drop=True), rows[chosen].reset_index(drop=True)
 
     def fit(self, rows: pd.DataFrame, estimator: str | None = None, **params: Any) -> Model:
