@@ -53,6 +53,7 @@ def read(folder: Path, *cells: str) -> list[Finding]:
         ("a, b = train_test_split(X)", PARAMS, "`split.holdout`"),
         ("m = Forest(n_estimators=300, random_state=1)", PARAMS, "ensemble.RandomForestClassifier` with `params: { n_estimators: 300 }`"),
         ("m = sklearn.svm.SVC(C=c)", PARAMS, "`- estimator: sklearn.svm.SVC` under `model.candidates`; C is no plain value"),
+        ("m = Forest(max_depth=None)", PARAMS, "with `params: { max_depth: null }` under"),
         ("m = lgb.LGBMClassifier(n_jobs=-1)", PARAMS, "`- estimator: lightgbm.LGBMClassifier` under"),
         ("s = GridSearchCV(p, {'m__C': [1, 2]})", PARAMS, "`C: [1, 2]`"),
         ("s = GridSearchCV(p, param_grid=grid)", PARAMS, "`ranges` of the candidate"),
@@ -103,7 +104,7 @@ def test_a_command_can_be_pasted(tmp_path: Path) -> None:
     assert "`adopt 'my data.csv' --target 'is paid'`" in first.advice
 
 
-@pytest.mark.parametrize("code", ["df.head()", "x = 1", "print(df.mean())", "def f(a): return a"])
+@pytest.mark.parametrize("code", ["df.head()", "d = lgb.Dataset(X)", "x = 1", "print(df.mean())", "def f(a): return a"])
 def test_what_has_no_place_is_not_told(tmp_path: Path, code: str) -> None:
     assert read(tmp_path, code) == []
 

@@ -36,6 +36,9 @@ SPLITS = (
 MODELS = ("sklearn", "lightgbm", "xgboost", "catboost", "skorch", "imblearn")
 """Libraries of estimators."""
 
+ESTIMATORS = ("Classifier", "Regressor")
+"""How their names end in libraries that have other classes, too, such as xgboost's DMatrix."""
+
 OTHER_ROWS = {"mean", "median", "std", "var", "quantile", "mode", "rank", "groupby", "transform"}
 """Methods by which a value comes from other rows, to be learned from training rows."""
 
@@ -65,6 +68,9 @@ MAGIC = re.compile(r"^(\s*)(?:%[a-zA-Z%].*|[!?].*)$|(?<==) *[!%][a-zA-Z].*$", re
 """What is for IPython: a line, or what a name is set to."""
 
 ANOTHER_LANGUAGE = re.compile(r"\s*%%(?!time|timeit|capture|prun)")
+
+UNKNOWN = object()
+"""A value that only running the code would tell."""
 
 TARGETS = re.compile(r"y|y_(train|all|full)|target|labels?")
 MAX_CODE = 70
@@ -180,7 +186,7 @@ class Reader:
             yield METRICS, "a function in `METRICS`, and its name under `gates`"
         elif library == "sklearn" and module in STEPS:
             yield PIPELINE, "a step of `make_pipeline`"
-        elif library in MODELS and name[:1].isupper():
+        elif library in MODELS and name[:1].isupper() and (library == "sklearn" or name.endswith(ESTIMATORS)):
             yield PARAMS, candidate(path, call)
         elif library == "mlflow":
             yield NOWHERE, "`run` logs parameters, metrics and the model to MLflow"
@@ -234,8 +240,8 @@ def derived(value: ast.expr) -> Iterator[tuple[str, str]]:
 def candidate(path: str, call: ast.Call) -> str:
     """An estimator as a line of params.yaml."""
     values = {one.arg: literal(one.value) for one in call.keywords if one.arg and one.arg not in LEFT_OUT}
-    settings = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not None)
-    unknown = [name for name, value in values.items() if value is None]
+    settings = ", ".join(f"{name}: {json.dumps(value)}" for name, value in values.items() if value is not UNKNOWN)
+    unknown = [name for name, value in values.items() if value is UNKNOWN]
     line = f"`- estimator: {public(path)}`" + (f" with `params: {{ {settings} }}`" if settings else "")
     return f"{line} under `model.candidates`" + (f"; {', '.join(unknown)} is no plain value" if unknown else "")
 
@@ -279,18 +285,18 @@ def names_within(node: ast.AST) -> set[str]:
 
 
 def literal(node: ast.expr) -> Any:
-    """The value that is written out, None where none is."""
+    """The value that is written out, `UNKNOWN` where none is."""
     try:
         value = ast.literal_eval(node)
         json.dumps(value)
     except (ValueError, TypeError, SyntaxError):
-        return None
+        return UNKNOWN
     return value
 
 
 def literal_text(call: ast.Call) -> str | None:
     """The first argument, where it is a text."""
-    value = literal(call.args[0]) if call.args else None
+    value = literal(call.args[0]) if call.args else UNKNOWN
     return value if isinstance(value, str) else None
 
 
