@@ -42,7 +42,7 @@ def test_a_real_table_becomes_the_project(name: str, metric: str, features: int,
     assert "unchanged" in cli(project_copy, "run")
     assert git(project_copy, "status", "--porcelain") == ""
     assert "target" in (project_copy / "reports" / "model_card.md").read_text(encoding="utf-8")
-    assert "17 passed" in uv_run(project_copy, "pytest")
+    assert "18 passed" in uv_run(project_copy, "pytest")
 
 
 def test_a_large_damaged_file_is_named_and_the_command_ends(project_copy: Path) -> None:

@@ -60,5 +60,5 @@ def test_the_machinery_is_installed_from_elsewhere(
     features.write_text(features.read_text(encoding="utf-8").replace("[-1, 5,", "[-1, 6,"), encoding="utf-8")
     assert "train" in next(line for line in cli(copy, "status").splitlines() if line.startswith("out of date"))
     git(copy, "checkout", "--quiet", ".")
-    assert "17 passed" in cli(copy, "check")
+    assert "18 passed" in cli(copy, "check")
     cli(copy, "deploy", "package")
