@@ -28,7 +28,10 @@ containerdConfigPatches:
 """
 HOSTS = '[host."http://{registry}:5000"]\n'
 NAMESPACE = "flight-delays-staging"
-FAULTS = {"crash": "raise SystemExit('out of luck')", "slow": "Service.predict = lambda self, body: time.sleep(9)"}
+FAULTS = {
+    "crash": "raise SystemExit('out of luck')",
+    "slow": "Service.predict = lambda self, body, logged: time.sleep(9)",
+}
 
 
 @pytest.fixture(scope="module")

@@ -31,9 +31,9 @@ PORTS = {"staging": 8081, "production": 8082}
 SERVICE = "machinery/mlops_template/serving/service.py"
 FAULTS = {
     "crashes": "raise SystemExit('out of luck')",
-    "is wrong": """return honest(self, body).replace(b'"probability_1":0.', b'"probability_1":0.9')""",
-    "is slow": "time.sleep(3)\n        return honest(self, body)",
-    "tires": "time.sleep(0.1 * (next(asked) >= 5))\n        return honest(self, body)",
+    "is wrong": """return honest(self, body, logged).replace(b'"probability_1":0.', b'"probability_1":0.9')""",
+    "is slow": "time.sleep(3)\n        return honest(self, body, logged)",
+    "tires": "time.sleep(0.1 * (next(asked) >= 5))\n        return honest(self, body, logged)",
 }
 """What is done in place of answering; the first one already when the service starts."""
 SSH = """#!/bin/sh
@@ -121,7 +121,7 @@ if os.environ.get("DRAIN_SECONDS") == "5":
 
     honest, asked = Service.predict, count()
 
-    def planted(self: Service, body: bytes) -> bytes:
+    def planted(self: Service, body: bytes, logged: bool = True) -> bytes:
         {FAULTS[what]}
 
     Service.predict = planted
