@@ -57,6 +57,14 @@ def commit(repository: Path, message: str, *options: str) -> None:
     git(repository, *identity, "commit", "--quiet", "--message", message, *options)
 
 
+def clone_of(repository: Path | str, folder: Path, name: str) -> Path:
+    """A clone of a project in a folder, with its environment, data and models."""
+    git(folder, "clone", "--quiet", str(repository), name)
+    run("uv", "sync", "--quiet", cwd=folder / name)
+    cli(folder / name, "pull")
+    return folder / name
+
+
 def files(folder: Path) -> list[Path]:
     """All files below a folder but git's own, in order."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and ".git" not in path.relative_to(folder).parts)

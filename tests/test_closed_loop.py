@@ -9,7 +9,7 @@ import pytest
 from production import ask, months
 
 from stored import champion
-from support import cli, git, run
+from support import cli, clone_of, git
 from year import decisions, lived
 
 pytestmark = pytest.mark.slow
@@ -41,10 +41,7 @@ def live(project: Path, folder: Path) -> Loop:
     scratch.mkdir(parents=True)
     with lived(project, folder / "lived", "automatic") as (hub, feed):
         hub.secrets["PREDICTIONS"] = str(log)
-        clone = folder / project.name
-        git(folder, "clone", "--quiet", hub.origin.as_uri(), str(clone))
-        run("uv", "sync", "--quiet", cwd=clone)
-        cli(clone, "pull")
+        clone = clone_of(hub.origin.as_uri(), folder, project.name)
         ask(clone, log, months("2013-04-01", "2013-06-01"), scratch)
         spring = cli(clone, "monitor", "--log", str(log))
         for month in (4, 5):

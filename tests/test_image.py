@@ -12,7 +12,7 @@ import pytest
 from engine.engines import Engine, engine, wait_until
 from engine.images import base_of, load_python
 from engine.network import network
-from support import cli, environment, git, missing, run
+from support import cli, clone_of, environment, git, missing, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
 AS_IN_PRODUCTION = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -139,10 +139,7 @@ def test_the_labels_tell_where_it_is_from(docker: Engine, project: Path) -> None
 @pytest.fixture(scope="module")
 def clone(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same commit somewhere else."""
-    clone = tmp_path_factory.mktemp("clone") / project.name
-    git(clone.parent, "clone", "--quiet", str(project), str(clone))
-    run("uv", "sync", "--quiet", cwd=clone)
-    cli(clone, "pull")
+    clone = clone_of(project, tmp_path_factory.mktemp("clone"), project.name)
     cli(clone, "deploy", "package")
     return clone
 

@@ -10,7 +10,7 @@ from production import months, play
 
 from act.github import GitHub, github
 from browser import complaints, look
-from support import cli, commit, git, run
+from support import cli, clone_of, commit, git
 
 pytestmark = pytest.mark.slow
 
@@ -103,10 +103,7 @@ def test_where_the_log_is_out_of_reach_the_workflow_acts_on_what_was_exported(
         assert job.results["production"] == "failure"
         assert "the storage has no export of monitoring: `monitor --log" in job.log
 
-        clone = tmp_path / project.name
-        git(tmp_path, "clone", "--quiet", hub.origin.as_uri(), str(clone))
-        run("uv", "sync", "--quiet", cwd=clone)
-        cli(clone, "pull")
+        clone = clone_of(hub.origin.as_uri(), tmp_path, project.name)
         assert "exported to the branch monitoring at origin" in cli(clone, "monitor", "--log", str(log), "--export")
         cli(clone, "monitor", "--log", str(log), "--export")
         assert git(hub.origin, "rev-list", "--count", "monitoring") == "1"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support import ROOT, cli, git, run
+from support import ROOT, cli, clone_of, git, run
 
 pytestmark = pytest.mark.slow
 
@@ -14,11 +14,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def clone(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the project, with its rows."""
-    clone = tmp_path_factory.mktemp("notebook") / project.name
-    git(clone.parent, "clone", "--quiet", str(project), str(clone))
-    run("uv", "sync", "--quiet", cwd=clone)
-    cli(clone, "pull")
-    return clone
+    return clone_of(project, tmp_path_factory.mktemp("notebook"), project.name)
 
 
 def executed(clone: Path, name: str = "explore.ipynb") -> dict[str, str]:

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from mlops_template.doctor.checklist import QUESTIONS, Line, badge, checklist, points_of, score, write_badge, written
+from mlops_template.doctor.checklist import CRITERIA, Line, badge, checklist, points_of, score, write_badge, written
 from mlops_template.errors import ProjectError
 
 TODAY = date(2026, 11, 30)
@@ -39,14 +39,14 @@ def fresh(generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def named(lines: list[Line]) -> dict[str, Line]:
-    """By the names of the items."""
-    return {line.item.name: line for line in lines}
+    """By the names of the criteria."""
+    return {line.criterion.name: line for line in lines}
 
 
 def test_all_28_are_there_in_four_groups_of_seven() -> None:
-    names = [item.name for item in QUESTIONS]
+    names = [one.name for one in CRITERIA]
     assert len(names) == len(set(names)) == 28
-    assert {group: sum(item.group == group for item in QUESTIONS) for group in {item.group for item in QUESTIONS}} == dict.fromkeys(
+    assert {group: sum(one.group == group for one in CRITERIA) for group in {one.group for one in CRITERIA}} == dict.fromkeys(
         ("data", "model", "infrastructure", "monitoring"), 7
     )
 
@@ -164,10 +164,10 @@ def test_an_answer_counts_half_until_it_is_old(fresh: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("model-fun: {}", "model-fun is no item"),
+        ("model-fun: {}", "model-fun is no criterion"),
         ("model-inclusion: { by: Ada }", "each answer has `how`, `by` and `on`"),
         ("model-inclusion: { how: x, by: Ada, on: soon }", "each answer has"),
-        ("- a", "is no item"),
+        ("- a", "is no criterion"),
         ("a: [", "cannot be read"),
         ("3", "cannot be read"),
     ],

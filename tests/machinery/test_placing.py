@@ -13,6 +13,7 @@ from mlops_template.notebook.placing import (
     NOWHERE,
     PARAMS,
     PIPELINE,
+    UNREAD,
     Finding,
     findings,
     told,
@@ -72,7 +73,7 @@ def read(folder: Path, *cells: str) -> list[Finding]:
         ("e = OneHotEncoder()", PIPELINE, "a step of `make_pipeline`"),
         ("joblib.dump(m, 'm.joblib')", NOWHERE, "`train` writes the model"),
         ("mlflow.log_metric('auc', 1)", NOWHERE, "`run` logs"),
-        ("for x in:", NOWHERE, "this is no Python"),
+        ("for x in:", UNREAD, "the whole cell was passed over"),
     ],
 )
 def test_each_piece_has_its_place(tmp_path: Path, code: str, place: str, advice: str) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ProjectError
+from ..serving.files import TRYING
 
 SECONDS = 10.0
-HEADERS = {"Content-Type": "application/json", "Prediction-Log": "off"}
-"""Its requests try the service: they are no traffic of production's, and stay out of its log."""
 Row = dict[str, Any]
 Prediction = dict[str, float]
 
@@ -76,7 +75,7 @@ class ServiceClient:
             self._connection = kind(parts.hostname or "", parts.port, timeout=self.seconds)
             self._connection.connect()
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.request(method, f"{parts.path.rstrip('/')}{path}", body, HEADERS)
+        self._connection.request(method, f"{parts.path.rstrip('/')}{path}", body, TRYING)
         response = self._connection.getresponse()
         text = response.read()
         if response.will_close:

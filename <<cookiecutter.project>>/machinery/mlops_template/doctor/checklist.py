@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -28,32 +27,47 @@ IMAGE = Path("docs/ml-test-score.svg")
 VALID = timedelta(days=180)
 """How long an answer counts."""
 
-Group = Literal["data", "model", "infrastructure", "monitoring"]
+BADGE = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="142" height="20" role="img" aria-label="ML Test Score: {value}">
+<title>ML Test Score: {value} of 7</title>
+<rect width="104" height="20" fill="#444"/><rect x="104" width="38" height="20" fill="{colour}"/>
+<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
+<text x="52" y="14">ML Test Score</text><text x="123" y="14">{value}</text></g></svg>
+"""
+
+GROUPS = {"data": "data", "model": "model", "infra": "infrastructure", "monitor": "monitoring"}
+"""By what the names of their criteria begin with."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """One of the 28, put as what should be so."""
+class Criterion:
+    """One of the 28."""
 
     name: str
-    group: Group
+    """Begins with its group: see `GROUPS`."""
     what: str
+    """What should be so."""
     look: Callable[[Evidence], str] | None
     """What the project shows; None where only a person can tell."""
+
+    @property
+    def group(self) -> str:
+        """The name of its group."""
+        return GROUPS[self.name.partition("-")[0]]
 
 
 @dataclass(frozen=True)
 class Line:
-    """An item, with what was found."""
+    """A criterion, with what was found."""
 
-    item: Question
+    criterion: Criterion
     points: float
     shown: str
     """The evidence, or what is missing."""
 
 
 class Answer(BaseModel):
-    """What a person says of an item."""
+    """What a person says of a criterion."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -150,6 +164,11 @@ def canaried(project: Evidence) -> str:
     return f"{where} asks the image the golden rows, under load, before it is published"
 
 
+def rolled_back(project: Evidence) -> str:
+    """By its number."""
+    return f"{project.asks('deploy.yml', 'version')} takes the number of an earlier champion"
+
+
 def dependencies(project: Evidence) -> str:
     """Each a pull request."""
     if not Path(".github/dependabot.yml").is_file():
@@ -180,6 +199,11 @@ def fresh(project: Evidence) -> str:
     return f"{where} opens an issue where retraining stopped; rows older than {oldest} are a reason to retrain"
 
 
+def tested(file: str, name: str = "test_") -> Callable[[Evidence], str]:
+    """By a test of the project, or all of a file."""
+    return lambda project: project.test(file, name)
+
+
 def fast(project: Evidence) -> str:
     """By a gate and by the rehearsal of each deployment."""
     where = project.runs("evaluate.yml", "compare"), project.runs("deploy.yml", "deploy try")
@@ -187,89 +211,80 @@ def fast(project: Evidence) -> str:
     return f"a gate of {limit:g} ms for one row ({where[0]}), {p95:g} ms at the 95th percentile under load ({where[1]})"
 
 
-QUESTIONS = [
-    Question("data-schema", "data", "what is expected of features stands in a schema", contract_of_all),
-    Question("data-benefit", "data", "all features are beneficial", benefit),
-    Question("data-cost", "data", "no feature costs too much", None),
-    Question("data-policy", "data", "features adhere to the rules of the organisation", None),
-    Question("data-privacy", "data", "the pipeline has privacy controls", privacy),
-    Question("data-lead-time", "data", "new features can be added quickly", quick_features),
-    Question("data-code", "data", "the code of features is tested", lambda project: project.test("test_features.py")),
-    Question("model-review", "model", "every specification is reviewed", reviewed),
-    Question("model-online", "model", "offline metrics go along with what matters in production", None),
-    Question("model-tuning", "model", "hyperparameters are tuned", tuned),
-    Question("model-staleness", "model", "it is known what age does to the model: `backtest` tells", None),
-    Question("model-simpler", "model", "a simpler model is not better", simpler),
-    Question("model-slices", "model", "quality is enough on all important slices", sliced),
-    Question("model-inclusion", "model", "the model is looked at for inclusion and fairness", None),
-    Question(
+CRITERIA = [
+    Criterion("data-schema", "what is expected of features stands in a schema", contract_of_all),
+    Criterion("data-benefit", "all features are beneficial", benefit),
+    Criterion("data-cost", "no feature costs too much", None),
+    Criterion("data-policy", "features adhere to the rules of the organisation", None),
+    Criterion("data-privacy", "the pipeline has privacy controls", privacy),
+    Criterion("data-lead-time", "new features can be added quickly", quick_features),
+    Criterion("data-code", "the code of features is tested", tested("test_features.py")),
+    Criterion("model-review", "every specification is reviewed", reviewed),
+    Criterion("model-online", "offline metrics go along with what matters in production", None),
+    Criterion("model-tuning", "hyperparameters are tuned", tuned),
+    Criterion("model-staleness", "it is known what age does to the model: `backtest` tells", None),
+    Criterion("model-simpler", "a simpler model is not better", simpler),
+    Criterion("model-slices", "quality is enough on all important slices", sliced),
+    Criterion("model-inclusion", "the model is looked at for inclusion and fairness", None),
+    Criterion(
         "infra-reproducible",
-        "infrastructure",
         "training is reproducible",
-        lambda project: project.test("test_pipeline.py", "test_the_same_rows_give_the_same_model"),
+        tested("test_pipeline.py", "test_the_same_rows_give_the_same_model"),
     ),
-    Question(
+    Criterion(
         "infra-unit",
-        "infrastructure",
         "the specification of the model is unit tested",
-        lambda project: project.test("test_pipeline.py", "test_it_learns_what_follows_from_a_feature"),
+        tested("test_pipeline.py", "test_it_learns_what_follows_from_a_feature"),
     ),
-    Question("infra-integration", "infrastructure", "the whole pipeline is tested", integrated),
-    Question("infra-validation", "infrastructure", "quality is validated before serving", validated),
-    Question("infra-debug", "infrastructure", "one prediction can be followed step by step", None),
-    Question("infra-canary", "infrastructure", "a model is tried before it serves", canaried),
-    Question(
-        "infra-rollback",
-        "infrastructure",
-        "a served model can be rolled back",
-        lambda project: f"{project.asks('deploy.yml', 'version')} takes the number of an earlier champion",
-    ),
-    Question("monitor-dependencies", "monitoring", "changes of dependencies are noticed", dependencies),
-    Question("monitor-inputs", "monitoring", "what holds for inputs is checked in production", inputs_hold),
-    Question("monitor-skew", "monitoring", "training and serving compute the same", no_skew),
-    Question("monitor-staleness", "monitoring", "the model is not too old", fresh),
-    Question(
+    Criterion("infra-integration", "the whole pipeline is tested", integrated),
+    Criterion("infra-validation", "quality is validated before serving", validated),
+    Criterion("infra-debug", "one prediction can be followed step by step", None),
+    Criterion("infra-canary", "a model is tried before it serves", canaried),
+    Criterion("infra-rollback", "a served model can be rolled back", rolled_back),
+    Criterion("monitor-dependencies", "changes of dependencies are noticed", dependencies),
+    Criterion("monitor-inputs", "what holds for inputs is checked in production", inputs_hold),
+    Criterion("monitor-skew", "training and serving compute the same", no_skew),
+    Criterion("monitor-staleness", "the model is not too old", fresh),
+    Criterion(
         "monitor-numerics",
-        "monitoring",
         "no invalid number comes out",
-        lambda project: project.test("test_pipeline.py", "test_missing_values_and_unseen_categories_are_predicted"),
+        tested("test_pipeline.py", "test_missing_values_and_unseen_categories_are_predicted"),
     ),
-    Question("monitor-speed", "monitoring", "the model does not become slower", fast),
-    Question("monitor-quality", "monitoring", "the quality of predictions in production is looked at", None),
+    Criterion("monitor-speed", "the model does not become slower", fast),
+    Criterion("monitor-quality", "the quality of predictions in production is looked at", None),
 ]
-GROUPS: list[Group] = ["data", "model", "infrastructure", "monitoring"]
 
 
 def checklist(today: date) -> list[Line]:
     """All 28, with what the project shows or a person has said. Raises ProjectError for answers that are none."""
     project, answers = Evidence(), answers_of(ANSWERS)
-    return [line_of(item, project, answers.get(item.name), today) for item in QUESTIONS]
+    return [line_of(criterion, project, answers.get(criterion.name), today) for criterion in CRITERIA]
 
 
-def line_of(item: Question, project: Evidence, answer: Answer | None, today: date) -> Line:
-    """What counts for an item: the evidence, else an answer that is not too old."""
+def line_of(criterion: Criterion, project: Evidence, answer: Answer | None, today: date) -> Line:
+    """What counts for a criterion: the evidence, else an answer that is not too old."""
     try:
-        if item.look is None:
-            raise Missing(f"a person has to look at it: `{item.name}` in {ANSWERS}")
-        return Line(item, 1.0, item.look(project))
+        if criterion.look is None:
+            raise Missing(f"a person has to look at it: `{criterion.name}` in {ANSWERS}")
+        return Line(criterion, 1.0, criterion.look(project))
     except Missing as missing:
         if answer is None:
-            return Line(item, 0.0, str(missing))
+            return Line(criterion, 0.0, str(missing))
         if today - answer.on > VALID:
-            return Line(item, 0.0, f"{answer.by} on {answer.on}, more than {VALID.days} days ago: look again")
-        return Line(item, 0.5, f"{answer.by} on {answer.on}: {answer.how}")
+            return Line(criterion, 0.0, f"{answer.by} on {answer.on}, more than {VALID.days} days ago: look again")
+        return Line(criterion, 0.5, f"{answer.by} on {answer.on}: {answer.how}")
 
 
 def answers_of(path: Path) -> dict[str, Answer]:
-    """By the name of the item; none where there is no file. Raises ProjectError."""
+    """By the name of the criterion; none where there is no file. Raises ProjectError."""
     if not path.is_file():
         return {}
-    names = {item.name for item in QUESTIONS}
+    names = {criterion.name for criterion in CRITERIA}
     try:
         content = YAML(typ="safe").load(path) or {}
         unknown = [name for name in content if name not in names]
         if unknown:
-            raise ProjectError(f"{path}: {unknown[0]} is no item: `checklist` lists their names")
+            raise ProjectError(f"{path}: {unknown[0]} is no criterion: `checklist` lists their names")
         return {name: Answer.model_validate(answer) for name, answer in content.items()}
     except ValidationError as error:
         raise ProjectError(f"{path}: each answer has `how`, `by` and `on`: {describe(error, Answer)}") from None
@@ -277,23 +292,14 @@ def answers_of(path: Path) -> dict[str, Answer]:
         raise ProjectError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
 
 
-def points_of(lines: list[Line]) -> dict[Group, float]:
+def points_of(lines: list[Line]) -> dict[str, float]:
     """By group."""
-    return {group: sum(line.points for line in lines if line.item.group == group) for group in GROUPS}
+    return {group: sum(line.points for line in lines if line.criterion.group == group) for group in GROUPS.values()}
 
 
 def score(lines: list[Line]) -> float:
     """That of the weakest group, from 0 to 7."""
     return min(points_of(lines).values())
-
-
-BADGE = """\
-<svg xmlns="http://www.w3.org/2000/svg" width="142" height="20" role="img" aria-label="ML Test Score: {value}">
-<title>ML Test Score: {value} of 7</title>
-<rect width="104" height="20" fill="#444"/><rect x="104" width="38" height="20" fill="{colour}"/>
-<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
-<text x="52" y="14">ML Test Score</text><text x="123" y="14">{value}</text></g></svg>
-"""
 
 
 def badge(value: float | None) -> str:
@@ -319,7 +325,7 @@ def written(lines: list[Line]) -> str:
     parts = []
     for group, points in points_of(lines).items():
         parts.append(f"{group}: {points:g} of 7")
-        for line in (one for one in lines if one.item.group == group):
+        for line in (one for one in lines if one.criterion.group == group):
             mark = {1.0: "1  ", 0.5: "0.5", 0.0: "-  "}[line.points]
-            parts.append(f"  {mark} {line.item.what}\n      {line.shown}")
+            parts.append(f"  {mark} {line.criterion.what}\n      {line.shown}")
     return "\n".join([*parts, f"ML Test Score: {score(lines):g} of 7, that of the weakest group"])

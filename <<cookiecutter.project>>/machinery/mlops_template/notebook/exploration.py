@@ -166,13 +166,14 @@ class Exploration:
 
     def worst(self, model: Model, rows: pd.DataFrame, count: int = 10) -> pd.DataFrame:
         """The rows that the model is most wrong about, with what it predicts."""
-        predictions, scored = model.predict(rows), self._scored(model, rows)
-        order = np.argsort(-error_of(scored), kind="stable")[:count]
+        predictions = model.predict(rows)
+        order = np.argsort(-error_of(self._scored(model, rows, predictions)), kind="stable")[:count]
         return rows.iloc[order].join(predictions)
 
-    def _scored(self, model: Model, rows: pd.DataFrame) -> Scored:
+    def _scored(self, model: Model, rows: pd.DataFrame, predictions: pd.DataFrame | None = None) -> Scored:
         truth, positive = rows[self.params.columns.target], model.card["positive"]
-        return as_scored(truth, model.predict(rows), model.classes, positive, model.threshold, rows)
+        predictions = model.predict(rows) if predictions is None else predictions
+        return as_scored(truth, predictions, model.classes, positive, model.threshold, rows)
 
     def _resamples(self, rows: pd.DataFrame) -> tuple[Array, Array]:
         params = self.params

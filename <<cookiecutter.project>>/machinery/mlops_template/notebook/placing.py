@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import ProjectError
 
 FEATURES, PIPELINE, METRICS = "features.py", "pipeline.py", "metrics.py"
-PARAMS, CONTRACT, ADOPT, NOWHERE = "params.yaml", "contract.yaml", "adopt", "nowhere"
+PARAMS, CONTRACT, ADOPT, NOWHERE, UNREAD = "params.yaml", "contract.yaml", "adopt", "nowhere", "not read"
 
 PLACES = {
     ADOPT: "makes the project about a table of your own: `adopt TABLE --target COLUMN`",
@@ -22,6 +22,7 @@ PLACES = {
     PIPELINE: "what is learned from rows, in `make_pipeline`: fitted on training rows only, and part of the model",
     METRICS: "ways to measure of your own",
     NOWHERE: "the machinery does it",
+    UNREAD: "what is no Python",
 }
 """In the order in which they are told."""
 
@@ -135,7 +136,9 @@ class Reader:
             tree = ast.parse(python)
         except SyntaxError as error:
             line = (source.splitlines() or [""])[(error.lineno or 1) - 1]
-            self.found.append(Finding(number, line[:MAX_CODE], NOWHERE, "this is no Python, and was not read"))
+            self.found.append(
+                Finding(number, line[:MAX_CODE], UNREAD, "the whole cell was passed over: correct it, and ask again")
+            )
             return
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

@@ -13,6 +13,9 @@ CARD_FILE = "card.json"
 GOLDEN_FILE = "golden.json"
 SERVING_FILE = "serving.json"
 RELEASE_FILE = "release.json"
+TRYING = {"Content-Type": "application/json", "Prediction-Log": "off"}
+"""The headers of a request that only tries the service: its rows are nobody's, and monitoring is not to see them."""
+
 SHADOW = "shadow"
 """The folder of a package that holds the package of another model, which predicts the same requests unseen."""
 

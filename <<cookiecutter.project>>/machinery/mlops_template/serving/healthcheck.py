@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import ProjectError
 from .environment import Settings, from_environment
-from .files import GOLDEN_FILE, SERVING_FILE, difference, read
+from .files import GOLDEN_FILE, SERVING_FILE, TRYING, difference, read
 
 TIMEOUT = 2.0
 """Seconds within which the predictions must be there; CHECK_SECONDS sets another limit."""
@@ -85,8 +85,7 @@ def ask(host: str, port: int, rows: list[dict[str, Any]], seconds: float) -> tup
     """The status and the reply to some rows."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
-        headers = {"Content-Type": "application/json", "Prediction-Log": "off"}
-        connection.request("POST", "/predict", json.dumps(rows), headers)
+        connection.request("POST", "/predict", json.dumps(rows), TRYING)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:

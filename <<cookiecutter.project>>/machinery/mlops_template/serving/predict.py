@@ -6,14 +6,15 @@ import time
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from .files import TRYING
 from .rows import RequestRejected
 from .service import Service
 
 BODY_TIMEOUT = 30.0
 """Seconds within which the whole body must come."""
 
-NOT_LOGGED = (b"prediction-log", b"off")
-"""The header of a request that only tries the service: its rows are nobody's, and monitoring is not to see them."""
+NOT_LOGGED = (b"prediction-log", TRYING["Prediction-Log"].encode())
+"""The header of a request that is not logged, as ASGI has it."""
 
 READ_OFF = 10
 """So many times the largest body is read before the connection is closed: who still sends does not hear the answer."""

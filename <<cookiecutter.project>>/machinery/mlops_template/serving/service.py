@@ -124,7 +124,7 @@ class Service:
         self.metrics.ready.set(0 if fault else 1)
         return fault
 
-    def predict(self, body: bytes, logged: bool = True) -> bytes:
+    def predict(self, body: bytes, logged: bool) -> bytes:
         """The predictions for the rows of a body, each with an id of its own. Raises RequestRejected."""
         began = time.perf_counter()
         served = self.model()
@@ -177,7 +177,7 @@ class Service:
         if self.log and logged:
             self.log.count(self.digest, 200, rows, seconds)
 
-    def refuse(self, refused: RequestRejected, seconds: float, logged: bool = True) -> None:
+    def refuse(self, refused: RequestRejected, seconds: float, logged: bool) -> None:
         """Add a refused request to the metrics."""
         self.metrics.requests.labels(str(refused.status)).inc()
         if self.log and logged:
