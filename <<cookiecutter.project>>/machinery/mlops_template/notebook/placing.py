@@ -105,8 +105,10 @@ def cells_of(notebook: Path) -> list[str]:
     """The code of each cell; that of a script is one. Raises ProjectError where it cannot be read."""
     try:
         text = notebook.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{notebook} cannot be read: {error}") from None
+    except OSError as error:
+        raise ProjectError(f"{notebook} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ProjectError(f"{notebook} cannot be read: it is not UTF-8") from None
     if notebook.suffix == ".py":
         return [text]
     try:

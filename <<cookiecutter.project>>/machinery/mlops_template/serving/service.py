@@ -124,7 +124,7 @@ class Service:
         self.metrics.ready.set(0 if fault else 1)
         return fault
 
-    def predict(self, body: bytes, logged: bool) -> bytes:
+    def predict(self, body: bytes, logged: bool = True) -> bytes:
         """The predictions for the rows of a body, each with an id of its own. Raises RequestRejected."""
         began = time.perf_counter()
         served = self.model()
