@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from mlops_template.data import partitions, validate
-from mlops_template.data.ingest import BatchRejected
+from mlops_template.data.inspection import BatchRejected
 from mlops_template.errors import ProjectError
 from mlops_template.settings import paths
 
@@ -84,7 +84,7 @@ def test_nothing_fresh_changes_nothing(earlier: pd.DataFrame, deliver: Deliver, 
     deliver(earlier)
     before = held()
     taken = take()
-    assert (taken.rows, taken.partition) == (0, None)
+    assert (taken.rows, taken.partitions) == (0, [])
     assert held() == before
 
 
@@ -248,12 +248,13 @@ def test_a_crash_while_writing_leaves_the_data_as_it_was(
 def test_what_a_power_cut_left_is_no_data_and_is_swept(
     earlier: pd.DataFrame, flights: pd.DataFrame, deliver: Deliver, take: Take
 ) -> None:
-    half_written = paths.RAW.parent / ".incoming-1.parquet"
+    half_written = paths.RAW.parent / ".incoming-1" / "000000.parquet"
+    half_written.parent.mkdir()
     half_written.write_bytes(b"PAR1 and no more")
     assert len(partitions.read()) == HALF
     deliver(flights)
     take()
-    assert not half_written.exists()
+    assert not half_written.parent.exists()
 
 
 def test_validate_reports_every_partition(

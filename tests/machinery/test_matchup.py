@@ -9,8 +9,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
+from mlops_template.data.row_ids import row_hashes
 from mlops_template.errors import ProjectError
 from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.compare import compare
@@ -20,8 +22,9 @@ from mlops_template.evaluation.matchup import MIN_ROWS, Matchup
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.render.json_file import write_json
-from mlops_template.training import artifact, train
+from mlops_template.training import artifact, train, trained_rows
 from mlops_template.training.card import CARD_FILE, load_card
+from mlops_template.training.trained_rows import TRAINED_ROWS_FILE
 from sklearn.dummy import DummyClassifier
 
 from .test_compare import a_model, gate
@@ -148,8 +151,8 @@ def test_only_rows_that_neither_was_trained_on_are_met(params: Params) -> None:
     """The champion was trained on 30 of the rows that it answered, by its own list."""
     truncated()
     rows = table()
-    trained_on = artifact.row_hashes(rows["id"].iloc[:480])
-    artifact.np.save(CHAMPION / artifact.TRAINING_ROWS_FILE, trained_on)
+    trained_on = row_hashes(rows["id"].iloc[:480])
+    np.save(CHAMPION / TRAINED_ROWS_FILE, trained_on)
     comparison = met(params)
     assert (comparison.champion_source, comparison.rows) == ("stored predictions", 120)
     assert "30 of the 150" in next(found.detail for found in comparison.gates if found.gate == "champion unseen")
@@ -221,7 +224,7 @@ def test_without_predictions_only_metrics_are_known_and_the_champion_stays(
 def test_what_it_was_trained_on_must_be_known(params: Params) -> None:
     """Without its list nobody can say which of its predictions are of rows that it had not seen."""
     truncated()
-    (CHAMPION / artifact.TRAINING_ROWS_FILE).unlink()
+    (CHAMPION / TRAINED_ROWS_FILE).unlink()
     assert met(params).champion_source == "metrics only"
 
 
@@ -265,8 +268,8 @@ def test_a_record_stands_until_the_champion_is_met_by_more(params: Params) -> No
 
 def test_what_is_asked_of_the_challenger_alone_is_asked_on_all_that_it_has_not_seen(params: Params) -> None:
     """It is no fault of the challenger's that few rows are left that the champion has not seen."""
-    trained_on = artifact.row_hashes(table()["id"].iloc[:578])
-    artifact.np.save(CHAMPION / artifact.TRAINING_ROWS_FILE, trained_on)
+    trained_on = row_hashes(table()["id"].iloc[:578])
+    np.save(CHAMPION / TRAINED_ROWS_FILE, trained_on)
     alone = compare(params, "challenger.dir", None, None, record=False)
     comparison = met(params)
     assert (alone.rows, comparison.rows) == (150, 22)
@@ -287,3 +290,23 @@ def test_the_stored_predictions_of_a_regression_are_compared(tmp_path: Path, mon
     assert comparison.champion_source == "stored predictions"
     pair = comparison.metrics["rmse"]
     assert pair.champion == pair.challenger == pytest.approx(kept().metrics["model"]["rmse"]["value"], abs=1e-6)
+
+
+def test_a_champion_that_remembers_a_part_of_its_rows_is_met_on_those_that_it_knows(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row that it was trained on is compared; of those beyond its memory it says how many they are."""
+    monkeypatch.setattr(trained_rows, "REMEMBERED", 150)
+    train.main()
+    known, ids = trained_rows.trained_rows(paths.CHALLENGER), table()["id"]
+    assert len(known.hashes) == 150 and not known.complete
+    assert known.seen(ids.iloc[:450]).sum() == 150 and not known.seen(ids.iloc[450:]).any()
+    assert (known.seen(ids.iloc[:450]) | known.unknown(ids.iloc[:450])).all()
+    shutil.copy(paths.CHALLENGER / TRAINED_ROWS_FILE, CHAMPION / TRAINED_ROWS_FILE)
+    comparison = met(params)
+    unknown = int(known.unknown(ids.iloc[450:]).sum())
+    assert 20 < comparison.rows == 150 - unknown < 90
+    told = {found.gate: found.detail for found in comparison.gates}
+    left_out = f"none of the 150 held-out rows; of {unknown} it no longer knows, which are left out"
+    assert told["champion unseen"].endswith(left_out)
+    assert told["challenger unseen"].endswith("none of the 150 held-out rows")

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlops_template.data import csv_file
 from mlops_template.data.contract import load_contract
 from mlops_template.errors import ProjectError
 from mlops_template.scoring import score as scoring
@@ -43,7 +44,8 @@ def here(champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(scoring.CLUSTER, raising=False)
     monkeypatch.setattr(stream, "BATCH", 100)
-    monkeypatch.setattr(stream, "BLOCK", 8192)
+    for module in (stream, csv_file):
+        monkeypatch.setattr(module, "BLOCK", 8192)
     monkeypatch.setattr(stream, "PART", 200)
 
 

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mlops_template.champion.seen_rows import seen_rows
 from mlops_template.data import partitions, split
 from mlops_template.retrain.signals import Signals, measure
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
-from mlops_template.training import train
+from mlops_template.training import train, trained_rows
+from mlops_template.training.trained_rows import save_trained_rows
 from ruamel.yaml import YAML
 
 from .project import write_package
@@ -78,6 +80,22 @@ def test_more_of_the_same_is_no_reason(champion: Params) -> None:
     assert given(found) == set()
     assert found.new_rows == 700
     assert f"{found.newest:%Y-%m-%d}" == "2024-01-28"
+
+
+def test_a_champion_that_remembers_a_part_of_its_rows_gives_the_same_reasons(
+    champion: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are told by time, but for those between the last that it knows and the last that it was trained on."""
+    batches = purchases(21, 4), purchases(25, 2, price=14), purchases(27, 2, price=14)
+    whole = after(champion, *batches)
+    seen = seen_rows(champion, paths.CHALLENGER)
+    monkeypatch.setattr(trained_rows, "REMEMBERED", 200)
+    save_trained_rows(paths.CHALLENGER, pd.read_parquet(paths.TRAIN)["id"])
+    sampled = seen_rows(champion, paths.CHALLENGER)
+    assert len(trained_rows.trained_rows(paths.CHALLENGER).hashes) == 200
+    assert (sampled.trained <= seen.trained).all()
+    assert sampled.trained.sum() > 0.98 * seen.trained.sum()
+    assert given(measure(champion, paths.CHALLENGER)) == given(whole) == {"drift"}
 
 
 def test_nothing_new_is_no_reason(champion: Params) -> None:

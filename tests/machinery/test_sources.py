@@ -10,7 +10,7 @@ import pytest
 from mlops_template.data import sample as feed
 from mlops_template.data import sources
 from mlops_template.data.contract import Contract, conform, load_contract
-from mlops_template.data.sources import FreshRows, HeldRows, fresh
+from mlops_template.data.sources import FreshRows, HeldRows, fresh, together
 from mlops_template.errors import ProjectError
 from mlops_template.settings.params import load_params
 
@@ -21,8 +21,8 @@ QUERY = "SELECT * FROM \"all flights\" WHERE 'at :noon' = 'at :noon';"
 
 def batch(newest: str | None = None, ids: tuple[str, ...] = ()) -> FreshRows:
     """What the source has for a project that holds these ids."""
-    held = HeldRows(pd.Timestamp(newest) if newest else None, lambda: pd.Index(ids, dtype="str"))
-    return fresh(load_params(), load_contract(), held)
+    held = HeldRows(pd.Timestamp(newest) if newest else None, lambda asked: asked.isin(ids).to_numpy())
+    return together(list(fresh(load_params(), load_contract(), held)), load_contract())
 
 
 @pytest.fixture

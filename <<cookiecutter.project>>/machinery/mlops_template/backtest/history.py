@@ -17,7 +17,7 @@ from pyarrow import ipc
 from .. import training
 from ..data import partitions, sample
 from ..data.contract import Contract, check, conform, refuse_gaps
-from ..data.sources import HeldRows, fresh
+from ..data.sources import NOTHING_HELD, fresh, numbered_anew, together
 from ..errors import ProjectError
 from ..owner.modules import own_code
 from ..settings import paths
@@ -123,7 +123,7 @@ def source_rows(params: Params, contract: Contract) -> pa.Table:
     if params.data.source == "sample":
         rows = sample.year(params.columns.target)
     else:
-        rows = fresh(params, contract, HeldRows(None, lambda: pd.Index([], dtype="str"))).rows
+        rows = numbered_anew(together(list(fresh(params, contract, NOTHING_HELD)), contract).rows)
     rows = conform(rows, contract)
     violations = check(rows, contract, params.columns.id)
     if violations:

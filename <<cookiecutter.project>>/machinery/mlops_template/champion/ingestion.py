@@ -10,7 +10,7 @@ from ..storage import storage
 
 
 def ingest() -> Ingested:
-    """One batch, or nothing of it. Raises `data.ingest.BatchRejected` when it breaks the contract."""
+    """One batch, or nothing of it. Raises `data.inspection.BatchRejected` when it breaks the contract."""
     if paths.RAW_POINTER.exists() and not paths.RAW.is_dir():
         storage.pull(paths.RAW)
     taken = take(load_params(), load_contract())

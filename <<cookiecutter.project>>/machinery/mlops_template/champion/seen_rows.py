@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..data import partitions
 from ..settings.params import Params
-from ..training.artifact import row_hashes, training_rows
+from ..training.trained_rows import TrainedRows, trained_rows
 
 Array = NDArray[Any]
 
@@ -45,10 +45,24 @@ def seen_rows(params: Params, champion: Path) -> SeenRows:
     rows = partitions.read([columns.id, columns.target, *([columns.time] if columns.time else [])])
     counts = [partitions.table([columns.id], [part]).num_rows for part in partitions.files()]
     partition = np.repeat(np.arange(len(counts)), counts)
-    trained = np.isin(row_hashes(rows[columns.id]), training_rows(champion))
     times = rows[columns.time] if columns.time else None
+    trained = trained_on(rows[columns.id], times, partition, trained_rows(champion))
     promoted_on = ~trained & held_out_then(times, partition, trained, params)
     return SeenRows(rows, times, partition, trained, promoted_on)
+
+
+def trained_on(ids: pd.Series, times: pd.Series | None, partition: Array, known: TrainedRows) -> Array:
+    """Which rows a champion was trained on.
+
+    Those of which it does not know are taken to be so up to its last known moment; without a time, in the partitions
+    from which it knows a row.
+    """
+    seen, unknown = known.seen(ids), known.unknown(ids)
+    if not unknown.any() or not seen.any():
+        return seen
+    if times is None:
+        return np.asarray(seen | (unknown & np.isin(partition, np.unique(partition[seen]))))
+    return np.asarray(seen | (unknown & (times <= times[seen].max())))
 
 
 def held_out_then(times: pd.Series | None, partition: Array, trained: Array, params: Params) -> Array:

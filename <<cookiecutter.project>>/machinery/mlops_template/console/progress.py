@@ -12,16 +12,18 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10
 
 
-def progress(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
-    """The items, telling how many of `total` are through."""
+def progress(items: Iterable[Item], total: int | None, title: str) -> Iterator[Item]:
+    """The items, telling how many are through, of `total` where that is known before."""
     console = Console()
     if console.is_terminal:
         yield from track(items, title, total=total, console=console, transient=True)
         return
     last = time.monotonic()
+    of_all = "" if total is None else f" of {total}"
     for done, item in enumerate(items, start=1):
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
-            print(f"{title}: {done} of {total}", flush=True)
+            print(f"{title}: {done}{of_all}", flush=True)
             last = time.monotonic()
         yield item
-    print(f"{title}: {total} of {total}", flush=True)
+    if total is not None:
+        print(f"{title}: {total} of {total}", flush=True)

@@ -280,6 +280,10 @@ def to_integer(column: pd.Series, written: str | None = None) -> pd.Series:
     """int64, or float64 where values are missing; 1.5 is none. `written`: the format of text."""
     if pd.api.types.is_integer_dtype(column) and not column.hasnans:
         return column.astype("int64")
+    if column.dtype == "str" and not written:
+        exact = pd.to_numeric(column, errors="coerce")
+        if exact.dtype == "int64":
+            return exact
     numbers = to_number(column, written)
     whole = numbers.where(numbers % 1 == 0)
     return whole if whole.hasnans else whole.astype("int64")

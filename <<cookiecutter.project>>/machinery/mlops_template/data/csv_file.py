@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import tempfile
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import pandas as pd
@@ -23,6 +24,12 @@ SPREADSHEETS = {".xlsx": "openpyxl", ".xlsm": "openpyxl", ".xls": "xlrd", ".ods"
 """Ending → the library that reads such a file."""
 
 START = 1_000_000
+
+BLOCK = 16 * 1024**2
+"""Bytes of a long file that are in memory at a time."""
+
+WHOLE = 4 * BLOCK
+"""A shorter file is read at once."""
 
 
 def plain(file: IO[bytes], path: str) -> IO[bytes]:
@@ -134,6 +141,49 @@ def read_csv(content: bytes, texts: list[str]) -> "pa.Table":
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         content.decode("utf-8")
     return empty_is_missing(table)
+
+
+def read_parts_of_csv(file: IO[bytes], texts: list[str]) -> "Iterator[pa.Table]":
+    """Text as tables, see `read_csv`: a long one in parts whose columns are all text. One part at least.
+
+    The type that all values of a column have is known at its end only.
+    """
+    import pyarrow as pa
+
+    start = file.read(WHOLE)
+    if len(start) < WHOLE:
+        yield read_csv(start, texts)
+        return
+    file.seek(0)
+    names = header_of(start)[1]
+    for block in read_blocks(file, dict.fromkeys(names, pa.string())):
+        yield pa.Table.from_batches([block])
+
+
+def read_blocks(
+    file: IO[bytes], types: "dict[str, pa.DataType]", only: Sequence[str] = ()
+) -> "Iterator[pa.RecordBatch]":
+    """Text, `BLOCK` bytes at a time: the columns with these types, or `only` some of them.
+
+    Raises UnicodeDecodeError when it is not UTF-8, ArrowInvalid for other faults.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    start = file.read(BLOCK)
+    file.seek(0)
+    try:
+        reader = arrow.open_csv(
+            pa.PythonFile(file, mode="r"),
+            read_options=arrow.ReadOptions(block_size=BLOCK, use_threads=False),
+            parse_options=arrow.ParseOptions(delimiter=header_of(start)[0], newlines_in_values=True),
+            convert_options=arrow.ConvertOptions(column_types=types, include_columns=only, null_values=ABSENT),
+        )
+        yield from map(empty_is_missing, reader)
+    except pa.ArrowInvalid as error:
+        if "invalid UTF8" in str(error):
+            raise UnicodeDecodeError("utf-8", start[:1], 0, 1, str(error)) from None
+        raise
 
 
 def header_of(start: bytes, said: str | None = None) -> tuple[str, list[str]]:

@@ -1,108 +1,96 @@
-"""Taking in fresh rows: the whole batch as one partition, or nothing of it and a report that says why."""
+"""Taking in fresh rows: the whole batch, or nothing of it and a report that says why."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from ..errors import ProjectError
+from ..console.progress import progress
 from ..settings import paths
 from ..settings.params import Params
-from . import partitions
-from .contract import Contract, Violation, check, conform, refuse_gaps, violation
-from .refusal import write_refusal
-from .sources import FreshRows, HeldRows, fresh
-
-CHANCE = 1e-6
-"""A batch less probable than this is taken for a fault of the feed."""
-
-
-class BatchRejected(ProjectError):
-    """A batch broke the contract; nothing of it was taken."""
+from . import known_files, partitions
+from .contract import Contract, conform, refuse_gaps
+from .incoming import Incoming, in_order
+from .inspection import Inspection
+from .row_ids import HeldIds
+from .sources import HeldRows, counts_equal, fresh, matching
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What was taken: `rows` in a new partition, none where nothing was fresh; `late` rows were left out."""
+    """What was taken: `rows` in new partitions, none where nothing was fresh; `late` rows were left out."""
 
     rows: int
     late: int
-    partition: Path | None
+    partitions: list[Path]
     window: tuple[pd.Timestamp, pd.Timestamp] | None
 
     def __str__(self) -> str:
         late = f"; {self.late:,} late rows (no newer than the newest held) were left out" if self.late else ""
-        if self.partition is None:
+        if not self.partitions:
             return f"no fresh data{late}"
         dates = f", {self.window[0]:%Y-%m-%d} to {self.window[1]:%Y-%m-%d}" if self.window else ""
-        return f"took {self.rows:,} rows{dates} into {self.partition.as_posix()}{late}"
+        first, *others = (path.as_posix() for path in self.partitions)
+        more = f" and {len(others)} more, up to {others[-1]}" if others else ""
+        return f"took {self.rows:,} rows{dates} into {first}{more}{late}"
 
 
 def ingest(params: Params, contract: Contract) -> Ingested:
-    """Take the source's fresh rows, or raise BatchRejected after writing `reports/refused.md`."""
+    """Take the source's fresh rows, or raise BatchRejected after writing `reports/refused.md`.
+
+    About `partitions.ROWS` are in memory at a time, and eight bytes of each row held and taken.
+    """
     columns = params.columns
     refuse_gaps(columns, contract)
-    held = HeldRows(partitions.newest(columns.time), lambda: partitions.held_ids(columns.id))
-    batch = fresh(params, contract, held)
-    if batch.rows.empty:
-        paths.REFUSED.unlink(missing_ok=True)
-        return Ingested(0, batch.late, None, None)
-    rows = accept(batch, params, contract, held)
-    partition = partitions.add(rows, columns.time)
+    partitions.sweep()
+    files = versions(params)
+    before = {} if counts_equal(columns) else known_files.read_before(columns)
+    unchanged = frozenset(path for path, (name, version) in files.items() if version and before.get(name) == version)
+    held = HeldRows(partitions.newest(columns.time), HeldIds(partitions.files(), columns.id), unchanged)
+    inspection = Inspection(params, contract, held)
+    late = 0
+    with partitions.scratch() as folder:
+        incoming = Incoming(folder, columns, contract)
+        for batch in progress(fresh(params, contract, held), None, f"parts of {partitions.ROWS:,} rows looked at"):
+            late += batch.late
+            if batch.rows.empty:
+                continue
+            rows = conform(batch.rows.reset_index(drop=True), contract)
+            inspection.look_at(rows)
+            if not inspection.found:
+                incoming.add(rows)
+        inspection.end(incoming.files)
+        parts = progress(incoming.parts(), None, "partitions written")
+        new = partitions.add_all(parts, columns.time) if inspection.rows else []
     paths.REFUSED.unlink(missing_ok=True)
-    window = (rows[columns.time].min(), rows[columns.time].max()) if columns.time else None
-    return Ingested(len(rows), batch.late, partition, window)
+    if not new:
+        return Ingested(0, late, [], None)
+    if files:
+        known_files.remember({name: version for name, version in files.values() if version}, columns)
+    return Ingested(inspection.rows, late, new, window(new, columns.time))
 
 
-def accept(batch: FreshRows, params: Params, contract: Contract, held: HeldRows) -> pd.DataFrame:
-    """The rows with the contract's types, in order of time. Raises BatchRejected when any rule is broken."""
-    columns = params.columns
-    rows = conform(batch.rows.reset_index(drop=True), contract)
-    violations = check(rows, contract, columns.id) + check_batch(rows, params, contract, held)
-    if violations:
-        title = f"A batch of {len(rows):,} rows was refused"
-        write_refusal(title, "Nothing of it was taken. Fix the source, or the rule, and `ingest` again.", violations)
-        first = violations[0]
-        more = f" and {len(violations) - 1} more" if len(violations) > 1 else ""
-        raise BatchRejected(
-            f"the batch of {len(rows):,} rows was refused: {first.column} {first.rule} ({first.rows:,} rows){more}; "
-            f"see {paths.REFUSED.as_posix()}, then fix the source or contract.yaml"
-        )
-    return rows.sort_values([columns.time, columns.id], ignore_index=True) if columns.time else rows
+def versions(params: Params) -> dict[str, tuple[str, str | None]]:
+    """The files of the source: path → (name in the list of known files, version)."""
+    if params.data.source != "files" or not params.data.files:
+        return {}
+    return {
+        path: (known_files.name_of_file(path), known_files.version_of(path)) for path in matching(params.data.files)
+    }
 
 
-def check_batch(rows: pd.DataFrame, params: Params, contract: Contract, held: HeldRows) -> list[Violation]:
-    """What no single column tells: ids held already, several classes, moments that have not come yet."""
-    columns = params.columns
-    violations = []
-    if columns.id in rows:
-        ids = rows[columns.id]
-        repeated = ids.isin(held.ids())
-        if repeated.any():
-            violations.append(violation(rows, repeated, columns.id, columns.id, "is held already"))
-        twice = ids.duplicated(keep=False) & ids.notna()
-        if twice.any() and not contract.columns[columns.id].unique:
-            violations.append(violation(rows, twice, columns.id, columns.id, "is unique"))
-    if columns.target in rows:
-        missing = rows[columns.target].isna()
-        if missing.any():
-            if contract.columns[columns.target].nullable:
-                violations.append(violation(rows, missing, columns.id, columns.target, "is not null"))
-        elif params.task == "classification" and one_class_by_mistake(rows[columns.target]):
-            every = rows[columns.target].notna()
-            violations.append(violation(rows, every, columns.id, columns.target, "has two classes or more"))
-    if columns.time in rows and pd.api.types.is_datetime64_any_dtype(rows[columns.time]):
-        ahead = rows[columns.time] > pd.Timestamp.now("UTC").tz_localize(None) + pd.Timedelta(days=1)
-        if ahead.any():
-            violations.append(violation(rows, ahead, columns.id, str(columns.time), "is not in the future"))
-    return violations
+def window(new: list[Path], time: str | None) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+    """The first and the last moment of new partitions, None without any."""
+    if time is None:
+        return None
+    first, last = partitions.span(new[0], time).first, partitions.span(new[-1], time).last
+    return (first, last) if first is not None and last is not None else None
 
 
-def one_class_by_mistake(target: pd.Series) -> bool:
-    """Whether a batch has a single class though, by the rows held, chance would hardly ever do that."""
-    if target.nunique() > 1:
-        return False
-    if not partitions.files():
-        return True
-    held = partitions.read([str(target.name)])[str(target.name)]
-    return float((held == target.iloc[0]).mean()) ** len(target) < CHANCE
+def accept(rows: pd.DataFrame, params: Params, contract: Contract, held: HeldRows) -> pd.DataFrame:
+    """Rows with the contract's types, in order of time. Raises BatchRejected when any rule is broken."""
+    inspection = Inspection(params, contract, held)
+    conforming = conform(rows.reset_index(drop=True), contract)
+    inspection.look_at(conforming)
+    inspection.end()
+    return in_order(conforming, params.columns)

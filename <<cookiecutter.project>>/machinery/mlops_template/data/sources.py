@@ -1,30 +1,37 @@
 """Where fresh rows come from. A source answers one question: which rows are newer than the newest held?"""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..errors import ProjectError
 from ..owner.modules import own_code
 from ..settings.params import Columns, Files, Params, Sql
-from . import sample
+from . import partitions, sample
 from .contract import Contract, conform, is_exact
-from .csv_file import plain, read_csv
+from .csv_file import plain, read_csv, read_parts_of_csv
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import sqlalchemy as sa
 
 GENERATED_ID = "row_id"
 """A project whose `columns.id` is this gets ids made from the content of the rows."""
 
+DIGITS_OF_HASH = 16
+"""With which an id from content begins; what follows numbers equal rows."""
+
 CHUNK = 500_000
+"""Rows that are read at a time."""
 
 IN_UTC = {
     "postgresql": {"options": "-c timezone=utc"},
@@ -34,40 +41,85 @@ IN_UTC = {
 """How a connection is told to give moments in UTC."""
 
 
+Isin = Callable[[pd.Series], NDArray[np.bool_]]
+"""Which of some ids are held: ids of shape (n_rows,) → mask."""
+
+
 @dataclass(frozen=True)
 class HeldRows:
-    """What the project has: its newest moment, None without data or time column, and the ids, when asked for."""
+    """What the project has.
+
+    Attributes
+    ----------
+    newest : the latest moment, None without data or time column
+    ids : which of some ids are held
+    files : those of the source that gave rows held and have not changed since, so that they need not be read
+    """
 
     newest: pd.Timestamp | None
-    ids: Callable[[], pd.Index]
+    ids: Isin
+    files: frozenset[str] = frozenset()
+
+
+NOTHING_HELD = HeldRows(None, lambda ids: np.zeros(len(ids), dtype=bool))
 
 
 @dataclass(frozen=True)
 class FreshRows:
-    """Fresh rows, and how many came late: no newer than the newest held, yet not held. Late rows are not taken."""
+    """Some of the fresh rows, and how many came late beside them: no newer than the newest held, yet not held.
+
+    Late rows are not taken.
+    """
 
     rows: pd.DataFrame
     late: int
 
 
-def fresh(params: Params, contract: Contract, held: HeldRows) -> FreshRows:
-    """What the source of `params.yaml` has that the project has not, with the contract's types.
+def fresh(params: Params, contract: Contract, held: HeldRows) -> Iterator[FreshRows]:
+    """What the source of `params.yaml` has that the project has not, with the contract's types, `ROWS` or so at a time.
 
+    Without a time column, rows that have no id of their own come all at once: equal ones are counted.
     Raises ProjectError when the source cannot be read.
     """
     data, columns = params.data, params.columns
+    if data.source == "sample":
+        yield FreshRows(sample.fresh(columns.target, held.newest), 0)
+        return
+    parts = (newer_of(table, columns, contract, held) for table in tables_of(params, contract, held))
+    for batch in grouped(parts, contract, math.inf if counts_equal(columns) else partitions.ROWS):
+        yield only_unknown(batch, columns, held)
+
+
+def tables_of(params: Params, contract: Contract, held: HeldRows) -> Iterator[pd.DataFrame]:
+    """The tables of the source, in parts."""
+    data, columns = params.data, params.columns
     if data.source == "files" and data.files:
-        tables = read_files(data.files, texts_of(contract))
-    elif data.source == "sql" and data.sql:
+        # Ids made from content are the same only where a column has the same type, which a whole file decides.
+        whole = columns.id == GENERATED_ID
+        unread = (path for path in matching(data.files) if path not in held.files)
+        return (part for path in unread for part in read_parts(path, texts_of(contract), whole))
+    if data.source == "sql" and data.sql:
         # The database can compare moments and days in ISO 8601, but not texts that do not sort as such.
         sorts = columns.time in contract.columns and contract.columns[columns.time].format is None
-        tables = read_sql(data.sql, columns.time, held.newest if sorts else None)
-    elif data.source == "source.py":
-        tables = iter([read_own(held.newest)])
-    else:
-        return FreshRows(sample.fresh(columns.target, held.newest), 0)
-    batches = [newer_of(table, columns, contract, held) for table in tables]
-    return only_unknown(FreshRows(together(batches, contract), sum(batch.late for batch in batches)), columns, held)
+        return read_sql(data.sql, columns.time, held.newest if sorts else None)
+    return iter([read_own(held.newest)])
+
+
+def counts_equal(columns: Columns) -> bool:
+    """Whether only the number of equal rows tells which are fresh: there is neither a time nor an id of their own."""
+    return columns.time is None and columns.id == GENERATED_ID
+
+
+def grouped(parts: Iterator[FreshRows], contract: Contract, rows: float) -> Iterator[FreshRows]:
+    """Parts put together until they have so many rows; one at least."""
+    group: list[FreshRows] = []
+    for part in parts:
+        if group and sum(len(one.rows) for one in group) + len(part.rows) > rows:
+            yield together(group, contract)
+            group = []
+        group.append(part)
+    if group:
+        yield together(group, contract)
 
 
 def texts_of(contract: Contract) -> list[str]:
@@ -97,7 +149,7 @@ def only_newer(rows: pd.DataFrame, columns: Columns, held: HeldRows) -> FreshRow
     if held.newest is None or columns.time not in rows or columns.id not in rows:
         return FreshRows(rows, 0)
     old = pd.to_datetime(rows[columns.time], errors="coerce") <= held.newest
-    late = ~rows.loc[old, columns.id].isin(held.ids()) if old.any() else old[:0]
+    late = ~held.ids(rows.loc[old, columns.id])
     return FreshRows(rows[~old], int(late.sum()))
 
 
@@ -107,16 +159,17 @@ def only_unknown(batch: FreshRows, columns: Columns, held: HeldRows) -> FreshRow
     if columns.id == GENERATED_ID:
         rows = number_equal(rows)
     if columns.time is None and columns.id in rows:
-        rows = rows[~rows[columns.id].isin(held.ids())]
+        rows = rows[~held.ids(rows[columns.id])]
     return FreshRows(rows, batch.late)
 
 
-def together(batches: list[FreshRows], contract: Contract) -> pd.DataFrame:
+def together(batches: list[FreshRows], contract: Contract) -> FreshRows:
     """The rows of all tables; a column of the contract that one of them lacks is missing as a whole."""
     tables = [batch.rows for batch in batches if len(batch.rows)] or [batches[0].rows]
     lacking = {name for table in tables for name in contract.columns if name not in table}
     rows = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
-    return rows.drop(columns=sorted(lacking), errors="ignore")
+    late = sum(batch.late for batch in batches)
+    return FreshRows(rows.drop(columns=sorted(lacking), errors="ignore"), late)
 
 
 def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: HeldRows) -> FreshRows:
@@ -128,7 +181,7 @@ def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: He
     lacking = [name for name, rule in contract.columns.items() if rule.nullable and name not in table]
     rows = with_ids(conform(table.assign(**dict.fromkeys(lacking, None)), contract), columns.id)
     batch = only_newer(rows, columns, held)
-    all_held = columns.time is None and columns.id in rows and rows[columns.id].isin(held.ids()).all()
+    all_held = columns.time is None and columns.id in rows and bool(held.ids(rows[columns.id]).all())
     is_fresh = len(batch.rows) > 0 and not all_held
     return FreshRows(batch.rows.drop(columns=lacking), batch.late) if lacking and is_fresh else batch
 
@@ -145,6 +198,13 @@ def with_ids(rows: pd.DataFrame, id_column: str) -> pd.DataFrame:
     return rows.assign(**{GENERATED_ID: pd.Series(digits.astype("U16"), index=rows.index, dtype="str")})
 
 
+def numbered_anew(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of several batches, in each of which equal ones were numbered from the first on."""
+    if GENERATED_ID not in rows:
+        return rows
+    return number_equal(rows.assign(**{GENERATED_ID: rows[GENERATED_ID].str.slice(0, DIGITS_OF_HASH)}))
+
+
 def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows, with `-1`, `-2` … behind the id of those equal to one above."""
     if GENERATED_ID not in rows:
@@ -156,10 +216,15 @@ def number_equal(rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_files(files: Files, texts: list[str]) -> Iterator[pd.DataFrame]:
     """The files that the patterns name; the columns in `texts` are read as text, zeros in front kept."""
+    return (read_file(path, texts) for path in matching(files))
+
+
+def matching(files: Files) -> list[str]:
+    """The files that the patterns name. Raises ProjectError where there is none."""
     files_named = list(expand(files.paths))
     if not files_named:
         raise ProjectError(f"data.files: no file matches {', '.join(files.paths)}")
-    return (read_file(path, texts) for path in files_named)
+    return files_named
 
 
 def expand(patterns: list[str]) -> Iterator[str]:
@@ -232,18 +297,44 @@ def refuse_binary(path: str, table: Any) -> None:
 
 def read_file(path: str, texts: list[str]) -> pd.DataFrame:
     """One CSV or Parquet file. Raises ProjectError that names it and what is wrong."""
+    return next(read_parts(path, texts, whole=True))
+
+
+def read_parts(path: str, texts: list[str], whole: bool) -> Iterator[pd.DataFrame]:
+    """One CSV or Parquet file, `CHUNK` rows or so at a time unless it is asked for as a whole; one part at least.
+
+    Where a CSV file comes in parts, its columns are text, of which `conform` makes the contract's types.
+    Raises ProjectError that names the file and what is wrong.
+    """
+    with opened(path) as file:
+        for table in parquet_parts(file, whole) if is_parquet(path) else csv_parts(plain(file, path), texts, whole):
+            names = [str(name) for name in table.column_names]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
+            refuse_binary(path, table)
+            frame = pandas_of(table).drop(columns="__index_level_0__", errors="ignore")
+            yield frame.set_axis([name for name in names if name != "__index_level_0__"], axis="columns")
+
+
+def csv_parts(file: IO[bytes], texts: list[str], whole: bool) -> "Iterator[pa.Table]":
+    """A CSV file."""
+    return iter([read_csv(file.read(), texts)]) if whole else read_parts_of_csv(file, texts)
+
+
+def parquet_parts(file: Any, whole: bool) -> "Iterator[pa.Table]":
+    """A Parquet file."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with opened(path) as file:
+    # Buffered before, all bytes that were read would stay until the end.
+    parquet = pq.ParquetFile(file, pre_buffer=False)
+    if whole or parquet.metadata.num_rows <= CHUNK:
         # Where a file is damaged, threads of `read_table` would wait for Python at its end, for ever.
-        table = pq.ParquetFile(file).read() if is_parquet(path) else read_csv(plain(file, path).read(), texts)
-        names = [str(name) for name in table.column_names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ProjectError(f"{path} has several columns of the name {', '.join(twice)}: rename all but one")
-    refuse_binary(path, table)
-    frame = pandas_of(table).drop(columns="__index_level_0__", errors="ignore")
-    return frame.set_axis([name for name in names if name != "__index_level_0__"], axis="columns")
+        yield parquet.read()
+    else:
+        for batch in parquet.iter_batches(CHUNK, use_threads=False):
+            yield pa.Table.from_batches([batch])
 
 
 def pandas_of(table: Any) -> pd.DataFrame:

@@ -7,33 +7,115 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ..console.progress import progress
 from ..console.stage import run_stage
 from ..errors import ProjectError
 from ..settings import paths
 from ..settings.params import Params, load_params
 from . import partitions
+from .timeline import Timeline
+
+GROUP = 500_000
+"""Rows that are written together, where partitions are smaller."""
 
 
 def main() -> None:
-    """Cut `data/raw` into `data/split/train.parquet` and `data/split/holdout.parquet`."""
-    params = load_params()
-    columns = params.columns
-    rows = partitions.table()
-    if columns.time:
-        rows = rows.sort_by([(columns.time, "ascending"), (columns.id, "ascending")])
-    deciding = [columns.id, columns.target, *([columns.time] if columns.time else [])]
-    looked_at: pd.DataFrame = rows.select(deciding).to_pandas()
-    with_label = labelled(looked_at, params)
-    if not with_label.all():
-        rows, looked_at = rows.filter(pa.array(with_label)), looked_at[with_label]
-    held_out = holdout(looked_at, params)
-    refuse_useless(looked_at, held_out, params)
+    """Cut `data/raw` into `data/split/train.parquet` and `data/split/holdout.parquet`, a few partitions at a time."""
+    params, schema = load_params(), partitions.schema()
     paths.TRAIN.parent.mkdir(parents=True, exist_ok=True)
-    for path, chosen in ((paths.TRAIN, ~held_out), (paths.HOLDOUT, held_out)):
-        pq.write_table(rows.filter(pa.array(chosen)), path, compression="zstd")
-    print(f"split {len(rows):,} rows: {(~held_out).sum():,} to train, {held_out.sum():,} held out")
+    with (
+        pq.ParquetWriter(paths.TRAIN, schema, compression="zstd") as train_file,
+        pq.ParquetWriter(paths.HOLDOUT, schema, compression="zstd") as holdout_file,
+    ):
+        sides = Side("training", train_file, params), Side("holdout", holdout_file, params)
+        fill(*sides, schema, params)
+        for side in sides:
+            side.write()
+    total = sum(side.rows for side in sides)
+    for side in sides:
+        side.refuse_useless(total)
+    print(f"split {total:,} rows: {sides[0].rows:,} to train, {sides[1].rows:,} held out")
+
+
+class Side:
+    """The rows of one side on their way into its file."""
+
+    def __init__(self, name: str, file: pq.ParquetWriter, params: Params) -> None:
+        self.name, self.file, self.params = name, file, params
+        self.rows = 0
+        self.classes: set[Any] = set()
+        self.waiting: list[pa.Table] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Take some more, which are written once they are enough."""
+        self.rows += len(rows)
+        if len(self.classes) < 2:
+            self.classes |= set(pc.unique(rows[self.params.columns.target].drop_null()).to_pylist())
+        self.waiting.append(rows)
+        if sum(map(len, self.waiting)) >= GROUP:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is waiting."""
+        if self.waiting:
+            self.file.write_table(pa.concat_tables(self.waiting))
+            self.waiting.clear()
+
+    def refuse_useless(self, total: int) -> None:
+        """Raise ProjectError when it has no rows of the `total` of both sides, or rows of a single class."""
+        size, target = self.params.split.holdout, self.params.columns.target
+        if not self.rows:
+            raise ProjectError(f"split.holdout is {size}, which leaves no {self.name} rows of {total:,}")
+        if self.params.task == "classification" and len(self.classes) < 2:
+            raise ProjectError(
+                f"the {self.name} rows have one class of {target} only: change split.holdout, now {size}"
+            )
+
+
+def fill(train: Side, held_out: Side, schema: pa.Schema, params: Params) -> None:
+    """Bring all rows to their sides, in order of time where there is one."""
+    columns = params.columns
+    if columns.time is None:
+        for part in progress(partitions.held(), None, "partitions split"):
+            rows = of_schema(partitions.table(None, [part]), schema)
+            chosen = pa.array(holdout(rows.select([columns.id]).to_pandas(), params))
+            train.add(rows.filter(pc.invert(chosen)))
+            held_out.add(rows.filter(chosen))
+        return
+    timeline = Timeline.held(columns.time)
+    if not timeline.stretches:
+        return
+    last_trained, end = (pa.scalar(moment, schema.field(columns.time).type) for moment in limits(timeline, params))
+    for stretch in progress(timeline.stretches, None, "partitions split"):
+        rows = of_schema(partitions.table(None, stretch.parts), schema)
+        rows = rows.sort_by([(columns.time, "ascending"), (columns.id, "ascending")])
+        moments = rows[columns.time]
+        train.add(rows.filter(pc.less_equal(moments, last_trained)))
+        held_out.add(rows.filter(pc.and_(pc.greater(moments, last_trained), pc.less_equal(moments, end))))
+
+
+def of_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with the columns and types of all partitions."""
+    return pa.concat_tables([schema.empty_table(), rows], promote_options="permissive")
+
+
+def limits(timeline: Timeline, params: Params) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """(the last moment that trains, the last whose target is known): what `holdout` and `labelled` say of all rows."""
+    end = timeline.newest - pd.Timedelta(params.data.label_delay)
+    count, size = timeline.rows_until(end), params.split.holdout
+    if not count:
+        return end, end
+    place = count - 1 if isinstance(size, str) else place_of_quantile(count, 1 - size)
+    moment = timeline.moment(place)
+    return (moment - pd.Timedelta(size) if isinstance(size, str) else moment), end
+
+
+def place_of_quantile(count: int, share: float) -> int:
+    """Which of so many values in order is their quantile, the lower one where it lies between two."""
+    return int((count - 1) * (share * 100 / 100))  # rounded as NumPy does, which is given per cent
 
 
 def labelled(rows: pd.DataFrame, params: Params) -> pd.Series:
@@ -59,18 +141,6 @@ def holdout(rows: pd.DataFrame, params: Params) -> pd.Series:
     )
     held_out: pd.Series[bool] = moments > before
     return held_out
-
-
-def refuse_useless(rows: pd.DataFrame, held_out: pd.Series, params: Params) -> None:
-    """Raise ProjectError when one side is empty or has a single class."""
-    for name, chosen in (("training", ~held_out), ("holdout", held_out)):
-        if not chosen.any():
-            raise ProjectError(f"split.holdout is {params.split.holdout}, which leaves no {name} rows of {len(rows):,}")
-        if params.task == "classification" and rows.loc[chosen, params.columns.target].nunique() < 2:
-            raise ProjectError(
-                f"the {name} rows have one class of {params.columns.target} only: change split.holdout, "
-                f"now {params.split.holdout}"
-            )
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-import pyarrow.compute as pc
 
+from ..console.progress import progress
 from ..console.stage import run_stage
 from ..errors import ProjectError
 from ..render.json_file import write_json
@@ -14,6 +14,7 @@ from ..settings.params import load_params
 from . import partitions
 from .contract import Violation, check, conform, load_contract, refuse_gaps
 from .refusal import write_refusal
+from .uniqueness import not_unique
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     refuse_gaps(columns, contract)
     parts: list[dict[str, Any]] = []
     violations: list[Violation] = []
-    for part in partitions.files():
+    for part in progress(partitions.held(), None, "partitions validated"):
         rows = conform(partitions.read(only=[part]), contract)
         violations += [
             replace(violation, rule=f"{violation.rule}, in {part.name}")
@@ -31,13 +32,9 @@ def main() -> None:
         ]
         parts.append({"name": part.name, "rows": len(rows), **window(rows, columns.time)})
         del rows
-    if not parts:
-        raise ProjectError(f"{paths.RAW} holds no data: `ingest` brings it, `pull` fetches what this commit points to")
     total = sum(part["rows"] for part in parts)
     if len(parts) > 1 and not violations:
-        repeated = total - pc.count_distinct(partitions.table([columns.id])[columns.id]).as_py()
-        if repeated:
-            violations.append(Violation(columns.id, "is unique over all partitions", repeated, []))
+        violations += not_unique(partitions.files(), columns.id, "is unique over all partitions")
     if violations:
         write_refusal(
             f"The {total:,} rows held break the contract", "Fix the rule, or the data, and `run` again.", violations

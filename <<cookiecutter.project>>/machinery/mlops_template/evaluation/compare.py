@@ -74,7 +74,8 @@ def compare(
     rows, held_out, seen = matchup.rows, len(matchup.holdout), int(matchup.seen.sum())
     gates = [seen_gate("challenger", seen, held_out, not seen)]
     if matchup.seen_by_champion is not None:
-        gates.append(seen_gate("champion", int(matchup.seen_by_champion.sum()), held_out, passed=True))
+        unknown = 0 if matchup.unknown is None else int(matchup.unknown.sum())
+        gates.append(seen_gate("champion", int(matchup.seen_by_champion.sum()), held_out, True, unknown))
     metrics, slices, judged = judge(matchup)
     gates += judged
     if cost.latency_ms is not None:

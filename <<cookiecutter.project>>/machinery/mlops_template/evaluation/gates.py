@@ -77,10 +77,12 @@ def support_gate(support: Support, primary: str, name: str) -> Gate:
     return Gate("enough of each class", False, False, detail)
 
 
-def seen_gate(who: str, seen: int, rows: int, passed: bool) -> Gate:
-    """Nothing is judged on rows that a model was trained on."""
+def seen_gate(who: str, seen: int, rows: int, passed: bool, unknown: int = 0) -> Gate:
+    """Nothing is judged on rows that a model was trained on, nor on those of which that is unknown."""
     trained = f"{seen:,}" if seen else "none"
-    return Gate(f"{who} unseen", passed, True, f"the {who} has trained on {trained} of the {rows:,} held-out rows")
+    detail = f"the {who} has trained on {trained} of the {rows:,} held-out rows"
+    more = f"; of {unknown:,} it no longer knows, which are left out" if unknown else ""
+    return Gate(f"{who} unseen", passed, True, f"{detail}{more}")
 
 
 def limit_gate(name: str, value: float | None, limit: float, metric: Metric) -> Gate:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from ..errors import ProjectError
 from ..settings import paths
 from ..settings.params import Params
-from ..training.artifact import Model, load_model, row_hashes, training_rows
+from ..training.artifact import Model, load_model
 from ..training.card import load_card
 from ..training.scored import Scored, as_scored
+from ..training.trained_rows import trained_rows
 from .comparison import ChampionSource, Evaluation, StoredEvaluation
 from .evaluate import baseline
 
@@ -42,7 +43,9 @@ class Matchup:
     directory: Path | None = None
     """That of the champion, None where the trivial baseline takes its place."""
     seen_by_champion: Mask | None = None
-    """None where it is not known."""
+    """What the champion was trained on; None where nothing is known of it."""
+    unknown: Mask | None = None
+    """Of which rows it is not known whether the champion was trained on them; they are not compared."""
     champion: Model | None = None
     theirs: Scored | None = None
     """What the champion predicts for the rows that are compared."""
@@ -105,7 +108,7 @@ def prepare_matchup(params: Params, champion: Path | None, kept: StoredEvaluatio
     `kept` gives what is known of the champion's evaluation, and is asked only where its model does not predict.
     """
     challenger, holdout = load_model(paths.CHALLENGER), pd.read_parquet(paths.HOLDOUT)
-    seen = seen_by(paths.CHALLENGER, holdout, params)
+    seen = trained_rows(paths.CHALLENGER).seen(holdout[params.columns.id])
     alone = Matchup(params, challenger, holdout, seen, compared=~seen)
     if champion is None:
         return alone
@@ -122,14 +125,7 @@ def by_model(alone: Matchup, directory: Path) -> Matchup:
     if (champion.card["task"], champion.card["target"]) != (params.task, params.columns.target):
         print(f"the champion predicts another target ({champion.card['target']}): the baseline takes its place")
         return alone
-    by_champion = seen_by(directory, alone.holdout, params)
-    matchup = replace(
-        alone,
-        directory=directory,
-        champion=champion,
-        seen_by_champion=by_champion,
-        compared=alone.compared & ~by_champion,
-    )
+    matchup = replace(unseen_by_champion(alone, directory), directory=directory, champion=champion)
     if matchup.compared.sum() < MIN_ROWS:
         return matchup
     return replace(matchup, theirs=score(champion, matchup.rows, params, "champion", alone.challenger.card["positive"]))
@@ -164,10 +160,9 @@ def by_predictions(alone: Matchup, file: Path) -> Matchup:
     """The champion is compared on the rows that it predicted when it was evaluated and that neither has seen."""
     params, directory = alone.params, alone.directory or paths.CHAMPION
     card, stored = load_card(directory), pd.read_parquet(file)
-    by_champion = seen_by(directory, alone.holdout, params)
     ids = params.columns.id
-    compared = alone.compared & ~by_champion & alone.holdout[ids].isin(stored[ids]).to_numpy()
-    matchup = replace(alone, seen_by_champion=by_champion, compared=compared)
+    unseen = unseen_by_champion(alone, directory)
+    matchup = replace(unseen, compared=unseen.compared & alone.holdout[ids].isin(stored[ids]).to_numpy())
     predictions = stored.drop_duplicates(ids).set_index(ids).loc[matchup.rows[ids]].reset_index(drop=True)
     classes = card["classes"]
     names = ["prediction"] if classes is None else [f"probability_{name}" for name in classes]
@@ -177,9 +172,11 @@ def by_predictions(alone: Matchup, file: Path) -> Matchup:
     return replace(matchup, theirs=theirs)
 
 
-def seen_by(directory: Path, rows: pd.DataFrame, params: Params) -> Mask:
-    """Which rows the model of a directory was trained on, by their ids."""
-    return np.isin(row_hashes(rows[params.columns.id]), training_rows(directory))
+def unseen_by_champion(alone: Matchup, directory: Path) -> Matchup:
+    """The match on the rows that the champion of a directory is known not to be trained on, by their ids."""
+    ids, trained_on = alone.holdout[alone.params.columns.id], trained_rows(directory)
+    seen, unknown = trained_on.seen(ids), trained_on.unknown(ids)
+    return replace(alone, seen_by_champion=seen, unknown=unknown, compared=alone.compared & ~seen & ~unknown)
 
 
 def score(model: Model, rows: pd.DataFrame, params: Params, who: str, positive: Any = None) -> Scored:

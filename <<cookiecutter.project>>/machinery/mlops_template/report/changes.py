@@ -156,7 +156,8 @@ def data(base: str, params: Params) -> DataChange | None:
     folder = cache.bring([there, here])
     if not all(cache.is_complete(folder, digest) for digest in (there, here)):
         return DataChange(before, after, ("the base", "this change"), [], unknown=True)
-    old, new = (cache.contents(folder, digest) for digest in (there, here))
+    listed = (cache.contents(folder, digest) for digest in (there, here))
+    old, new = ([file for file in files if file.path.suffix == ".parquet"] for files in listed)
     added = [file for file in new if file.md5 not in {other.md5 for other in old}]
     grown = bool(added) and {file.md5 for file in old} <= {file.md5 for file in new}
     sides = [[folder / file.key for file in side] for side in (old, added if grown else new)]

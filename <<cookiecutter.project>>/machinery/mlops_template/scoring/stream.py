@@ -7,17 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from ..data.contract import ABSENT, Contract, convert
-from ..data.csv_file import empty_is_missing, header_of, plain
+from ..data.contract import Contract, convert
+from ..data.csv_file import BLOCK, header_of, plain, read_blocks
 from ..data.sources import is_parquet, opened, pandas_of
 from ..errors import ProjectError
 from ..settings.paths import CONTRACT
 
 BATCH = 100_000
 """Rows of a Parquet file that are in memory at a time."""
-
-BLOCK = 16 * 1024**2
-"""Bytes of a CSV file that are in memory at a time."""
 
 PART = 1_000_000
 """Rows that a part of a Parquet file has at most, where its row groups are no larger."""
@@ -91,27 +88,20 @@ def parquet_batches(file: Any, part: Part, features: list[str], others: list[str
     """Row groups, batch by batch."""
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(file).iter_batches(BATCH, part.groups, [*others, *features], use_threads=False)
+    # Buffered before, all bytes that were read would stay until the end.
+    return pq.ParquetFile(file, pre_buffer=False).iter_batches(
+        BATCH, part.groups, [*others, *features], use_threads=False
+    )
 
 
 def csv_batches(file: Any, part: Part, features: list[str], others: list[str], contract: Contract) -> Any:
     """Text, block by block: numbers are read as such, all else as text, of which the contract's type is made."""
     import pyarrow as pa
-    from pyarrow import csv as arrow
 
-    file = plain(file, part.path)
-    start = file.read(BLOCK)
-    file.seek(0)
     rules = {name: contract.columns[name] for name in features}
     numbers = [name for name, rule in rules.items() if rule.type in ("number", "integer") and rule.format is None]
     types = dict.fromkeys([*others, *features], pa.string()) | dict.fromkeys(numbers, pa.float64())
-    reader = arrow.open_csv(
-        pa.PythonFile(file, mode="r"),
-        read_options=arrow.ReadOptions(block_size=BLOCK, use_threads=False),
-        parse_options=arrow.ParseOptions(delimiter=header_of(start)[0], newlines_in_values=True),
-        convert_options=arrow.ConvertOptions(column_types=types, include_columns=list(types), null_values=ABSENT),
-    )
-    return map(empty_is_missing, reader)
+    return read_blocks(plain(file, part.path), types, list(types))
 
 
 def typed(frame: pd.DataFrame, features: list[str], contract: Contract, path: str, first: int) -> pd.DataFrame:

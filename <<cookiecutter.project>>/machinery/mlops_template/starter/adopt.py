@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from ..data import partitions
+from ..data import known_files, partitions
 from ..data.contract import Contract, conform
 from ..data.ingest import accept
-from ..data.sources import GENERATED_ID, FreshRows, HeldRows, number_equal, read_files, texts_of, with_ids
+from ..data.sources import GENERATED_ID, NOTHING_HELD, number_equal, read_files, texts_of, with_ids
 from ..errors import ProjectError
 from ..integrations import git
 from ..owner.modules import own_code
@@ -84,7 +84,7 @@ def adopt(
         params = Params.model_validate(document)
     except ValidationError as error:
         raise ProjectError(f"{table}: {describe(error, Params)}") from None
-    accepted = accept(FreshRows(rows, 0), params, contract, HeldRows(None, lambda: pd.Index([], dtype="str")))
+    accepted = accept(rows, params, contract, NOTHING_HELD)
     features = features_to_replace(accepted.drop(columns=target))
     replace_project(yaml, document, contract, accepted, time, features)
     warnings = [*warnings_of(rows, target, inferred, time), *here_only(data)]
@@ -122,10 +122,11 @@ def replace_project(
     except BaseException:
         for path, content in before.items():
             path.write_bytes(content)
-        new.unlink()
+        for file in new:
+            file.unlink()
         raise
-    for file in old:
-        file.unlink()
+    for file in (*old, known_files.LIST):
+        file.unlink(missing_ok=True)
 
 
 def descriptions(target: str) -> dict[Path, str]:

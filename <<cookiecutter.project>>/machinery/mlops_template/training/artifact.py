@@ -19,7 +19,6 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
@@ -31,12 +30,8 @@ from .records import as_records
 
 PIPELINE_FILE = "model.joblib"
 GOLDEN_FILE = "golden.json"
-TRAINING_ROWS_FILE = "training_rows.npy"
 
 GOLDEN_ROWS = 10
-
-CHUNK = 500_000
-"""Ids that are Python's strings at a time; all of them at once would take gigabytes."""
 
 TOLERANCE = 1e-6
 """Relative difference from the golden predictions that still counts as the same model."""
@@ -107,14 +102,8 @@ def unpickled(pipeline: bytes, card: dict[str, Any], code: ModelCode) -> Model:
     return Model(joblib.load(io.BytesIO(pipeline)), card, code)
 
 
-def row_hashes(ids: pd.Series) -> NDArray[np.uint64]:
-    """A stable 64-bit hash of each row's id."""
-    parts = [ids.iloc[start : start + CHUNK] for start in range(0, max(len(ids), 1), CHUNK)]
-    return np.concatenate([pd.util.hash_array(part.astype("str").to_numpy(dtype=object)) for part in parts])
-
-
-def save_model(directory: Path, model: Model, golden: pd.DataFrame, trained_on: NDArray[np.uint64]) -> None:
-    """Write the model with its code, a few golden rows and their predictions, and the hashes of its training rows."""
+def save_model(directory: Path, model: Model, golden: pd.DataFrame) -> None:
+    """Write the model with its code, a few golden rows and their predictions."""
     directory.mkdir(parents=True, exist_ok=True)
     joblib.dump(model.pipeline, directory / PIPELINE_FILE, compress=("zlib", 3))
     model.code.write(directory)
@@ -122,7 +111,6 @@ def save_model(directory: Path, model: Model, golden: pd.DataFrame, trained_on: 
     rows = as_records(golden[list(model.request)])
     predictions = model.predict(golden).to_dict(orient="records")
     write_json(directory / GOLDEN_FILE, {"rows": rows, "predictions": predictions})
-    np.save(directory / TRAINING_ROWS_FILE, np.sort(trained_on))
 
 
 def load_model(directory: Path) -> Model:
@@ -180,12 +168,6 @@ def predicts_golden_rows(model: Model, directory: Path) -> bool:
     """Whether the model still predicts its golden rows as it did when it was trained."""
     rows, expected = golden_rows(directory, model)
     return bool(np.allclose(model.predict(rows).to_numpy(), expected.to_numpy(), rtol=TOLERANCE, atol=1e-9))
-
-
-def training_rows(directory: Path) -> NDArray[np.uint64]:
-    """The sorted hashes of the rows that the model was trained on."""
-    rows: NDArray[np.uint64] = np.load(directory / TRAINING_ROWS_FILE)
-    return rows
 
 
 def versions(estimator: str) -> dict[str, str]:

@@ -15,12 +15,13 @@ from ..integrations.digests import file_digest
 from ..serving.model_code import ModelCode
 from ..settings import paths
 from ..settings.params import Columns, Params, load_params
-from .artifact import GOLDEN_ROWS, Model, row_hashes, save_model, versions, window
+from .artifact import GOLDEN_ROWS, Model, save_model, versions, window
 from .features import describe_inputs, evenly, with_features
 from .metrics import higher_is_better, metrics_code
 from .pipeline import build, fit_pipeline, labels, training_code
 from .search import SearchResult, Setting, search
 from .threshold import threshold_of
+from .trained_rows import save_trained_rows
 
 QUANTILES = np.linspace(0, 1, 21)
 MAX_CATEGORIES = 50
@@ -35,7 +36,7 @@ def main() -> None:
     train = with_features(rows, code, columns)
     inputs = describe_inputs(rows, train, code, columns)
     golden = rows.iloc[evenly(len(rows), GOLDEN_ROWS)]
-    trained_on = row_hashes(rows[columns.id])
+    ids = rows[columns.id]
     del rows  # millions of rows need not be held twice
     refuse_empty(train, columns)
     judge = metrics_code()
@@ -48,7 +49,8 @@ def main() -> None:
     del train
     pipeline = fit(chosen, ready, target, params, code)
     card = {**description, **describe_classes(pipeline, params)}
-    save_model(paths.CHALLENGER, Model(pipeline, card, code), golden, trained_on)
+    save_model(paths.CHALLENGER, Model(pipeline, card, code), golden)
+    save_trained_rows(paths.CHALLENGER, ids)
     print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
 
 
