@@ -1,7 +1,7 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
 uv run --group benchmarks python benchmarks/measure.py [SECTION …], all of them by default:
-birth, pipeline, idle, small, workflows, backtest, search, score, scale, retrain.
+birth, pipeline, idle, small, workflows, backtest, search, score, scale, retrain, rows.
 """
 
 import os
@@ -27,6 +27,7 @@ README = ROOT / "benchmarks" / "README.md"
 FROM, TO = "<!-- table -->", "<!-- end of table -->"
 REPEATS = 3
 SCALES = (500_000, 1_000_000, 5_000_000)
+MANY = (5_000_000, 50_000_000)
 RETRAINED = 5_450_000
 """Rows of which eleven months, five million, are there before the twelfth comes."""
 SCORED = 5_000_000
@@ -287,6 +288,39 @@ def scale(folder: Path) -> list[Row]:
     return rows
 
 
+def many_rows(folder: Path) -> list[Row]:
+    """Millions of rows in one file, in no order, taken in, validated and split; then the file is there, unchanged."""
+    found = []
+    first = 0.0
+    for count in MANY:
+        place = folder / f"rows{count}"
+        place.mkdir()
+        project = generate(place, setup=False)
+        run(["uv", "sync"], project)
+        run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
+        ingest = [python(project), "-m", "mlops_template.cli", "ingest"]
+        steps = {"ingest": run(ingest, project)}
+        steps |= {
+            stage: run([python(project), "-m", "dvc", "repro", "--single-item", stage], project)
+            for stage in ("validate", "split")
+        }
+        again = run(ingest, project)
+        total = sum(step.seconds for step in steps.values())
+        peak = max(step.megabytes for step in steps.values())
+        first = first or total / count
+        found.append(
+            Row(
+                f"{count / 1e6:g} million rows in a Parquet file, taken in and split ({told(steps)})",
+                f"{total:.0f} s, peak {peak / 1000:.1f} GB",
+                f"`ingest` again, the file unchanged: {again.seconds:.1f} s, {again.megabytes / 1000:.1f} GB",
+                f"time per row {total / count / first:.2f} × that of {MANY[0] / 1e6:g} million",
+                "under 2 GB, about 1 ×",
+            )
+        )
+        shutil.rmtree(place)
+    return found
+
+
 def told(steps: dict[str, Run]) -> str:
     """What each step took."""
     return ", ".join(f"{name} {step.seconds:.0f} s {step.megabytes / 1000:.1f} GB" for name, step in steps.items())
@@ -450,6 +484,8 @@ def main(chosen: list[str]) -> None:
             rows += scale(folder)
         if not chosen or "retrain" in chosen:
             rows += retrain(folder)
+        if not chosen or "rows" in chosen:
+            rows += many_rows(folder)
     lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}; medians of {REPEATS}.", ""]
     lines += ["| what | measured | beside it | result | aim |", "|---|---|---|---|---|"]
     lines += [f"| {row.what} | {row.measured} | {row.compared} | {row.result} | {row.aim} |" for row in rows]
