@@ -43,7 +43,7 @@ def main() -> None:
     chosen = next(result for result in results if result.chosen).setting
     print_best(results, params.gates.primary)
     threshold = threshold_of(chosen, train, params, code, judge)
-    description = describe(train, results, params) | inputs | {"threshold": threshold}
+    description = describe(train, results, params, code) | inputs | {"threshold": threshold}
     ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
     del train
     pipeline = fit(chosen, ready, target, params, code)
@@ -75,14 +75,15 @@ def refuse_empty(train: pd.DataFrame, columns: Columns) -> None:
 
 def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Params, code: ModelCode) -> Pipeline:
     """The setting, fitted on all training rows with the number of threads that the recipe names."""
-    pipeline = build(code, setting.estimator, setting.params, params.columns.kinds, params.model.seed)
-    os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
-    with threadpool_limits(params.model.threads):
+    threads = params.model.threads
+    pipeline = build(code, setting.estimator, setting.params, params.columns.kinds, params.model.seed, threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # else scikit-learn takes no more than there are cores
+    with threadpool_limits(threads):
         fit_pipeline(pipeline, setting.estimator, setting.params, ready, target, params.task)
     return pipeline
 
 
-def describe(train: pd.DataFrame, results: list[SearchResult], params: Params) -> dict[str, Any]:
+def describe(train: pd.DataFrame, results: list[SearchResult], params: Params, code: ModelCode) -> dict[str, Any]:
     """The card of the model, as far as its inputs tell: what it is, what it was trained on, how that looked."""
     columns = params.columns
     chosen = next(result for result in results if result.chosen).setting
@@ -107,7 +108,7 @@ def describe(train: pd.DataFrame, results: list[SearchResult], params: Params) -
             }
             for result in results
         ],
-        "versions": versions(chosen.estimator),
+        "versions": versions(chosen.estimator, code),
         "profile": {
             **{name: profile(train[name]) for name in columns.features},
             columns.target: profile(target if params.task == "regression" else target.astype("str")),
