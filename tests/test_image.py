@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from engine.engines import Engine, engine, wait_until
 from engine.images import base_of, load_python
 from engine.network import network
-from support import cli, clone_of, environment, git, missing, run
+from pages import blocks
+from support import cli, clone_of, commit, environment, git, missing, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.engines]
 AS_IN_PRODUCTION = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
@@ -163,6 +165,32 @@ def test_the_pipeline_serves_where_onnx_is_too_far_off(docker: Engine, clone: Pa
     container = docker.docker("run", "--detach", *AS_IN_PRODUCTION, "flights:pipeline").strip()
     becomes_healthy(docker, container)
     docker.docker("rm", "--force", container)
+
+
+def test_a_model_of_lightgbm_needs_no_library_of_its_own(docker: Engine, clone: Path) -> None:
+    """As docs/own-model.md has it: ONNX Runtime serves it, so only the model is new to a server."""
+    git(clone, "checkout", "--quiet", "-B", "lightgbm", "HEAD")
+    git(clone, "checkout", "--quiet", ".")
+    add, settings = (one for one in blocks(clone / "docs" / "own-model.md") if one.heading == "LightGBM")
+    for command in add.commands:
+        run(*command.split(), cwd=clone)
+    params = clone / "params.yaml"
+    found = YAML().load(params.read_text(encoding="utf-8"))
+    found["model"].update(YAML(typ="safe").load(settings.text)["model"])
+    with params.open("w", encoding="utf-8") as file:
+        YAML().dump(found, file)
+    cli(clone, "run")
+    cli(clone, "promote", "--force", "--why", "to see it in an image")
+    commit(clone, "LightGBM")
+    cli(clone, "deploy", "package")
+    assert "served by onnx" in cli(clone, "deploy", "image", "--tag", "flights:lightgbm", **docker.variables)
+    assert digests(docker, "flights:lightgbm")[:-1] == digests(docker, IMAGE)[:-1]
+    container = docker.docker("run", "--detach", *AS_IN_PRODUCTION, "flights:lightgbm").strip()
+    becomes_healthy(docker, container)
+    docker.docker("rm", "--force", container)
+    git(clone, "checkout", "--quiet", "-")
+    run("uv", "sync", "--quiet", cwd=clone)
+    cli(clone, "pull")
 
 
 def test_a_shadow_predicts_in_it_and_answers_nobody(docker: Engine, clone: Path, tmp_path: Path) -> None:
