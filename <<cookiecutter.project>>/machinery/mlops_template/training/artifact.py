@@ -28,7 +28,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
-from ..owner.dependencies import imports_of
+from ..owner.dependencies import PACKAGE, imports_of
 from ..render.json_file import write_json
 from ..serving.model_code import INPUTS, ModelCode, read_code
 from .card import CARD_FILE, load_card
@@ -239,9 +239,8 @@ def versions(estimator: str, code: ModelCode) -> dict[str, str]:
     """The versions of what determines the model's bytes: Python, the estimator's library, what its code imports."""
     installed = {"python": ".".join(map(str, sys.version_info[:2]))}
     imported = {name for source in code.files.values() for name in imports_of(source, code.package, "")}
-    modules = {
-        name.partition(".")[0] for name in {estimator, *imported, "sklearn", "numpy", "scipy", "pandas", "joblib"}
-    }
+    always = {estimator, "sklearn", "numpy", "scipy", "pandas", "joblib"}
+    modules = {name.partition(".")[0] for name in always | imported} - {PACKAGE, code.folder.name}
     names = packages_distributions()  # a module's name is not its library's, as with sklearn
     for library in sorted({library for module in modules for library in names.get(module, ())}):
         installed[library] = version(library)
