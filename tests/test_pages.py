@@ -132,7 +132,6 @@ def test_each_way_back_leads_there(clone: Path) -> None:
     assert "500" in (clone / "params.yaml").read_text(encoding="utf-8")
 
     settle(clone, {"model": {"candidates": [{**RIDGE, "params": {"alpha": 50.0}}]}})
-    cli(clone, "run")
     follow(clone, way.pop("A change that is not committed"))
     assert git(clone, "status", "--porcelain") == ""
     assert "out of date  nothing" in cli(clone, "status")
@@ -153,7 +152,8 @@ def test_each_way_back_leads_there(clone: Path) -> None:
     git(clone, "switch", "--quiet", "--create", "other", "HEAD^")
     cli(clone, "pull")
     settle(clone, {"model": {"candidates": [{**RIDGE, "params": {"alpha": 5.0}}]}})
-    trained(clone, "Less shrinkage")
+    cli(clone, "run")
+    commit(clone, "Less shrinkage")
     merged = follow(clone, way.pop("A merge with conflicts"), "git pull")
     assert any("taken from what is merged" in one for one in merged)
     assert "5.0" in (clone / "params.yaml").read_text(encoding="utf-8")
