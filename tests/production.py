@@ -52,11 +52,22 @@ def play(project: Path, place: str, rows: pd.DataFrame) -> None:
 @contextmanager
 def serving(project: Path, *options: str, **variables: str) -> Iterator[str]:
     """The address of `serve`, once it is ready."""
+    port = free_port()
+    command = ["uv", "run", "--no-sync", project.name, "serve", "--port", str(port), *options]
+    with served(subprocess.Popen(command, cwd=project, env=environment(**variables)), port) as address:
+        yield address
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["uv", "run", "--no-sync", project.name, "serve", "--port", str(port), *options]
-    process = subprocess.Popen(command, cwd=project, env=environment(**variables))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def served(process: subprocess.Popen[bytes], port: int) -> Iterator[str]:
+    """The address of a service that has been started, once it is ready."""
     try:
         until = time.monotonic() + 120
         while not ready(f"http://127.0.0.1:{port}"):

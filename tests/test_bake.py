@@ -69,12 +69,17 @@ docs/checklist.md
 docs/deployment.md
 docs/gates.md
 docs/github.md
+docs/going-back.md
 docs/levels.md
 docs/ml-test-score.svg
 docs/monitoring.md
 docs/notebook.md
+docs/own-data.md
+docs/own-model.md
 docs/retraining.md
+docs/roles.md
 docs/storage.md
+docs/tracking.md
 docs/updating.md
 dvc.yaml
 models/.gitignore

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Bake
+from pages import blocks
 from scripts import pins
-from support import run
+from support import ROOT, run
 from test_bake import STORAGES
 from test_workflows import load
 
@@ -75,6 +76,44 @@ def test_every_command_is_one_of_the_project(project: Path, docs: dict[str, str]
     for name, text in docs.items():
         for verb in re.findall(r"uv run flight-delays ([a-z][\w-]*)", text):
             assert verb.replace("-", "_") in commands, f"{name}: {verb}"
+
+
+FOLLOWED = {
+    "notebook": "test_notebook.py",
+    "own-data": "test_pages.py",
+    "own-model": "test_own_model.py",
+    "going-back": "test_pages.py",
+    "roles": "test_pages.py",
+    "tracking": "test_tracking.py",
+}
+"""The pages that a test follows: it takes what they show out of them, and runs it as it stands there."""
+GROUPS = ("ci", "deploy", "storage")
+WITHIN = {"deploy rollback"}
+"""Not started as a process: tests/machinery/test_rollout.py calls what it does."""
+
+
+def shown(project: Path, pages: list[Path]) -> set[str]:
+    """The project's own commands that some pages show, each by its name."""
+    start = f"uv run {project.name} "
+    commands = [one for page in pages for block in blocks(page) if not block.language for one in block.commands]
+    words = [command.removeprefix(start).split() for command in commands if command.startswith(start)]
+    return {" ".join(one[: 2 if one[0] in GROUPS else 1]) for one in words}
+
+
+def test_every_command_of_the_project_is_run_by_a_test(project: Path, bake: Bake) -> None:
+    """Each that a page shows: by the test that follows a page, by another, or by a workflow, which all are run."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py"))
+    workflows = "".join(path.read_text(encoding="utf-8") for path in (project / ".github" / "workflows").iterdir())
+    followed = [bake() / "docs" / f"{page}.md" for page in FOLLOWED]  # of the project that these tests have
+    run_by_none = {
+        call
+        for call in shown(project, [project / "README.md", *(project / "docs").glob("*.md")])
+        if '"{}"'.format('", "'.join(call.split())) not in tests and f"uv run {project.name} {call}" not in workflows
+    }
+    assert run_by_none - {*WITHIN} - shown(project, followed) == set()
+    for page, name in FOLLOWED.items():
+        text = (ROOT / "tests" / name).read_text(encoding="utf-8")
+        assert f'"{page}"' in text or f'"{page}.md"' in text, f"{name} does not read {page}.md"
 
 
 def test_the_blocks_can_be_pasted(docs: dict[str, str], tmp_path: Path) -> None:

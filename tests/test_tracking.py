@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import sqlite3
@@ -18,6 +19,7 @@ from urllib.request import urlopen
 import pytest
 
 from browser import browse
+from pages import blocks
 from support import cli, commit, environment, git, run, uv_run
 
 pytestmark = pytest.mark.slow
@@ -206,9 +208,10 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
     assert said.startswith("not recorded: MLflow at "), "no deployment fails for that"
     assert time.monotonic() - began < 60, "a server that is down is noticed at once"
 
-    command = ["uv", "run", "--isolated", "--no-default-groups", "--group", "ui", "mlflow", "server"]
-    command += ["--port", str(port), "--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    server_block, laptop, _ = blocks(project_copy / "docs" / "tracking.md")
+    [command] = (shlex.split(one.replace("5000", str(port))) for one in server_block.commands)
+    exported, *followed = laptop.commands
+    assert exported == "export MLFLOW_TRACKING_URI=http://127.0.0.1:5000"
     with started(
         command, project_copy, tmp_path / "log", f"{server}/health", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"
     ):
@@ -247,6 +250,10 @@ def test_a_server_that_was_down_is_caught_up_with(project_copy: Path, tmp_path: 
 
         cli(project_copy, "track", MLFLOW_TRACKING_URI=server)
         assert state(project_copy, server) == found
+
+        told = [run(*shlex.split(one), cwd=project_copy, MLFLOW_TRACKING_URI=server) for one in followed]
+        for said, expected in zip(told, ("1 of 2 results of main logged", "was there already", server), strict=True):
+            assert expected in said
     assert state(project_copy) == embedded
 
 

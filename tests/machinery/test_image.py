@@ -21,6 +21,8 @@ PROGRAM = """#!{python}
 import os, sys
 with open({log!r}, "a") as log:
     print(sys.argv[1:], os.environ.get("SOURCE_DATE_EPOCH"), file=log)
+if "--output-file" in sys.argv:
+    open(sys.argv[-1], "w").write("numpy==2.3\\nscikit-learn==1.9 \\\\\\n    --hash=sha256:1\\n")
 print(open({history!r}).read() if "history" in sys.argv else 7_000_000)
 """
 HISTORY = """\
@@ -60,13 +62,14 @@ def told(committed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def package(runtime: str, derived: tuple[str, ...] = ()) -> None:
+def package(runtime: str, derived: tuple[str, ...] = (), library: str = "numpy") -> None:
     """As much of a package as the build asks for."""
     folder = Path("build/model")
     folder.mkdir(parents=True)
     (folder / "release.json").write_text(json.dumps(RELEASE))
     (folder / "serving.json").write_text(json.dumps({"runtime": runtime}))
-    (folder / "card.json").write_text(json.dumps({"derived": derived}))
+    versions = {"python": "3.11", library: "2.3", "Scikit_Learn": "1.9"}
+    (folder / "card.json").write_text(json.dumps({"derived": derived, "versions": versions}))
 
 
 def test_without_a_package_it_says_how_to_make_one(committed: Path) -> None:
@@ -92,6 +95,18 @@ def test_the_libraries_are_those_of_what_serves(told: Path, runtime: str, derive
     assert f"'--locked', '--only-group', '{group}'" in exported
     assert "'--build-arg', 'BASE=python@sha256:1'" in built
     assert built.endswith("1364817600"), "the image is not dated as the commit"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs are scripts")
+def test_a_library_that_the_image_would_lack_is_named(told: Path) -> None:
+    """Before it is built; where ONNX Runtime serves, the estimator's library is none of it."""
+    package("sklearn", library="skorch")
+    with pytest.raises(ProjectError, match=r"would lack skorch, .*: `uv add --group serving-sklearn skorch`"):
+        build(load_params(), "flights:1")
+    assert "'build'" not in told.read_text()
+    shutil.rmtree("build")
+    package("onnx", library="skorch")
+    assert "served by onnx" in build(load_params(), "flights:1")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs are scripts")

@@ -11,6 +11,7 @@ from mlops_template.data import partitions, validate
 from mlops_template.data.inspection import BatchRejected
 from mlops_template.errors import ProjectError
 from mlops_template.settings import paths
+from ruamel.yaml import YAML
 
 from .conftest import Change, Deliver, Take
 
@@ -280,6 +281,26 @@ def test_validate_refuses_data_that_a_changed_contract_forbids(
         validate.main()
     assert paths.VALIDATION.read_bytes() == before, "git keeps it"
     assert "| distance | max is 100, in " in paths.REFUSED.read_text()
+
+
+def test_the_columns_may_change_after_rows_were_taken_in(
+    earlier: pd.DataFrame, flights: pd.DataFrame, deliver: Deliver, take: Take
+) -> None:
+    """A new one is missing in the older rows, if it may be; one that is gone is left aside."""
+    contract = YAML(typ="safe").load(paths.CONTRACT)
+    del contract["columns"]["wind_gust"]
+    contract["columns"]["gate"] = {"type": "string", "nullable": True}
+    YAML().dump(contract, paths.CONTRACT)
+    params = paths.PARAMS.read_text()
+    paths.PARAMS.write_text(params.replace(" wind_gust,", "").replace("    - wind_gust\n", ""))
+    deliver(flights.iloc[HALF:].drop(columns="wind_gust").assign(gate="A1"))
+    take()
+    validate.main()
+    assert partitions.read()["gate"].isna().sum() == HALF
+    contract["columns"]["gate"]["nullable"] = False
+    YAML().dump(contract, paths.CONTRACT)
+    with pytest.raises(ProjectError, match=r"gate is missing, in 2013-01-01_.* \(300 rows\)"):
+        validate.main()
 
 
 def test_validate_finds_an_id_that_is_in_two_partitions(earlier: pd.DataFrame, flights: pd.DataFrame) -> None:

@@ -2,10 +2,16 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 import joblib
+import mlops_template
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +25,7 @@ from mlops_template.training.artifact import load_model
 from mlops_template.training.trained_rows import trained_rows
 from mlops_template.serving.inputs import MISSING, inputs
 from ruamel.yaml import YAML
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from .project import model_code, write_package
 
@@ -91,6 +98,73 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         train.main()
         found.append(digests(paths.CHALLENGER))
     assert found[0] == found[1]
+
+
+OWN = """
+from sklearn.linear_model import LogisticRegression
+
+
+class Own(LogisticRegression):
+    def fit(self, rows, target):
+        self.seen_ = {str(number) for number in range(20)}
+        return super().fit(rows, target)
+"""
+IN_A_PROCESS = """
+import os
+if {core}:
+    os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
+from mlops_template.training import train
+train.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process cannot be kept to a core, nor are there wheels")
+@pytest.mark.parametrize("estimator", ["shop.own.Own", "lightgbm.LGBMClassifier"])
+def test_the_same_bytes_come_from_another_process_with_fewer_cores(estimator: str, tmp_path: Path) -> None:
+    """Where a set has another order, and LightGBM would take, and write down, another number of threads."""
+    params = {"max_iter": 100} if estimator.startswith("shop") else {"n_estimators": 5}
+    model = {"threads": 2, "candidates": [{"estimator": estimator, "params": params}]}
+    found = []
+    for core in (0, 1):
+        folder = tmp_path / str(core)
+        prepare(folder, {**SETTINGS, "model": model})
+        write_package(folder, own=OWN)
+        changes = {"PYTHONHASHSEED": str(core), "PYTHONPATH": str(Path(mlops_template.__file__).parents[1])}
+        command = [sys.executable, "-c", IN_A_PROCESS.format(core=core)]
+        subprocess.run(command, cwd=folder, env=os.environ | changes, check=True)
+        found.append(digests(folder / paths.CHALLENGER))
+    assert found[0] == found[1]
+
+
+def test_a_model_may_carry_more_libraries_than_the_estimators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its code imports is known, by the name that the library has; the machinery, wherever it is, is none of it."""
+    names = packages_distributions() | {"mlops_template": ["mlops-template"]}  # as installed from an index
+    monkeypatch.setattr("mlops_template.training.artifact.packages_distributions", lambda: names)
+    prepare(tmp_path)
+    write_package(tmp_path, features="import yaml\nimport mlops_template.errors\n\n\ndef add_features(rows):\n    return rows\n")
+    monkeypatch.chdir(tmp_path)
+    train.main()
+    known = json.loads((paths.CHALLENGER / "card.json").read_text())["versions"]
+    assert known["PyYAML"] == version("PyYAML") and known["scikit-learn"] == version("scikit-learn")
+    assert set(known) == {"python", "joblib", "numpy", "pandas", "scikit-learn", "scipy", "PyYAML"}
+
+
+@pytest.mark.parametrize(("dtype", "noise", "known"), [("float32", 1e-5, True), ("float32", 1e-3, False), ("float64", 1e-5, False)])
+def test_golden_predictions_are_compared_as_precisely_as_they_are(
+    dtype: str, noise: float, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In single precision, another processor gives other last digits."""
+    prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    train.main()
+    predict = HistGradientBoostingClassifier.predict_proba
+    monkeypatch.setattr(
+        HistGradientBoostingClassifier,
+        "predict_proba",
+        lambda self, rows: (predict(self, rows) * (1 + noise)).astype(dtype),
+    )
+    with nullcontext() if known else pytest.raises(ProjectError, match="golden rows otherwise"):
+        load_model(paths.CHALLENGER)
 
 
 def test_nothing_is_learnt_from_the_holdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

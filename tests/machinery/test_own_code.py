@@ -573,6 +573,21 @@ def test_a_new_module_becomes_a_dependency_of_the_stages_that_import_it(
     assert stages.name_dependencies() == []
 
 
+def test_an_estimator_of_ones_own_is_a_dependency_of_the_training(shop: Path) -> None:
+    """With what it imports: else an edit of it would train nothing."""
+    (shop / "machinery").symlink_to(PIPELINE.parent / "machinery")
+    estimator = "from sklearn.linear_model import LogisticRegression as Own\n\nfrom . import calendar\n"
+    write_package(shop, features="x = 1\n", metrics="x = 1\n", estimator=estimator, calendar=CALENDAR)
+    (shop / "dvc.yaml").write_text(re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text()))
+    settle(model={"candidates": [{"estimator": "shop.estimator.Own"}]})
+    assert stages.name_dependencies() == [
+        "dvc.yaml: train depends on src/shop/calendar.py now",
+        "dvc.yaml: train depends on src/shop/estimator.py now",
+    ]
+    settle()
+    assert "dvc.yaml: train no longer depends on src/shop/estimator.py" in stages.name_dependencies()
+
+
 def test_what_a_commit_would_lack_is_named(shop: Path) -> None:
     """`git commit --all` leaves new modules out, and the pipeline of that commit would run nowhere else."""
     (shop / "dvc.yaml").write_text(

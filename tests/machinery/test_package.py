@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlops_template.errors import ProjectError
 from mlops_template.evaluation.convert import feeds, load, predict
 from mlops_template.evaluation.export import Export
 from mlops_template.serving.inputs import inputs
+from mlops_template.serving.runtime import load as load_served
 from mlops_template.integrations.git import git
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
@@ -125,6 +127,17 @@ def test_where_onnx_does_not_serve_the_pipeline_does(params: Params) -> None:
     assert not (paths.PACKAGE / "model.onnx").exists()
     assert (paths.PACKAGE / "model.joblib").read_bytes() == (paths.CHAMPION / "model.joblib").read_bytes()
     assert (read("serving.json")["runtime"], read("release.json")["version"]) == ("sklearn", 2)
+
+
+def test_a_library_that_the_pipeline_needs_is_named(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not installed: in an image whose group of dependencies lacks it, or in an older environment."""
+    promoted({**SETTINGS, "model": {"candidates": [{"estimator": "sklearn.dummy.DummyClassifier"}]}})
+    package(params)
+    monkeypatch.setitem(sys.modules, "sklearn.dummy", None)
+    with pytest.raises(ProjectError, match=r"needs sklearn\.dummy, which is not installed here: .* serving-sklearn"):
+        load_served(paths.PACKAGE)
+    with pytest.raises(ProjectError, match=r"needs sklearn\.dummy, which is not installed here: `uv sync`"):
+        load_model(paths.CHAMPION)
 
 
 def test_what_is_broken_off_leaves_the_earlier_package(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from mlops_template.retrain.signals import Signals, measure
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train, trained_rows
-from mlops_template.training.trained_rows import save_trained_rows
+from mlops_template.training.trained_rows import remembered, save_trained_rows
 from ruamel.yaml import YAML
 
 from .project import write_package
@@ -90,7 +90,7 @@ def test_a_champion_that_remembers_a_part_of_its_rows_gives_the_same_reasons(
     whole = after(champion, *batches)
     seen = seen_rows(champion, paths.CHALLENGER)
     monkeypatch.setattr(trained_rows, "REMEMBERED", 200)
-    save_trained_rows(paths.CHALLENGER, pd.read_parquet(paths.TRAIN)["id"])
+    save_trained_rows(paths.CHALLENGER, remembered(pd.read_parquet(paths.TRAIN)["id"]))
     sampled = seen_rows(champion, paths.CHALLENGER)
     assert len(trained_rows.trained_rows(paths.CHALLENGER).hashes) == 200
     assert (sampled.trained <= seen.trained).all()

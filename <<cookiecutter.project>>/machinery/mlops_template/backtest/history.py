@@ -161,13 +161,14 @@ def recipe(content: str, params: Params) -> str:
     settings = params.model_dump(mode="json", include={"task", "columns", "model"})
     sources = sorted([*Path(training.__file__).parent.glob("*.py"), Path(__file__).with_name("trainings.py")])
     code = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sources]
-    libraries = [versions(candidate.estimator) for candidate in params.model.candidates]
+    models = training_code(params)
+    libraries = [versions(candidate.estimator, models) for candidate in params.model.candidates]
     everything = [
         content,
         settings,
         params.gates.primary,
         code,
-        training_code(params).package,
+        models.package,
         metrics_code().package,
         libraries,
     ]

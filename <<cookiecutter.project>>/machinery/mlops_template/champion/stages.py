@@ -12,7 +12,7 @@ from ..integrations import actions, dvc, git
 from ..integrations.digests import file_digest
 from ..integrations.dvc import load_yaml
 from ..owner.dependencies import LOCK, MACHINERY, SOURCE, stage_dependencies
-from ..owner.modules import own_package
+from ..owner.modules import own_estimators, own_package
 from ..settings import paths
 from ..settings.params import load_params
 from ..settings.project import load_project
@@ -75,9 +75,10 @@ def name_dependencies() -> list[str]:
     yaml.indent(mapping=2, sequence=4, offset=2)
     pipeline = yaml.load(paths.PIPELINE.read_text(encoding="utf-8"))
     package, lines = own_package(), []
+    candidates = own_estimators(candidate.estimator for candidate in load_params().model.candidates)
     for name, stage in pipeline["stages"].items():
         try:
-            imported = [path.as_posix() for path in stage_dependencies(str(stage["cmd"]), package)]
+            imported = [path.as_posix() for path in stage_dependencies(str(stage["cmd"]), package, candidates)]
         except SyntaxError:
             continue  # the stage itself will say where
         if not imported:

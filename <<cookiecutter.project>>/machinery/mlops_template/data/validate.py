@@ -12,7 +12,7 @@ from ..render.json_file import write_json
 from ..settings import paths
 from ..settings.params import load_params
 from . import partitions
-from .contract import Violation, check, conform, load_contract, refuse_gaps
+from .contract import Contract, Violation, check, conform, load_contract, refuse_gaps
 from .refusal import write_refusal
 from .uniqueness import not_unique
 
@@ -25,7 +25,7 @@ def main() -> None:
     parts: list[dict[str, Any]] = []
     violations: list[Violation] = []
     for part in progress(partitions.held(), None, "partitions validated"):
-        rows = conform(partitions.read(only=[part]), contract)
+        rows = conform(by_contract(partitions.read(only=[part]), contract), contract)
         violations += [
             replace(violation, rule=f"{violation.rule}, in {part.name}")
             for violation in check(rows, contract, columns.id)
@@ -43,6 +43,15 @@ def main() -> None:
     paths.REFUSED.unlink(missing_ok=True)
     write_json(paths.VALIDATION, {"rows": total, "partitions": parts})
     print(f"validated {total:,} rows in {len(parts)} partition{'' if len(parts) == 1 else 's'}")
+
+
+def by_contract(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Rows held with the columns of the contract as it is now, which may have changed since they were taken in.
+
+    Values of a column that was added later are missing, if they may be; one that it no longer names does not count.
+    """
+    added = [name for name, rule in contract.columns.items() if rule.nullable and name not in rows]
+    return rows[[name for name in rows if name in contract.columns]].assign(**dict.fromkeys(added, None))
 
 
 def window(rows: pd.DataFrame, time: str | None) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ..errors import ProjectError
 from ..integrations import git
 from ..integrations.process import lines_of_json, run, watch
 from ..serving.files import CARD_FILE, RELEASE_FILE, SERVING_FILE, read
@@ -31,7 +32,10 @@ def build(params: Params, tag: str = "", base: str = "") -> str:
     release, runtime = read(paths.PACKAGE / RELEASE_FILE), read(paths.PACKAGE / SERVING_FILE)["runtime"]
     tag = tag or built_image(params)
     copy_service()
-    lock_requirements(group_of(runtime, read(paths.PACKAGE / CARD_FILE)))
+    card = read(paths.PACKAGE / CARD_FILE)
+    lock_requirements(group_of(runtime, card))
+    if runtime == "sklearn":
+        refuse_missing(card["versions"], REQUIREMENTS.read_text(encoding="utf-8"))
     options = ["--tag", tag]
     if base:
         options += ["--build-arg", f"BASE={base}"]
@@ -80,7 +84,18 @@ def layers(tag: str) -> dict[str, int]:
 def lock_requirements(group: str) -> None:
     """Write down what `uv.lock` has for a dependency group. Raises ProjectError where the lock is out of date."""
     options = ("--locked", "--only-group", group, "--no-emit-workspace", "--no-annotate", "--no-header", "--quiet")
-    watch("uv", "export", *options, "--output-file", str(REQUIREMENTS))
+    watch("uv", "export", *options, "--emit-index-url", "--output-file", str(REQUIREMENTS))
+
+
+def refuse_missing(versions: dict[str, str], requirements: str) -> None:
+    """Raise ProjectError where a library that the pipeline was trained with would not be in the image."""
+    held = {name.lower() for name in re.findall(r"^([\w.-]+)==", requirements, re.MULTILINE)}
+    missing = [name for name in versions if name != "python" and re.sub(r"[-_.]+", "-", name).lower() not in held]
+    if missing:
+        raise ProjectError(
+            f"the image would lack {', '.join(missing)}, which the pipeline was trained with: "
+            f"`uv add --group serving-sklearn {' '.join(missing)}`"
+        )
 
 
 def labels(release: dict[str, Any], runtime: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 What it takes and gives is described in `serving/runtime.py`.
 """
 
+import re
 import signal
 import threading
 import warnings
@@ -70,7 +71,7 @@ def convert(pipeline: Pipeline, kinds: dict[str, list[str]], classifies: bool) -
         send_missing_values(model, pipeline)
         return join_categories(model, single)
     except Exception as error:  # a converter may stumble over anything that it does not know
-        raise Unfit(f"it cannot be converted to ONNX ({one_line(error)}){converters.advice(package)}") from None
+        raise Unfit(f"it cannot be converted to ONNX ({why(error)}){converters.advice(package)}") from None
 
 
 def join_categories(model: Any, single: list[str]) -> bytes:
@@ -210,6 +211,12 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def why(error: Exception) -> str:
+    """Why a conversion failed: mostly, since there is no converter for a class, which skl2onnx says at length."""
+    unknown = re.match(r"Unable to find .* for type '<class '([\w.]+)'>'", str(error))
+    return f"there is no converter for {unknown[1].rpartition('.')[2]}" if unknown else one_line(error)
 
 
 def one_line(error: Exception) -> str:

@@ -126,7 +126,7 @@ class Exploration:
         pipeline = fit(
             setting, code.inputs(train, columns.kinds), labels(train, columns, settings.task), settings, code
         )
-        card = describe(train, [SearchResult(setting, [], None, True)], settings)
+        card = describe(train, [SearchResult(setting, [], None, True)], settings, code)
         card |= describe_inputs(rows, train, code, columns) | describe_classes(pipeline, settings)
         return Model(
             pipeline, {**card, "threshold": threshold_of(setting, train, settings, code, metrics_code())}, code

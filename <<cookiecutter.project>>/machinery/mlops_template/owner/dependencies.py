@@ -5,7 +5,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,16 +17,20 @@ INSTALLED = Path(__file__).resolve().parents[2]
 """Where the machinery that runs lies: in the project, or where it was installed from an index or a tag."""
 OWN = ("own_module", "own_code")
 """The functions by which the machinery loads modules of the owner's package, named by their arguments."""
+CANDIDATES = "*"
+"""Stands for the owner's modules that `model.candidates` of params.yaml name, where a call is given them."""
 UNREAD = Path(MACHINERY, PACKAGE, "settings", "operation.py")
 """Imported by every stage along with the parameters, though none reads what it holds: it changes no result."""
 COMMAND = re.compile(r"python -m ([\w.]+)")
 
 
-def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> list[Path]:
+def stage_dependencies(
+    command: str, own_package: str, candidates: Sequence[str] = (), root: Path = Path()
+) -> list[Path]:
     """The files of the project that `python -m MODULE` imports, at any depth, relative to `root` and in order.
 
-    Where the machinery does not lie in the project, `uv.lock` stands for its files. Raises SyntaxError where one cannot
-    be parsed.
+    `candidates` are the owner's modules with estimators that params.yaml names. Where the machinery does not lie in the
+    project, `uv.lock` stands for its files. Raises SyntaxError where one cannot be parsed.
     """
     module = COMMAND.search(command)
     if module is None:
@@ -37,7 +41,8 @@ def stage_dependencies(command: str, own_package: str, root: Path = Path()) -> l
         file = file_of(waiting.pop(), own_package, root)
         if file is not None and file not in files:
             files.add(file)
-            waiting += imported(file, own_package, root)
+            for name in imported(file, own_package, root):
+                waiting += candidates if name == CANDIDATES else [name]
     named = {
         path.relative_to(root) if within(path, root) else LOCK
         for path in files
@@ -76,6 +81,8 @@ def names_in(tree: ast.AST, package: str, own_package: str) -> Iterator[str]:
                 for name in node.args
                 if isinstance(name, ast.Constant) and isinstance(name.value, str)
             )
+            if any(isinstance(name, ast.Starred) for name in node.args):
+                yield CANDIDATES
 
 
 def file_of(module: str, own_package: str, root: Path) -> Path | None:

@@ -1,6 +1,7 @@
 """The owner's package, `src/<package>/`: its modules, and what of them a model carries."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,13 @@ def own_module(name: str) -> ModuleType | None:
     """A module of the owner's package as it is now, None where there is none. Raises ProjectError when it is broken."""
     code = own_code(name)
     return code.module(name) if name in code.files else None
+
+
+def own_estimators(estimators: Iterable[str]) -> list[str]:
+    """The modules of the owner's package that hold some of these estimators, by their full names."""
+    prefix = f"{own_package()}."
+    modules = {estimator.rpartition(".")[0] for estimator in estimators}
+    return sorted(module for module in modules if module.startswith(prefix))
 
 
 def own_code(*modules: str) -> ModelCode:

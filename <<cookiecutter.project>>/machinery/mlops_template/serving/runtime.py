@@ -72,6 +72,11 @@ def load(directory: Path) -> Served:
         fault = served.fault()
     except ProjectError:
         raise
+    except ModuleNotFoundError as error:
+        raise ProjectError(
+            f"the model in {directory} needs {error.name}, which is not installed here: add its library to the group "
+            "serving-sklearn of pyproject.toml, which an image has, and `uv sync`"
+        ) from None
     except RequestRejected as rejected:
         raise ProjectError(f"the golden rows of the model in {directory} are refused: {rejected.detail}") from None
     except Exception as error:  # whatever a damaged file makes a library raise

@@ -4,6 +4,7 @@ It holds only what the inputs of training determine, so that the same inputs giv
 no commit, no run id.
 """
 
+import copyreg
 import io
 import json
 import pickle
@@ -11,18 +12,22 @@ import struct
 import sys
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
+from joblib.numpy_pickle import NumpyPickler
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
+from ..owner.dependencies import PACKAGE, imports_of
 from ..render.json_file import write_json
 from ..serving.model_code import INPUTS, ModelCode, read_code
 from .card import CARD_FILE, load_card
@@ -33,8 +38,8 @@ GOLDEN_FILE = "golden.json"
 
 GOLDEN_ROWS = 10
 
-TOLERANCE = 1e-6
-"""Relative difference from the golden predictions that still counts as the same model."""
+TOLERANCES = {"float64": 1e-6, "float32": 1e-4}
+"""Relative difference from the golden predictions, by their precision, that still counts as the same model."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,48 @@ def unpickled(pipeline: bytes, card: dict[str, Any], code: ModelCode) -> Model:
 def save_model(directory: Path, model: Model, golden: pd.DataFrame) -> None:
     """Write the model with its code, a few golden rows and their predictions."""
     directory.mkdir(parents=True, exist_ok=True)
-    joblib.dump(model.pipeline, directory / PIPELINE_FILE, compress=("zlib", 3))
+    with same_bytes():
+        joblib.dump(model.pipeline, directory / PIPELINE_FILE, compress=("zlib", 3))
     model.code.write(directory)
     write_json(directory / CARD_FILE, model.card)
     rows = as_records(golden[list(model.request)])
     predictions = model.predict(golden).to_dict(orient="records")
     write_json(directory / GOLDEN_FILE, {"rows": rows, "predictions": predictions})
+
+
+@contextmanager
+def same_bytes() -> Iterator[None]:
+    """For the time being, joblib writes the same content as the same bytes in every process.
+
+    By itself it writes a set in an order that differs from process to process, and a tensor of PyTorch in an older
+    format that names it by its address in memory.
+    """
+    torch, dispatch = sys.modules.get("torch"), NumpyPickler.dispatch
+    kinds, before = [torch.UntypedStorage, torch.TypedStorage] if torch else [], dict(dispatch)
+
+    def save_set(pickler: Any, content: set[Any] | frozenset[Any]) -> None:
+        try:
+            ordered = sorted(content)
+        except TypeError:
+            before[type(content)](pickler, content)
+        else:
+            pickler.save_reduce(type(content), (ordered,), obj=content)
+
+    def reduced(storage: Any) -> tuple[Any, ...]:
+        written = io.BytesIO()
+        sys.modules["torch"].save(storage, written)
+        rebuild, _ = storage.__reduce__()  # reads both formats
+        return rebuild, (written.getvalue(),)
+
+    dispatch.update({set: save_set, frozenset: save_set})
+    for kind in kinds:
+        copyreg.pickle(kind, reduced)
+    try:
+        yield
+    finally:
+        dispatch.update(before)
+        for kind in kinds:
+            copyreg.dispatch_table.pop(kind)
 
 
 def load_model(directory: Path) -> Model:
@@ -131,6 +172,10 @@ def load_model(directory: Path) -> Model:
         raise ProjectError(f"{directory} is incomplete ({Path(error.filename).name} is missing): `pull`") from None
     except (EOFError, pickle.UnpicklingError, struct.error, zlib.error) as error:
         raise ProjectError(f"{directory / PIPELINE_FILE} is damaged ({error}): delete {directory} and `pull`") from None
+    except ModuleNotFoundError as error:
+        raise ProjectError(
+            f"the model in {directory} needs {error.name}, which is not installed here: `uv sync`"
+        ) from None
     except (ImportError, AttributeError, TypeError, ValueError, KeyError) as error:
         if trained_with == here:
             raise ProjectError(
@@ -167,17 +212,20 @@ def golden_rows(directory: Path, model: Model) -> tuple[pd.DataFrame, pd.DataFra
 def predicts_golden_rows(model: Model, directory: Path) -> bool:
     """Whether the model still predicts its golden rows as it did when it was trained."""
     rows, expected = golden_rows(directory, model)
-    return bool(np.allclose(model.predict(rows).to_numpy(), expected.to_numpy(), rtol=TOLERANCE, atol=1e-9))
+    predicted = model.predict(rows).to_numpy()
+    tolerance = TOLERANCES.get(str(predicted.dtype), TOLERANCES["float64"])
+    return bool(np.allclose(predicted, expected.to_numpy(), rtol=tolerance, atol=1e-9))
 
 
-def versions(estimator: str) -> dict[str, str]:
-    """The versions of what determines the model's bytes: Python and the libraries, the estimator's own included."""
+def versions(estimator: str, code: ModelCode) -> dict[str, str]:
+    """The versions of what determines the model's bytes: Python, the estimator's library, what its code imports."""
     installed = {"python": ".".join(map(str, sys.version_info[:2]))}
-    for library in sorted({"scikit-learn", "numpy", "scipy", "pandas", "joblib", estimator.partition(".")[0]}):
-        try:
-            installed[library] = version(library)
-        except PackageNotFoundError:
-            continue  # the module's name is not its library's, as with sklearn
+    imported = {name for source in code.files.values() for name in imports_of(source, code.package, "")}
+    always = {estimator, "sklearn", "numpy", "scipy", "pandas", "joblib"}
+    modules = {name.partition(".")[0] for name in always | imported} - {PACKAGE, code.folder.name}
+    names = packages_distributions()  # a module's name is not its library's, as with sklearn
+    for library in sorted({library for module in modules for library in names.get(module, ())}):
+        installed[library] = version(library)
     return installed
 
 

@@ -9,18 +9,21 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from ..errors import ProjectError
-from ..owner.modules import own_code, own_package
+from ..owner.modules import own_code, own_estimators
 from ..serving.model_code import ModelCode
 from ..settings.params import Columns, Params, Task
 
 PIPELINE = "pipeline"
 
+THREADED: dict[str, dict[str, Any]] = {"lightgbm": {"deterministic": True}, "xgboost": {}}
+"""Packages whose estimators take all cores, and are written with their number, unless they are told one; and what else
+makes them the same to the byte on every machine."""
+
 
 def training_code(params: Params) -> ModelCode:
     """What the models that are trained now carry: features, pipeline, and estimators of the owner's own."""
-    estimators = [candidate.estimator.rpartition(".")[0] for candidate in params.model.candidates]
-    prefix = f"{own_package()}."
-    own = [module.removeprefix(prefix) for module in estimators if module.startswith(prefix)]
+    modules = own_estimators(candidate.estimator for candidate in params.model.candidates)
+    own = [module.partition(".")[2] for module in modules]
     return own_code("features", "pipeline", *own)
 
 
@@ -32,12 +35,14 @@ def labels(frame: pd.DataFrame, columns: Columns, task: Task) -> NDArray[Any]:
     return target.to_numpy(dtype=object if pd.api.types.is_string_dtype(target) else None)
 
 
-def build(code: ModelCode, estimator: str, params: dict[str, Any], kinds: dict[str, list[str]], seed: int) -> Pipeline:
+def build(
+    code: ModelCode, estimator: str, params: dict[str, Any], kinds: dict[str, list[str]], seed: int, threads: int = 1
+) -> Pipeline:
     """The owner's unfitted pipeline around the estimator of that dotted path.
 
     Raises ProjectError when the path or a parameter is wrong, or the owner's code fails.
     """
-    model = make_estimator(code, estimator, params, seed)
+    model = make_estimator(code, estimator, params, seed, threads)
     pipeline = code.call(PIPELINE, "make_pipeline", model, kinds, seed)
     if not isinstance(pipeline, Pipeline):
         raise ProjectError(
@@ -68,7 +73,7 @@ def fit_pipeline(
         )
 
 
-def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int) -> BaseEstimator:
+def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int, threads: int) -> BaseEstimator:
     """The estimator of that dotted path, seeded where it takes a seed. One of the owner's own comes from the code."""
     module, _, name = path.rpartition(".")
     package, _, own = module.partition(".")
@@ -81,7 +86,7 @@ def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int
             "sklearn.linear_model.Ridge, and add its library with `uv add`"
         ) from None
     try:
-        model: BaseEstimator = kind(**params)
+        model: BaseEstimator = kind(**reproducible(package, params, threads))
     except TypeError as error:
         raise ProjectError(f"model.candidates: {path}: {error}") from None
     if not isinstance(model, BaseEstimator):
@@ -92,3 +97,13 @@ def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int
     if "random_state" in model.get_params() and "random_state" not in params:
         model.set_params(random_state=seed)
     return model
+
+
+def reproducible(package: str, params: dict[str, Any], threads: int) -> dict[str, Any]:
+    """The parameters of an estimator, with those that make it the same on every machine where they do not say it."""
+    if package not in THREADED:
+        return params
+    added = {"n_jobs": threads, **THREADED[package]}
+    if package == "lightgbm" and "force_col_wise" not in params:  # else it measures which of the two is faster here
+        added["force_row_wise"] = True
+    return added | params

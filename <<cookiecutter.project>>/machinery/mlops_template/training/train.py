@@ -21,7 +21,7 @@ from .metrics import higher_is_better, metrics_code
 from .pipeline import build, fit_pipeline, labels, training_code
 from .search import SearchResult, Setting, search
 from .threshold import threshold_of
-from .trained_rows import save_trained_rows
+from .trained_rows import remembered, save_trained_rows
 
 QUANTILES = np.linspace(0, 1, 21)
 MAX_CATEGORIES = 50
@@ -36,7 +36,7 @@ def main() -> None:
     train = with_features(rows, code, columns)
     inputs = describe_inputs(rows, train, code, columns)
     golden = rows.iloc[evenly(len(rows), GOLDEN_ROWS)]
-    ids = rows[columns.id]
+    trained_on = remembered(rows[columns.id])
     del rows  # millions of rows need not be held twice
     refuse_empty(train, columns)
     judge = metrics_code()
@@ -44,13 +44,13 @@ def main() -> None:
     chosen = next(result for result in results if result.chosen).setting
     print_best(results, params.gates.primary)
     threshold = threshold_of(chosen, train, params, code, judge)
-    description = describe(train, results, params) | inputs | {"threshold": threshold}
+    description = describe(train, results, params, code) | inputs | {"threshold": threshold}
     ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
     del train
     pipeline = fit(chosen, ready, target, params, code)
     card = {**description, **describe_classes(pipeline, params)}
     save_model(paths.CHALLENGER, Model(pipeline, card, code), golden)
-    save_trained_rows(paths.CHALLENGER, ids)
+    save_trained_rows(paths.CHALLENGER, trained_on)
     print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
 
 
@@ -77,14 +77,15 @@ def refuse_empty(train: pd.DataFrame, columns: Columns) -> None:
 
 def fit(setting: Setting, ready: pd.DataFrame, target: NDArray[Any], params: Params, code: ModelCode) -> Pipeline:
     """The setting, fitted on all training rows with the number of threads that the recipe names."""
-    pipeline = build(code, setting.estimator, setting.params, params.columns.kinds, params.model.seed)
-    os.environ["OMP_NUM_THREADS"] = str(params.model.threads)  # else scikit-learn takes no more than there are cores
-    with threadpool_limits(params.model.threads):
+    threads = params.model.threads
+    pipeline = build(code, setting.estimator, setting.params, params.columns.kinds, params.model.seed, threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # else scikit-learn takes no more than there are cores
+    with threadpool_limits(threads):
         fit_pipeline(pipeline, setting.estimator, setting.params, ready, target, params.task)
     return pipeline
 
 
-def describe(train: pd.DataFrame, results: list[SearchResult], params: Params) -> dict[str, Any]:
+def describe(train: pd.DataFrame, results: list[SearchResult], params: Params, code: ModelCode) -> dict[str, Any]:
     """The card of the model, as far as its inputs tell: what it is, what it was trained on, how that looked."""
     columns = params.columns
     chosen = next(result for result in results if result.chosen).setting
@@ -109,7 +110,7 @@ def describe(train: pd.DataFrame, results: list[SearchResult], params: Params) -
             }
             for result in results
         ],
-        "versions": versions(chosen.estimator),
+        "versions": versions(chosen.estimator, code),
         "profile": {
             **{name: profile(train[name]) for name in columns.features},
             columns.target: profile(target if params.task == "regression" else target.astype("str")),

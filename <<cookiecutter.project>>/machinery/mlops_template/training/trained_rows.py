@@ -40,10 +40,15 @@ class TrainedRows:
         return np.asarray(row_hashes(ids) > self.hashes[-1])
 
 
-def save_trained_rows(directory: Path, ids: pd.Series) -> None:
-    """Write down the rows that a model is trained on."""
-    hashes = np.sort(row_hashes(ids))
-    np.save(directory / TRAINED_ROWS_FILE, hashes[:REMEMBERED])
+def remembered(ids: pd.Series) -> Hashes:
+    """What a model that is trained on some rows keeps of their ids."""
+    hashes: Hashes = np.sort(row_hashes(ids))[:REMEMBERED].copy()
+    return hashes
+
+
+def save_trained_rows(directory: Path, hashes: Hashes) -> None:
+    """Write down what a model keeps of its training rows."""
+    np.save(directory / TRAINED_ROWS_FILE, hashes)
 
 
 def trained_rows(directory: Path) -> TrainedRows:
