@@ -70,7 +70,6 @@ docs/deployment.md
 docs/gates.md
 docs/github.md
 docs/levels.md
-docs/ml-test-score.svg
 docs/monitoring.md
 docs/notebook.md
 docs/retraining.md
@@ -82,6 +81,7 @@ notebooks/explore.ipynb
 params.yaml
 pyproject.toml
 reports/.gitignore
+reports/ml-test-score.svg
 src/PACKAGE/__init__.py
 src/PACKAGE/features.py
 src/PACKAGE/metrics.py
