@@ -147,16 +147,8 @@ def search(
         train = train.iloc[evenly(len(train), params.model.search.rows)].reset_index(drop=True)
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
-    fold_scores: list[float] = []
-    began = time.perf_counter()
-    while len(fold_scores) < len(cells) and (alone or soon(began, len(fold_scores), len(cells))):
-        fold_scores.append(score(*cells[len(fold_scores)], train, params, code, judge))
-    left = cells[len(fold_scores) :]
-    if left:
-        with cluster():
-            run = joblib.Parallel(n_jobs=-1, return_as="generator")
-            scored = run(joblib.delayed(score)(setting, fold, train, params, code, judge) for setting, fold in left)
-            fold_scores += progress(scored, len(left), "searching")
+    scored = cell_scores(cells, train, params, code, judge, alone)
+    fold_scores = list(scored if alone else progress(scored, len(cells), "searching"))
     scores = np.array(fold_scores).reshape(len(settings), len(folds))
     means = [mean_of_defined(list(row)).item() for row in scores]
     best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
@@ -164,6 +156,25 @@ def search(
         SearchResult(setting, [number(score) for score in row], number(mean), index == best)
         for index, (setting, row, mean) in enumerate(zip(settings, scores, means, strict=True))
     ]
+
+
+def cell_scores(
+    cells: list[tuple[Setting, Fold]],
+    train: pd.DataFrame,
+    params: Params,
+    code: ModelCode,
+    judge: ModelCode,
+    alone: bool,
+) -> Iterator[float]:
+    """The score of each setting on each fold, in their order: in this process as long as that is soon over."""
+    done, began = 0, time.perf_counter()
+    while done < len(cells) and (alone or soon(began, done, len(cells))):
+        yield score(*cells[done], train, params, code, judge)
+        done += 1
+    if done < len(cells):
+        with cluster():
+            run = joblib.Parallel(n_jobs=-1, return_as="generator")
+            yield from run(joblib.delayed(score)(*cell, train, params, code, judge) for cell in cells[done:])
 
 
 def soon(began: float, done: int, cells: int) -> bool:
