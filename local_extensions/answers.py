@@ -12,10 +12,10 @@ DEPENDENCIES = frozenset(
     """
     adlfs aiobotocore aiohappyeyeballs aiohttp aiohttp_retry aiosignal alembic amqp annotated_doc
     annotated_types antlr4 antlr4_python3_runtime anyio appdirs argon2 ast_serialize asyncssh atpublic
-    attr attrs azure azure_core azure_identity azure_storage_blob bcrypt billiard blinker boto3 botocore
-    cachetools celery certifi cffi charset_normalizer check_jsonschema click click_didyoumean
+    attr attrs azure azure_core azure_identity azure_storage_blob bc_detect_secrets bcrypt billiard blinker boto3
+    botocore cachetools celery certifi cffi charset_normalizer check_jsonschema click click_didyoumean
     click_plugins click_repl cloudpickle colorama configobj contourpy cryptography cycler dask
-    databricks databricks_sdk dateutil dictdiffer diskcache distributed distro docker dotenv dpath
+    databricks databricks_sdk dateutil detect_secrets dictdiffer diskcache distributed distro docker dotenv dpath
     dulwich dvc dvc_azure dvc_data dvc_gs dvc_http dvc_objects dvc_render dvc_s3 dvc_ssh
     dvc_studio_client dvc_task entrypoints execnet fastapi fastjsonschema filelock flask flask_cors flatbuffers
     flatten_dict flufl flufl_lock fonttools frozenlist fsspec funcy gcsfs git gitdb gitpython google
@@ -35,7 +35,7 @@ DEPENDENCIES = frozenset(
     scikit_learn scipy scmrepo semver setuptools shellingham shortuuid shtab six skl2onnx sklearn skops
     smmap sortedcontainers sqlalchemy sqlparse sqltrie starlette tabulate tblib threadpoolctl tlz
     tomlkit toolz tornado tqdm traitlets typeguard typer typing_extensions typing_inspect typing_inspection tzdata
-    tzlocal urllib3 uv uv_build uvicorn uvloop validate vine voluptuous waitress wcwidth werkzeug xdist
+    tzlocal unidiff urllib3 uv uv_build uvicorn uvloop validate vine voluptuous waitress wcwidth werkzeug xdist
     yaml yarl zc zc_lockfile zict zipp zizmor
     """.split()
 )

@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from scripts.release import release as make_release
 from support import ROOT, commit, git
 
+UNRELEASED = "## [Unreleased]\n", "## [Unreleased]\n\n### Added\n\n- More.\n"
 PROJECT = "<<cookiecutter.project>>"
 Release = Callable[..., None]
 
@@ -23,8 +26,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, copy / name)
     git(copy, "init", "--quiet", "--initial-branch=main")
-    commit(copy, "First release")
-    git(copy, "tag", "v0.1.0")
+    commit(copy, "Begin")
+    make_release(copy, "0.1.0", date(2026, 12, 1))
     return copy
 
 
@@ -32,12 +35,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def later(template: Path, tmp_path: Path) -> Path:
     """A clone of it, in which later versions are made."""
     git(tmp_path, "clone", "--quiet", str(template), "later")
+    git(tmp_path / "later", "remote", "remove", "origin")  # nobody is asked whether main is the same there
     return tmp_path / "later"
 
 
 @pytest.fixture
 def release(later: Path) -> Release:
-    """`release("0.2.0", {"README.md": change, "gone.md": None})` commits changes of the project, and tags it."""
+    """`release("0.2.0", {"README.md": change, "gone.md": None})` commits changes of the project, and releases it
+    by the maintainers' own script."""
 
     def make(version: str, changes: dict[str, Callable[[str], str] | None], template: bool = False) -> None:
         for name, change in changes.items():
@@ -48,12 +53,10 @@ def release(later: Path) -> Release:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(change(path.read_text() if path.exists() else ""), encoding="utf-8")
         if not git(later, "tag", "--list", f"v{version}"):
-            pyproject = later / PROJECT / "machinery" / "pyproject.toml"
-            lines = pyproject.read_text().splitlines()
-            pyproject.write_text(
-                "\n".join(f'version = "{version}"' if x.startswith("version") else x for x in lines) + "\n"
-            )
-            commit(later, f"Release {version}")
-            git(later, "tag", f"v{version}")
+            changelog = later / "CHANGELOG.md"
+            told = changelog.read_text(encoding="utf-8").replace(*UNRELEASED, 1)
+            changelog.write_text(told, encoding="utf-8", newline="\n")
+            commit(later, f"What is in {version}")
+            make_release(later, version, date(2026, 12, 2))
 
     return make

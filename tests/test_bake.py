@@ -71,7 +71,6 @@ docs/gates.md
 docs/github.md
 docs/going-back.md
 docs/levels.md
-docs/ml-test-score.svg
 docs/monitoring.md
 docs/notebook.md
 docs/own-data.md
@@ -87,6 +86,7 @@ notebooks/explore.ipynb
 params.yaml
 pyproject.toml
 reports/.gitignore
+reports/ml-test-score.svg
 src/PACKAGE/__init__.py
 src/PACKAGE/features.py
 src/PACKAGE/metrics.py

@@ -106,10 +106,6 @@ def test_a_dask_cluster_gives_the_same_answers(project_copy: Path) -> None:
 
 
 def test_an_absent_cluster_is_named(project_copy: Path) -> None:
-    params = project_copy / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    ranged = "      ranges: { max_iter: [10, 20] }\n"
-    params.write_text(text.replace("  search: {", ranged + "  search: {", 1), encoding="utf-8")
     run("uv", "sync", "--quiet", "--group", "dask", cwd=project_copy)
     address = f"tcp://127.0.0.1:{free_port()}"
     said = uv_run(

@@ -31,7 +31,7 @@ for (const text of JSON.parse(readFileSync(0, "utf8"))) {
 
 @pytest.fixture(scope="module")
 def origin(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bare repository whose branch `april` has another learning rate and a month more than `main`."""
+    """A bare repository whose branch `april` stops after fewer rounds and a month more than `main`."""
     folder = tmp_path_factory.mktemp("reported")
     bare, work = folder / "origin.git", folder / project.name
     run("git", "clone", "--quiet", "--bare", str(project), str(bare), cwd=folder)
@@ -43,7 +43,7 @@ def origin(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(work, "checkout", "--quiet", "-b", "april")
     params = work / "params.yaml"
     text = params.read_text(encoding="utf-8")
-    params.write_text(text.replace("learning_rate: 0.1 ", "learning_rate: 0.05 "), encoding="utf-8")
+    params.write_text(text.replace("max_iter: 150 ", "max_iter: 100 "), encoding="utf-8")
     cli(work, "ingest")
     cli(work, "run")
     commit(work, "A month more")
@@ -70,7 +70,7 @@ def reports(work: Path) -> tuple[str, str]:
 
 def test_it_says_what_changed(reports: tuple[str, str]) -> None:
     text, _ = reports
-    assert "| `model.candidates.0.params.learning_rate` | `0.1` | `0.05` |" in text
+    assert "| `model.candidates.0.params.max_iter` | `150` | `100` |" in text
     assert re.search(r"- data: rows 77,911 → 105,475, .*2013-03-31 → 2013-01-01 to 2013-04-30", text)
     assert re.search(r"- distributions: \d+ of 17 columns moved: `temperature`", text)
     assert re.search(r"- stages: validate [\d.]+ s, split [\d.]+ s, train [\d.]+ s, evaluate [\d.]+ s", text)
@@ -106,7 +106,7 @@ def test_diff_compares_with_any_revision_and_leaves_the_record_alone(work: Path)
     before = git(work, "status", "--porcelain")
     said = cli(work, "diff", "main")
     assert re.search(r"roc_auc .*champion|champion .*\n(.*\n)*.*roc_auc", said)
-    assert "verdict: " in said and "learning_rate: 0.1 → 0.05" in said and "rows 77,911 → 105,475" in said
+    assert "verdict: " in said and "max_iter: 150 → 100" in said and "rows 77,911 → 105,475" in said
     record = work / "reports" / "comparison.json"
     kept = record.read_bytes()
     params = work / "params.yaml"

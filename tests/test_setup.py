@@ -226,6 +226,22 @@ def test_a_second_clone_gets_everything_and_runs_nothing(project: Path, tmp_path
 
 
 @pytest.mark.slow
+def test_no_commit_takes_a_secret_along(project_copy: Path) -> None:
+    """By the hook that `setup` wrote; all files of a fresh project, and what is none, are committed without a word."""
+    source = project_copy / "src" / "flight_delays" / "source.py"
+    source.write_text(f"TOKEN = 'ghp_{os.urandom(18).hex()}'\n", encoding="utf-8")
+    git(project_copy, "add", "--all")
+    said = run("git", "commit", "--message", "Mine", cwd=project_copy, check=False)
+    assert "error: what looks like a secret would be committed: src/flight_delays/source.py:1 (GitHub Token)" in said
+    assert git(project_copy, "rev-list", "--count", "HEAD") == "1"
+    source.write_text("TOKEN = os.environ['TOKEN']\n", encoding="utf-8")
+    git(project_copy, "add", "--all")
+    assert "error" not in run("git", "commit", "--message", "Mine", cwd=project_copy)
+    git(project_copy, "checkout", "--quiet", "--orphan", "anew")
+    assert "error" not in run("git", "commit", "--quiet", "--message", "All", cwd=project_copy)
+
+
+@pytest.mark.slow
 def test_the_projects_own_tests_pass(project: Path) -> None:
     uv_run(project, "pytest")
 

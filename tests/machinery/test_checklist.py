@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from mlops_template.doctor.checklist import CRITERIA, Line, badge, checklist, points_of, score, write_badge, written
+from mlops_template.doctor.checklist import CRITERIA, Line, badge, checklist, points_of, renew_badge, score, write_badge, written
 from mlops_template.errors import ProjectError
 
 TODAY = date(2026, 11, 30)
@@ -16,7 +16,17 @@ REPORTS = {
     "reports/validation.json": {"rows": 1000},
     "reports/importance.json": {"a": {"value": 0.1}, "b": {"value": -0.01}},
     "reports/slices.json": {"origin": {"EWR": {}, "JFK": {}}},
-    "reports/comparison.json": {"gates": [{"gate": "baseline", "passed": True}]},
+    "reports/comparison.json": {"gates": [{"gate": "baseline", "passed": True}, {"gate": "groups", "passed": True}]},
+    "reports/alternatives.json": {
+        "estimator": "sklearn.ensemble.HistGradientBoostingClassifier",
+        "linear": {
+            "estimator": "sklearn.linear_model.LogisticRegression",
+            "value": 0.70,
+            "difference": {"value": 0.01, "low": -0.02, "high": 0.04},
+            "better": False,
+        },
+        "older": [{"age": "28 days", "difference": {"value": -0.03, "low": -0.08, "high": 0.02}}],
+    },
     "reports/serving.json": {"parity": {"rows": 1000}},
 }
 
@@ -54,15 +64,15 @@ def test_all_28_are_there_in_four_groups_of_seven() -> None:
 def test_a_fresh_project_shows_what_it_has(fresh: Path) -> None:
     """What only a person can tell counts nothing before one has."""
     lines = checklist(TODAY)
-    assert points_of(lines) == {"data": 5, "model": 2, "infrastructure": 6, "monitoring": 6}
-    assert score(lines) == 2
+    assert points_of(lines) == {"data": 5, "model": 5, "infrastructure": 6, "monitoring": 6}
+    assert score(lines) == 5
     assert "nothing without b" in named(lines)["data-benefit"].shown
     assert "2 slices of origin" in named(lines)["model-slices"].shown
-    assert written(lines).splitlines()[-1] == "ML Test Score: 2 of 7, that of the weakest group"
-    assert ">2</text>" in badge(score(lines))
-    assert Path("docs/ml-test-score.svg").read_text(encoding="utf-8") == badge(None), "before `setup`"
+    assert written(lines).splitlines()[-1] == "ML Test Score: 5 of 7, that of the weakest group"
+    assert ">5</text>" in badge(score(lines))
+    assert Path("reports/ml-test-score.svg").read_text(encoding="utf-8") == badge(None), "before `setup`"
     assert write_badge(lines) and not write_badge(lines)
-    assert Path("docs/ml-test-score.svg").read_text(encoding="utf-8") == badge(2)
+    assert Path("reports/ml-test-score.svg").read_text(encoding="utf-8") == badge(5)
 
 
 def without(path: str) -> Callable[[], None]:
@@ -82,8 +92,8 @@ def edited(path: str, pattern: str, new: str = "") -> Callable[[], None]:
     return edit
 
 
-CALLS = ("data-schema", "data-benefit", "data-lead-time", "infra-integration")
-GATED = ("model-simpler", "model-slices", "infra-validation", "monitor-dependencies", "monitor-speed")
+CALLS = ("data-schema", "data-benefit", "data-lead-time", "model-tuning", "model-staleness", "model-simpler", "infra-integration")
+GATED = ("model-simpler", "model-slices", "model-inclusion", "infra-validation", "monitor-dependencies", "monitor-speed")
 TESTED = ("data-code", "infra-reproducible", "infra-unit", "infra-validation", "monitor-inputs", "monitor-skew", "monitor-numerics")
 WORKFLOWS = ".github/workflows"
 
@@ -116,8 +126,17 @@ WORKFLOWS = ".github/workflows"
         (without("reports/validation.json"), ("data-schema",)),
         (without("reports/importance.json"), ("data-benefit",)),
         (without("reports/slices.json"), ("model-slices",)),
-        (without("reports/comparison.json"), ("model-simpler",)),
-        (edited("reports/comparison.json", "true", "false"), ("model-simpler",)),
+        (without("reports/comparison.json"), ("model-simpler", "model-inclusion")),
+        (edited("reports/comparison.json", '"baseline", "passed": true', '"baseline", "passed": false'), ("model-simpler",)),
+        (edited("reports/comparison.json", '"groups", "passed": true', '"groups", "passed": false'), ("model-inclusion",)),
+        (edited("reports/comparison.json", '"groups"', '"others"'), ("model-inclusion",)),
+        (edited("params.yaml", r"groups: \[origin\]", "groups: []"), ("model-inclusion",)),
+        (without("reports/alternatives.json"), ("model-simpler", "model-staleness")),
+        (edited("reports/alternatives.json", '"better": false', '"better": true'), ("model-simpler",)),
+        (edited("reports/alternatives.json", r'"linear": \{"est.*true|"linear": \{"est.*false\}', '"linear": null'), ("model-simpler",)),
+        (edited("reports/alternatives.json", r'"older": \[.*\]', '"older": []'), ("model-staleness",)),
+        (edited("reports/alternatives.json", '"value": -0.03', '"value": null'), ("model-staleness",)),
+        (edited("params.yaml", r"^      ranges: \{ learning_rate.*\n"), ("model-tuning",)),
         (without("reports/serving.json"), ("monitor-skew",)),
         (edited("params.yaml", "keep: 400 days", "keep: null"), ("data-privacy",)),
         (edited("params.yaml", "age: 60 days", "age: null"), ("monitor-staleness",)),
@@ -143,14 +162,34 @@ def test_a_workflow_that_nothing_starts_shows_nothing(fresh: Path) -> None:
 def test_more_is_shown_once_it_is_set(fresh: Path) -> None:
     edited("params.yaml", r"^    # (- estimator: sklearn.linear_model.*)\n    # (  ranges: .*)", r"    \1\n    \2")()
     edited(".github/rulesets/main.json", r'"rules": \[', '"rules": [{"type": "pull_request", "parameters": {"required_approving_review_count": 2}},')()
+    edited("reports/alternatives.json", "sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.linear_model.Ridge")()
+    edited("reports/alternatives.json", r'"linear": \{"est.*false\}', '"linear": null')()
     lines = named(checklist(TODAY))
-    assert lines["model-tuning"].shown == "train.yml searches C"
+    assert lines["model-tuning"].shown == "train.yml searches C, learning_rate"
     assert lines["model-review"].shown == ".github/rulesets/main.json asks for 2 approvals"
-    assert "LogisticRegression is a candidate" in lines["model-simpler"].shown
-    assert points_of(list(lines.values()))["model"] == 4
+    assert "the model is a linear one" in lines["model-simpler"].shown
+    assert points_of(list(lines.values()))["model"] == 6
+
+
+def test_what_is_shown_is_said_with_its_figures(fresh: Path) -> None:
+    lines = named(checklist(TODAY))
+    assert "roc_auc by age: 28 days -0.0300 [-0.0800, +0.0200]" in lines["model-staleness"].shown
+    assert "a linear model beside it (roc_auc +0.0100 [-0.0200, +0.0400])" in lines["model-simpler"].shown
+    assert lines["model-inclusion"].shown == "evaluate.yml stops a model that is worse for one group by origin than for all, by 0.05"
+
+
+def test_the_image_stays_where_answers_cannot_be_read(fresh: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A comparison does not fail for that."""
+    Path("checklist.yaml").write_text("a: [", encoding="utf-8")
+    renew_badge()
+    assert capsys.readouterr().out.startswith("reports/ml-test-score.svg stays as it is: checklist.yaml cannot be read")
+    Path("checklist.yaml").unlink()
+    renew_badge()
+    assert Path("reports/ml-test-score.svg").read_text(encoding="utf-8") == badge(5)
 
 
 def test_an_answer_counts_half_until_it_is_old(fresh: Path) -> None:
+    edited("params.yaml", r"groups: \[origin\]", "groups: []")()
     answer = "model-inclusion: {{ how: slices by age, by: Ada, on: {} }}\nmodel-slices: {{ how: x, by: Ada, on: 2026-11-01 }}\n"
     Path("checklist.yaml").write_text(answer.format("2026-06-03"), encoding="utf-8")
     lines = named(checklist(TODAY))

@@ -38,7 +38,7 @@ def test_a_column_that_matters_loses_much_and_one_of_noise_nothing(
     assert losses["price"]["low"] > 0.1
     assert losses["member"]["low"] <= 0 <= losses["member"]["high"]
     assert list(losses) == sorted(losses, key=lambda name: -losses[name]["value"])
-    assert doubts(measured, losses) == []
+    assert doubts(measured, losses, {}) == []
 
 
 def test_a_loss_is_positive_where_less_of_the_metric_is_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -221,14 +221,10 @@ def test_git_push_carries_the_data(first: Path, calls: Path) -> None:
     assert len(calls.read_text().splitlines()) == 1
 
 
-def test_a_commit_of_settings_has_them_checked(first: Path, calls: Path) -> None:
-    """By the project's own command, and no other commit waits for it."""
+def test_a_commit_is_checked_before_it_is_made(first: Path, calls: Path) -> None:
+    """By the project's own command."""
     calls.with_name("fails").touch()
     hooks.install()
-    Path("notes.md").write_text("mine")
-    git("add", "notes.md")
-    git(*ADA, "commit", "--quiet", "--message", "Notes")
-    assert not calls.exists()
     Path("params.yaml").write_text("seed: 1")
     git("add", "params.yaml")
     git(*ADA, "commit", "--quiet", "--message", "Where nothing is installed")
@@ -238,7 +234,7 @@ def test_a_commit_of_settings_has_them_checked(first: Path, calls: Path) -> None
     git("add", "params.yaml")
     with pytest.raises(ProjectError):
         git(*ADA, "commit", "--quiet", "--message", "Seed")
-    assert calls.read_text().split()[-2:] == ["check", "--settings"]
+    assert calls.read_text().split()[-2:] == ["check", "--staged"]
     assert git("log", "-1", "--format=%s") == "Where nothing is installed"
 
 
@@ -279,6 +275,15 @@ def test_whoever_makes_something_gets_the_hook_but_a_job(first: Path, monkeypatc
     monkeypatch.delenv("GITHUB_ACTIONS")
     hooks.install_outside_jobs()
     assert "uv run --no-sync flight-delays push" in hook.read_text()
+
+
+def test_a_hook_of_an_earlier_version_is_written_anew(first: Path) -> None:
+    """Whatever that called: it is no hook of the user's own."""
+    hook = Path(".git/hooks/pre-commit")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n# Written by `flight-delays setup` or `pull`: so it was\nexec old\n")
+    assert hooks.install() == []
+    assert hook.read_text().endswith("exec uv run --no-sync flight-delays check --staged\n")
 
 
 def test_a_hook_of_the_users_own_stays(first: Path, tmp_path: Path) -> None:

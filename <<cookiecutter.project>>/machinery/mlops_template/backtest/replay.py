@@ -10,7 +10,16 @@ import pandas as pd
 from ..console.progress import progress
 from ..evaluation.compare import verdict
 from ..evaluation.comparison import Gate
-from ..evaluation.gates import baseline_gate, champion_gate, difference, limit_gate, slice_differences, slices_gate
+from ..evaluation.gates import (
+    baseline_gate,
+    champion_gate,
+    difference,
+    group_gaps,
+    groups_gate,
+    limit_gate,
+    slice_differences,
+    slices_gate,
+)
 from ..evaluation.intervals import blocks, resamples
 from ..evaluation.matchup import MIN_ROWS
 from ..settings.params import Params
@@ -108,6 +117,8 @@ def gates(
     if all(gate.passed for gate in results):
         slices = slice_differences(rows, params, ours, theirs, primary, block, weights[:SLICE_RESAMPLES])
         results += [slices_gate(slices, asked)] if slices else []
+        if asked.groups:
+            results.append(groups_gate(group_gaps(rows, params, ours, primary, block, weights), asked))
     return results
 
 

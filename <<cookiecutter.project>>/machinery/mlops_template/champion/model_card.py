@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ..evaluation.comparison import load_comparison
-from ..evaluation.doubts import Importance, doubts, load_importance
+from ..evaluation.doubts import Importance, doubts, load_alternatives, load_importance
 from ..integrations.dvc import output_digest
 from ..render.cells import Code, Table
 from ..render.markdown import code, table, words
@@ -55,9 +55,11 @@ def write_model_card(params: Params, project: Project) -> None:
         lines += ["## Why it was promoted", "", *(f"- {words(reason)}" for reason in comparison.reasons)]
         if comparison.forced:
             lines += [f"- against the verdict `{comparison.verdict}`: {words(comparison.forced['why'])}"]
-    importance = load_importance()
-    for doubt in doubts(measured, importance):
+    importance, alternatives = load_importance(), load_alternatives()
+    for doubt in doubts(measured, importance, alternatives):
         lines += ["", f"**Warning:** {words(doubt)}"]
+    if beside(alternatives):
+        lines += ["", "## Beside other models", "", *table(alternatives_table(alternatives, params.gates.primary))]
     if importance:
         lines += [
             "",
@@ -92,6 +94,19 @@ def importance_table(importance: Importance, primary: str) -> Table:
     """The columns in order of their importance."""
     rows = [[Code(name), format_number(loss["value"]), format_interval(loss)] for name, loss in importance.items()]
     return Table(["column", f"{primary} lost without it", "95 % interval"], rows, (1, 2))
+
+
+def beside(alternatives: dict[str, Any]) -> list[tuple[str, dict[str, float | None]]]:
+    """What is known of other models on the holdout: in words, with the difference."""
+    linear = alternatives.get("linear")
+    rows = [("beside a linear model", linear["difference"])] if linear else []
+    return rows + [(f"a model {one['age']} older", one["difference"]) for one in alternatives.get("older", [])]
+
+
+def alternatives_table(alternatives: dict[str, Any], primary: str) -> Table:
+    """The challenger beside a linear model, and what age costs: older models minus the newest."""
+    rows = [[name, format_number(one["value"]), format_interval(one)] for name, one in beside(alternatives)]
+    return Table(["", f"difference in {primary}", "95 % interval"], rows, (1, 2))
 
 
 def decision(card: dict[str, Any]) -> str:

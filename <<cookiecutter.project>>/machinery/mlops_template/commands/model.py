@@ -56,12 +56,14 @@ def compare(
         compare_live(required_place(log))
         return
     from ..champion.opponent import compare_with_champion
+    from ..doctor.checklist import renew_badge
     from ..evaluation.comparison import load_comparison
     from ..report.metric_table import metric_table
     from ..settings.params import load_params
 
     params = load_params()
     comparison = compare_with_champion(params, base)
+    renew_badge()
     actions.output("verdict", comparison.verdict if comparison else "unchanged")
     if comparison is None:
         say(f"unchanged: the challenger is the champion of {base}")

@@ -40,9 +40,16 @@ def wait_for_enter() -> None:
 
 
 def check(
-    settings: Annotated[bool, typer.Option("--settings", help="Only the settings, as before each commit.")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="Only the settings.")] = False,
+    staged: Annotated[bool, typer.Option("--staged", help="Only what is about to be committed, as git asks.")] = False,
 ) -> None:
     """Run what `test.yml` runs: settings, format, lint, types, workflows, tests."""
+    if staged:
+        from ..doctor.staged import refuse_secrets, settings_are_staged
+
+        refuse_secrets()
+        if not settings_are_staged():
+            return
     from ..champion.preflight import refuse_unknown_names
     from ..data.contract import load_contract
     from ..doctor.check import check
@@ -50,7 +57,7 @@ def check(
 
     load_contract()
     refuse_unknown_names(load_params())
-    if not settings:
+    if not settings and not staged:
         say(check(say))
 
 

@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ..errors import ProjectError
+from ..evaluation.comparison import Difference
+from ..evaluation.doubts import LINEAR_MODELS
 from ..settings import paths
 from ..settings.params import describe
 from .proof import Evidence, Missing
@@ -21,7 +23,7 @@ from .proof import Evidence, Missing
 ANSWERS = Path("checklist.yaml")
 """What people have looked at."""
 
-IMAGE = Path("docs/ml-test-score.svg")
+IMAGE = paths.REPORTS / "ml-test-score.svg"
 """The score, as the README shows it."""
 
 VALID = timedelta(days=180)
@@ -127,15 +129,33 @@ def tuned(project: Evidence) -> str:
     return f"{project.runs('train.yml', 'train')} searches {', '.join(searched)}"
 
 
+def stale(project: Evidence) -> str:
+    """By older models on the same rows."""
+    where, found = project.runs("train.yml", "train"), project.report(paths.ALTERNATIVES)["older"]
+    known = [one for one in found if one["difference"]["value"] is not None]
+    if not known:
+        raise Missing("no older model is measured: `evaluate.ages` in params.yaml, as far as the rows go back")
+    primary = project.params.gates.primary
+    told = ", ".join(f"{one['age']} {Difference(**one['difference'])}" for one in known)
+    return f"{where} scores older models beside the newest one ({primary} by age: {told})"
+
+
 def simpler(project: Evidence) -> str:
-    """A linear candidate, or the trivial baseline."""
+    """The trivial baseline is beaten, and a linear model is not better."""
     where, gates = project.runs("evaluate.yml", "compare"), project.report(paths.COMPARISON)["gates"]
     if not any(gate["gate"] == "baseline" and gate["passed"] for gate in gates):
         raise Missing(f"{paths.COMPARISON.as_posix()}: the model did not beat the trivial baseline")
-    names = [one.estimator for one in project.params.model.candidates]
-    linear = [name for name in names if "linear_model" in name]
-    beside = f"; {linear[0]} is a candidate" if linear and len(names) > 1 else "; no linear model is a candidate yet"
-    return f"the trivial baseline has to be beaten beyond noise ({where}){beside}"
+    beaten = f"the trivial baseline has to be beaten beyond noise ({where})"
+    found = project.report(paths.ALTERNATIVES)
+    if found["estimator"].startswith(LINEAR_MODELS):
+        return f"{beaten}; the model is a linear one"
+    linear, trained = found["linear"], project.runs("train.yml", "train")
+    if linear is None:
+        raise Missing(f"{paths.ALTERNATIVES.as_posix()}: no linear model was measured beside it, `run` says why")
+    if linear["better"]:
+        raise Missing(f"{paths.ALTERNATIVES.as_posix()}: {linear['estimator']} is better: take it as a candidate")
+    primary, delta = project.params.gates.primary, Difference(**linear["difference"])
+    return f"{beaten}; {trained} measures a linear model beside it ({primary} {delta})"
 
 
 def sliced(project: Evidence) -> str:
@@ -144,6 +164,18 @@ def sliced(project: Evidence) -> str:
     if not found:
         raise Missing("no slice is measured: set evaluate.slices in params.yaml")
     return f"{where} compares {sum(map(len, found.values()))} slices of {', '.join(found)}"
+
+
+def inclusive(project: Evidence) -> str:
+    """By the groups that the owner named."""
+    groups, gates = project.params.gates.groups, project.report(paths.COMPARISON)["gates"]
+    if not groups:
+        raise Missing("no group of people is named: set gates.groups in params.yaml")
+    where = project.runs("evaluate.yml", "compare")
+    if not any(gate["gate"] == "groups" and gate["passed"] for gate in gates):
+        raise Missing(f"{paths.COMPARISON.as_posix()}: the gate `groups` is not passed")
+    margin = f"{project.params.gates.group_margin:g}"
+    return f"{where} stops a model that is worse for one group by {', '.join(groups)} than for all, by {margin}"
 
 
 def integrated(project: Evidence) -> str:
@@ -222,10 +254,10 @@ CRITERIA = [
     Criterion("model-review", "every specification is reviewed", reviewed),
     Criterion("model-online", "offline metrics go along with what matters in production", None),
     Criterion("model-tuning", "hyperparameters are tuned", tuned),
-    Criterion("model-staleness", "it is known what age does to the model: `backtest` tells", None),
+    Criterion("model-staleness", "it is known what age does to the model", stale),
     Criterion("model-simpler", "a simpler model is not better", simpler),
     Criterion("model-slices", "quality is enough on all important slices", sliced),
-    Criterion("model-inclusion", "the model is looked at for inclusion and fairness", None),
+    Criterion("model-inclusion", "the model is looked at for inclusion and fairness", inclusive),
     Criterion(
         "infra-reproducible",
         "training is reproducible",
@@ -318,6 +350,14 @@ def write_badge(lines: list[Line]) -> bool:
     IMAGE.parent.mkdir(exist_ok=True)
     IMAGE.write_text(content, encoding="utf-8", newline="\n")
     return True
+
+
+def renew_badge() -> None:
+    """The image of today's score, for a commit of results; as it was where what people said cannot be read."""
+    try:
+        write_badge(checklist(date.today()))
+    except ProjectError as error:
+        print(f"{IMAGE.as_posix()} stays as it is: {error}", flush=True)
 
 
 def written(lines: list[Line]) -> str:

@@ -34,6 +34,8 @@ from .gates import (
     champion_gate,
     difference,
     enough_gate,
+    group_gaps,
+    groups_gate,
     latencies,
     latency_gate,
     limit_gate,
@@ -120,6 +122,9 @@ def judge(matchup: Matchup) -> tuple[dict[str, MetricPair], list[SliceDifference
         gates.append(baseline_gate(against_trivial, primary, asked.primary))
     else:
         gates.append(support_gate(support_alone, asked.primary, matchup.class_named(support_alone.rarest)))
+    if asked.groups:
+        gaps = group_gaps(sliceable(matchup.own, params), params, ours, primary, block, weights)
+        gates.append(groups_gate(gaps, asked))
     if matchup.champion_source == "metrics only":
         return beside_metrics(matchup), [], [*gates, metrics_gate(matchup.metrics, asked)]
     pair = matchup.predictions()

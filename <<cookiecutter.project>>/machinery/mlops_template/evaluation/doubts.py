@@ -8,6 +8,9 @@ from ..settings import paths
 Importance = dict[str, dict[str, float | None]]
 """Column → what the primary metric loses without it: value, low, high."""
 
+LINEAR_MODELS = "sklearn.linear_model."
+"""How the dotted paths of linear models begin."""
+
 TOO_GOOD = 0.995
 """Of R² or of the area under the ROC curve, of which 1 is perfect."""
 
@@ -18,6 +21,14 @@ def load_importance() -> Importance:
         return {}
     importance: Importance = json.loads(paths.IMPORTANCE.read_text(encoding="utf-8"))
     return importance
+
+
+def load_alternatives() -> dict[str, Any]:
+    """The same of the models beside it."""
+    if not paths.ALTERNATIVES.is_file():
+        return {}
+    alternatives: dict[str, Any] = json.loads(paths.ALTERNATIVES.read_text(encoding="utf-8"))
+    return alternatives
 
 
 def suspicion(measured: dict[str, Any], importance: Importance) -> str | None:
@@ -45,8 +56,23 @@ def overconfidence(measured: dict[str, Any], guess: dict[str, Any]) -> str | Non
     )
 
 
-def doubts(metrics: dict[str, Any], importance: Importance) -> list[str]:
-    """What speaks against a model whatever the gates say, a line each. `metrics` as `evaluate` writes them."""
+def simplicity(alternatives: dict[str, Any]) -> str | None:
+    """One line where a linear model is better, beyond noise."""
+    linear = alternatives.get("linear") or {}
+    if not linear.get("better"):
+        return None
+    return (
+        f"a linear model is better on the holdout ({linear['value']:.4f}): take {linear['estimator']} among "
+        "`model.candidates`."
+    )
+
+
+def doubts(metrics: dict[str, Any], importance: Importance, alternatives: dict[str, Any]) -> list[str]:
+    """What speaks against a model whatever the gates say, a line each. All as `evaluate` writes them."""
     measured = metrics.get("model", {})
-    doubts = suspicion(measured, importance), overconfidence(measured, metrics.get("baseline", {}))
+    doubts = (
+        suspicion(measured, importance),
+        overconfidence(measured, metrics.get("baseline", {})),
+        simplicity(alternatives),
+    )
     return [doubt for doubt in doubts if doubt]

@@ -20,6 +20,8 @@ from ..training.features import with_features
 from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored, as_scored
 from ..training.statistics import Metric
+from .alternatives import Holdout, alternatives
+from .comparison import Difference
 from .doubts import doubts
 from .export import export, refuse_other_service
 from .importance import importance
@@ -35,11 +37,14 @@ def main() -> None:
     columns = params.columns
     holdout = pd.read_parquet(paths.HOLDOUT)
     model = load_model(paths.CHALLENGER)
-    predictions = model.predict(holdout)
-    positive = model.card["positive"]
-    challenger = as_scored(holdout[columns.target], predictions, model.classes, positive, model.threshold, holdout)
-    guess = baseline(holdout, model.classes, params)
-    trivial = as_scored(holdout[columns.target], guess, model.classes, positive, model.threshold, holdout)
+    ready = model.inputs(holdout)
+    predictions = model.predict_inputs(ready)
+
+    def scored(predictions: pd.DataFrame) -> Scored:
+        truth, positive = holdout[columns.target], model.card["positive"]
+        return as_scored(truth, predictions, model.classes, positive, model.threshold, holdout)
+
+    challenger, trivial = scored(predictions), scored(baseline(holdout, model.classes, params))
     times = holdout[columns.time] if columns.time else None
     block = blocks(holdout[columns.id], times)
     weights = resamples(block, params.evaluate.n_bootstrap)
@@ -55,6 +60,8 @@ def main() -> None:
     refuse_other_service(model, exported, holdout, params.serving.parity)
     primary = metric_named(params.gates.primary, challenger)
     losses = importance(model, holdout, primary, params, block)
+    beside = Holdout(ready, scored, primary, block, weights)
+    others = alternatives(model, pd.read_parquet(paths.TRAIN), beside, challenger, params)
     by_slice = slices(sliceable(holdout, params), params, challenger, primary, block, weights)
 
     paths.PLOTS.mkdir(parents=True, exist_ok=True)
@@ -64,11 +71,14 @@ def main() -> None:
     write_json(paths.SERVING, exported.facts())
     write_json(paths.SLICES, by_slice)
     write_json(paths.IMPORTANCE, losses)
+    write_json(paths.ALTERNATIVES, others)
     for name, points in curves(challenger).items():
         points.to_csv(paths.PLOTS / f"{name}.csv", index=False, lineterminator="\n")
     print(f"{params.gates.primary} {metrics['model'][params.gates.primary]['value']} on {len(holdout):,} held-out rows")
     print(f"to be served by {exported}")
-    for doubt in doubts(metrics, losses):
+    for one in others["older"]:
+        print(f"a model {one['age']} older: {params.gates.primary} {Difference(**one['difference'])}")
+    for doubt in doubts(metrics, losses, others):
         print(f"warning: {doubt}")
 
 

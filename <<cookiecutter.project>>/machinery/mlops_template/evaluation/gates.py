@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -145,16 +145,72 @@ def slice_differences(
     for column, name, chosen in each_slice(rows, params):
         draws = metric.resampled(ours[chosen], block[chosen], weights)
         draws -= metric.resampled(theirs[chosen], block[chosen], weights)
-        champion, challenger = metric.value(theirs[chosen]), metric.value(ours[chosen])
-        value, count = challenger - champion, support(metric, ours[chosen], block[chosen]).deciding
-        delta = Difference(number(value), *map(number, interval_of_difference(value, draws, count)))
-        distance = delta.gain(metric.higher_is_better)[0] + params.gates.slice_margin
-        p = worse_by_chance(distance, standard_error(draws, count), count)
-        measured.append((f"{column} = {name}", int(chosen.sum()), champion, challenger, delta, p))
-    adjusted = holm([p for *_, p in measured])
+        values = metric.value(theirs[chosen]), metric.value(ours[chosen])
+        count = support(metric, ours[chosen], block[chosen]).deciding
+        measured.append(Measured(f"{column} = {name}", int(chosen.sum()), *values, draws, count))
+    return tested(measured, params.gates.slice_margin, metric)
+
+
+def group_gaps(
+    rows: pd.DataFrame, params: Params, ours: Scored, metric: Metric, block: Array, weights: Array
+) -> list[SliceDifference]:
+    """Each group of `gates.groups` beside all rows, in place of the champion: how much worse it is predicted.
+
+    Parameters
+    ----------
+    rows : DataFrame of n_rows rows
+        With the columns that `evaluate.slices` names.
+    params : Params
+    ours : Scored
+        The challenger, of the same n_rows rows.
+    metric : Metric
+    block : array of shape (n_rows,)
+    weights : array of shape (n_resamples, n_blocks)
+
+    Returns
+    -------
+    list of SliceDifference
+        As `slice_differences` gives them, beyond `gates.group_margin`.
+
+    Notes
+    -----
+    Whether quality differs between groups of people: Breck et al. (2017), "The ML Test Score", Model 7.
+    """
+    measured, all_rows = [], metric.resampled(ours, block, weights)
+    for column, name, chosen in each_slice(rows, params):
+        if column in params.gates.groups:
+            draws = metric.resampled(ours[chosen], block[chosen], weights) - all_rows
+            values = metric.value(ours), metric.value(ours[chosen])
+            count = support(metric, ours[chosen], block[chosen]).deciding
+            measured.append(Measured(f"{column} = {name}", int(chosen.sum()), *values, draws, count))
+    return tested(measured, params.gates.group_margin, metric)
+
+
+class Measured(NamedTuple):
+    """The primary metric on some rows, and what it is held against."""
+
+    name: str
+    rows: int
+    theirs: float
+    ours: float
+    draws: Array
+    """Of the difference."""
+    blocks: int
+    """That decide how far it varies; 0, where too few do."""
+
+
+def tested(measured: list[Measured], margin: float, metric: Metric) -> list[SliceDifference]:
+    """Which are worse by more than the margin, beyond noise, all of them looked at together."""
+    deltas, ps = [], []
+    for one in measured:
+        value = one.ours - one.theirs
+        delta = Difference(number(value), *map(number, interval_of_difference(value, one.draws, one.blocks)))
+        distance = delta.gain(metric.higher_is_better)[0] + margin
+        ps.append(worse_by_chance(distance, standard_error(one.draws, one.blocks), one.blocks))
+        deltas.append(delta)
     return [
-        SliceDifference(name, count, number(champion), number(challenger), delta, round(p, 6), p < LEVEL)
-        for (name, count, champion, challenger, delta, _), p in zip(measured, adjusted, strict=True)
+        SliceDifference(one.name, one.rows, number(one.theirs), number(one.ours), delta, round(p, 6), p < LEVEL)
+        for one, delta, p in zip(measured, deltas, holm(ps), strict=True)
     ]
 
 
@@ -211,6 +267,21 @@ def slices_gate(slices: list[SliceDifference], gates: Gates) -> Gate:
     else:
         detail = f"none of {len(slices)} slices is worse by more than {gates.slice_margin:g} beyond noise"
     return Gate("slices", not worse, False, detail)
+
+
+def groups_gate(gaps: list[SliceDifference], gates: Gates) -> Gate:
+    """No group of people may be served much worse than all."""
+    worse = [f"{one.slice} ({one.difference})" for one in gaps if one.worse]
+    margin, names = f"{gates.group_margin:g}", ", ".join(gates.groups)
+    if worse:
+        detail = f"{gates.primary} is worse than that of all rows by more than {margin} for {', '.join(worse)}"
+    elif gaps:
+        detail = (
+            f"none of {len(gaps)} groups by {names} is predicted worse than all rows by more than {margin} beyond noise"
+        )
+    else:
+        detail = f"no group by {names} has as many rows as evaluate.min_slice_rows asks for, so nothing is known of any"
+    return Gate("groups", bool(gaps) and not worse, True, detail)
 
 
 def size_of(directory: Path) -> float:

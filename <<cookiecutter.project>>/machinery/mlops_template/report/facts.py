@@ -12,7 +12,7 @@ from ..champion.opponent import challenger_digest, champion_digest, evaluation, 
 from ..champion.stages import differs
 from ..errors import ProjectError
 from ..evaluation.comparison import Comparison, digest_of, load_comparison
-from ..evaluation.doubts import Importance, doubts, load_importance
+from ..evaluation.doubts import Importance, doubts, load_alternatives, load_importance
 from ..evaluation.matchup import prepare_matchup
 from ..integrations import actions, dvc, git
 from ..integrations.revisions import commit_of_result
@@ -52,6 +52,8 @@ class Facts:
     """What is to serve the challenger, where `evaluate` told."""
     importance: Importance = field(default_factory=dict)
     """What the primary metric loses without each column."""
+    alternatives: dict[str, Any] = field(default_factory=dict)
+    """Other models on the holdout, as `evaluate` tells of them."""
     doubts: list[str] = field(default_factory=list)
     """What speaks against the challenger whatever the gates say."""
     search: list[dict[str, Any]] = field(default_factory=list)
@@ -95,7 +97,7 @@ def gather(params: Params, base: str) -> Facts:
                 )
             matchup = prepare_matchup(params, directory, partial(evaluation, champion, base))
             scored = matchup.predictions() if matchup.champion_source == comparison.champion_source else None
-    importance = load_importance()
+    importance, alternatives = load_importance(), load_alternatives()
     metrics = json.loads(paths.METRICS.read_text(encoding="utf-8")) if paths.METRICS.is_file() else {}
     return Facts(
         project=project,
@@ -113,7 +115,8 @@ def gather(params: Params, base: str) -> Facts:
         decision=decided(base),
         serving=json.loads(paths.SERVING.read_text(encoding="utf-8")) if paths.SERVING.is_file() else None,
         importance=importance,
-        doubts=doubts(metrics, importance),
+        alternatives=alternatives,
+        doubts=doubts(metrics, importance, alternatives),
         commit=reported_commit(base),
         promoted=challenger == dvc.output_digest(paths.CHAMPION_POINTER),
         search=load_card(paths.CHALLENGER)["search"] if paths.CHALLENGER.is_dir() else [],

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from ..champion.model_card import importance_table
+from ..champion.model_card import alternatives_table, beside, importance_table
 from ..evaluation.comparison import Comparison, Difference
 from ..evaluation.export import described
 from ..render.markup import document, grid, paragraph, rendered, section
@@ -38,6 +38,9 @@ def page(facts: Facts, accept: str | None = None) -> str:
     if facts.importance:
         listed = importance_table(facts.importance, facts.params.gates.primary).cut(summary.MAX_ROWS)
         parts += section("Permutation importance", [rendered(listed)])
+    if beside(facts.alternatives):
+        listed = alternatives_table(facts.alternatives, facts.params.gates.primary)
+        parts += section("Beside other models", [rendered(listed)])
     if len(facts.search) > 1:
         parts += section("Candidates, by cross-validation", [rendered(facts.candidates().cut(summary.MAX_ROWS))])
     parts += section("Gates", [rendered(tables.gate_table(comparison))])

@@ -1,6 +1,6 @@
 """The report in Markdown, for a reviewer with one minute: the verdict first, the rest folded."""
 
-from ..champion.model_card import importance_table
+from ..champion.model_card import alternatives_table, beside, importance_table
 from ..evaluation.export import described
 from ..integrations import actions
 from ..render.markdown import code, folded, one_line, table, words
@@ -17,6 +17,9 @@ VERDICTS = {
     "fail": "❌ fail: the challenger must not go live",
 }
 UNCHANGED = "➖ model unchanged"
+
+OTHER_GATES = ("slices", "groups", "latency", "size", "enough rows", "enough of each class")
+"""Those without a line in the metric table."""
 
 MAX_AT_A_GLANCE = 5
 MAX_REASONS = 6
@@ -83,7 +86,8 @@ def costs(facts: Facts) -> str:
     others = [
         f"{mark} {name}"
         for name, mark in marks.items()
-        if name in ("slices", "latency", "size", "enough rows", "enough of each class") or name.endswith("unseen")
+        if name in ("slices", "groups", "latency", "size", "enough rows", "enough of each class")
+        or name.endswith("unseen")
     ]
     return f"- {', '.join(parts)}\n- other gates: {', '.join(others)}"
 
@@ -166,6 +170,9 @@ def details(facts: Facts) -> list[tuple[str, list[str]]]:
     if facts.importance:
         listed = table(importance_table(facts.importance, facts.params.gates.primary).cut(MAX_ROWS))
         folds.append((f"Permutation importance of {len(facts.importance)} columns", listed))
+    if beside(facts.alternatives):
+        listed = table(alternatives_table(facts.alternatives, facts.params.gates.primary))
+        folds.append(("Beside other models", listed))
     if len(facts.search) > 1:
         listed = table(facts.candidates().cut(MAX_ROWS))
         folds.append((f"{len(facts.search)} candidates, by cross-validation", listed))

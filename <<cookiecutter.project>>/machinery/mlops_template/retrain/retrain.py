@@ -7,6 +7,7 @@ from ..champion.ingestion import ingest
 from ..champion.opponent import compare_with_champion
 from ..champion.promote import promote
 from ..champion.stages import train
+from ..doctor.checklist import renew_badge
 from ..settings import paths
 from ..settings.params import Params
 from .decide import decide, record, record_outcome
@@ -26,6 +27,7 @@ def retrain(params: Params, force: str, production: Sequence[Signal], say: Calla
         return
     say(train())
     comparison = compare_with_champion(params, "HEAD")
+    renew_badge()
     if comparison is None:
         record_outcome("unchanged", "the challenger is the champion")
         say("the challenger is the champion: nothing to promote")

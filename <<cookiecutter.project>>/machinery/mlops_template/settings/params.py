@@ -141,6 +141,8 @@ class Search(Section):
     folds: Annotated[int, Field(ge=2)] = 3
     n_iter: Annotated[int, Field(ge=1)] = 10
     """Settings drawn for each candidate that has ranges."""
+    rows: Annotated[int, Field(ge=100)] | None = None
+    """Training rows that candidates are compared on at most, evenly spread over time; None: all."""
 
 
 class ModelSettings(Section):
@@ -161,6 +163,13 @@ class Evaluate(Section):
     slices: list[str] = []
     min_slice_rows: Annotated[int, Field(ge=1)] = 200
     n_bootstrap: Annotated[int, Field(ge=100)] = 1000
+    ages: list[str] = []
+    """By how much older models are that are scored beside the challenger, to see what age costs."""
+
+    @field_validator("ages")
+    @classmethod
+    def _stretches_of_time(cls, value: list[str]) -> list[str]:
+        return [positive_stretch_of_time(age) for age in value]
 
 
 class Gates(Section):
@@ -170,6 +179,10 @@ class Gates(Section):
     policy: Literal["not_worse", "better"] = "not_worse"
     margin: Annotated[float, Field(ge=0)] = 0.0
     slice_margin: Annotated[float, Field(ge=0)] = 0.0
+    groups: list[str] = []
+    """Columns, of `evaluate.slices`, whose values are groups of people: none may be predicted much worse than all."""
+    group_margin: Annotated[float, Field(ge=0)] = 0.0
+    """By how much the primary metric of a group may be worse than that of all rows."""
     limits: dict[str, float] = {}
     """The worst tolerable value of a metric: a floor where more is better, else a ceiling."""
     max_latency_ms: Annotated[float, Field(gt=0)] = 100.0
@@ -234,6 +247,19 @@ class Params(Section):
     def _duration_needs_a_time(self) -> "Params":
         if isinstance(self.split.holdout, str) and self.columns.time is None:
             raise ValueError("split.holdout is a stretch of time but columns.time is not set; give a share: 0.2")
+        return self
+
+    @model_validator(mode="after")
+    def _ages_need_a_time(self) -> "Params":
+        if self.evaluate.ages and self.columns.time is None:
+            raise ValueError("evaluate.ages tells what age costs, but columns.time is not set; give none: []")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_slices(self) -> "Params":
+        other = [name for name in self.gates.groups if name not in self.evaluate.slices]
+        if other:
+            raise ValueError(f"gates.groups names {', '.join(other)}: name it among evaluate.slices, too")
         return self
 
 

@@ -65,9 +65,15 @@ def change_settings(
     looked_at = document.setdefault("evaluate", CommentedMap())
     looked_at["slices"] = slices
     looked_at["min_slice_rows"] = max(20, min(200, len(rows) // 50))
+    if not names.get("time"):
+        looked_at.pop("ages", None)
     primary, margin, slice_margin = gates_of(rows[target], inferred)
     gates = document["gates"]
     gates.update({"primary": primary, "margin": margin, "slice_margin": slice_margin, "limits": flow({})})
+    if "groups" in gates:
+        groups = CommentedSeq()
+        groups.fa.set_flow_style()
+        gates.update({"groups": groups, "group_margin": slice_margin})
     for key in ("margin", "limits"):
         gates.ca.items.pop(key, None)
 

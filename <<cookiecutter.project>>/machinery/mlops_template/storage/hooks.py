@@ -1,4 +1,4 @@
-"""The project's git hooks: a push carries data and models along, a commit has settings that can be read.
+"""The project's git hooks: a push carries data and models along, a commit has no secrets and settings that can be read.
 
 With them comes a filter: what git takes of a notebook is without its outputs, which may show data; the file keeps them.
 """
@@ -26,12 +26,13 @@ def install() -> list[str]:
     git("config", "filter.notebook.clean", NOTEBOOK_FILTER)
     folder = Path(git("rev-parse", "--git-path", "hooks")).resolve()
     foreign = not folder.is_relative_to(Path(git("rev-parse", "--git-common-dir")).resolve())
+    ours = f"# Written by `{name} setup`"
     lines = []
     for hook, (purpose, _, text) in HOOKS.items():
         command, place = command_of(hook), folder / hook
         if foreign:
             lines.append(f"your hooks lie in {folder}: {purpose}, add `{command}` to {hook} there")
-        elif place.exists() and command not in place.read_text(encoding="utf-8", errors="replace"):
+        elif place.exists() and not any(one in read(place) for one in (command, ours)):
             lines.append(f"your own {place} stays: {purpose}, add `{command}` to it")
         else:
             folder.mkdir(parents=True, exist_ok=True)
@@ -39,6 +40,11 @@ def install() -> list[str]:
             place.write_text(content, encoding="utf-8", newline="\n")
             place.chmod(0o755)
     return lines
+
+
+def read(place: Path) -> str:
+    """The text of a hook, whatever it is written in."""
+    return place.read_text(encoding="utf-8", errors="replace")
 
 
 def command_of(hook: str) -> str:
@@ -74,12 +80,11 @@ exec {command} "$@"
 """,
     ),
     COMMIT: (
-        "for `git commit` to refuse settings that cannot work",
-        "check --settings",
+        "for `git commit` to refuse secrets, and settings that cannot work",
+        "check --staged",
         """\
 #!/bin/sh
-# Written by `{name} setup` or `pull`: settings that cannot work are refused; git commit --no-verify takes them.
-git diff --cached --quiet -- params.yaml contract.yaml src && exit 0
+# Written by `{name} setup` or `pull`: no secret and no settings that cannot work; git commit --no-verify takes them.
 command -v uv >/dev/null && [ -e "${{UV_PROJECT_ENVIRONMENT:-.venv}}" ] || exit 0
 exec {command}
 """,

@@ -1,6 +1,7 @@
 """Which candidate, with which parameters: cross-validation within the training rows, in order of time."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,10 +19,14 @@ from ..console.progress import progress
 from ..errors import ProjectError
 from ..serving.model_code import ModelCode
 from ..settings.params import Candidate, Params, Range
+from .features import evenly
 from .metrics import metric_named, number
 from .pipeline import build, fit_pipeline, labels
 from .scored import Scored, as_scored
 from .statistics import mean_of_defined
+
+STARTING = 8.0
+"""Seconds: what is over sooner is not worth processes, which take some to start."""
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -131,21 +136,19 @@ def search(
 
     `train` has the derived columns, too; `judge` has the owner's metrics.
 
-    A single setting is chosen without being scored. Runs on the local cores, or on the Dask cluster whose
-    scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`, where the caller is itself one of many, in this process.
+    A single setting is chosen without being scored; of more than `model.search.rows` rows so many are used, evenly
+    spread. Runs on the local cores, or on the Dask cluster whose scheduler `DASK_SCHEDULER_ADDRESS` names; `alone`,
+    where the caller is itself one of many, in this process, as does what takes a few seconds.
     """
     settings = settings_of(params.model.candidates, params.model.search.n_iter, params.model.seed)
     if len(settings) == 1:
         return [SearchResult(settings[0], [], None, True)]
+    if params.model.search.rows:
+        train = train.iloc[evenly(len(train), params.model.search.rows)].reset_index(drop=True)
     folds = folds_of(train, params)
     cells = [(setting, fold) for setting in settings for fold in folds]
-    if alone:
-        fold_scores = [score(setting, fold, train, params, code, judge) for setting, fold in cells]
-    else:
-        with cluster():
-            run = joblib.Parallel(n_jobs=-1, return_as="generator")
-            scored = run(joblib.delayed(score)(setting, fold, train, params, code, judge) for setting, fold in cells)
-            fold_scores = list(progress(scored, len(cells), "searching"))
+    scored = cell_scores(cells, train, params, code, judge, alone)
+    fold_scores = list(scored if alone else progress(scored, len(cells), "searching"))
     scores = np.array(fold_scores).reshape(len(settings), len(folds))
     means = [mean_of_defined(list(row)).item() for row in scores]
     best = int(np.argmax(np.nan_to_num(means, nan=-np.inf)))
@@ -153,6 +156,32 @@ def search(
         SearchResult(setting, [number(score) for score in row], number(mean), index == best)
         for index, (setting, row, mean) in enumerate(zip(settings, scores, means, strict=True))
     ]
+
+
+def cell_scores(
+    cells: list[tuple[Setting, Fold]],
+    train: pd.DataFrame,
+    params: Params,
+    code: ModelCode,
+    judge: ModelCode,
+    alone: bool,
+) -> Iterator[float]:
+    """The score of each setting on each fold, in their order: in this process as long as that is soon over."""
+    done, began = 0, time.perf_counter()
+    while done < len(cells) and (alone or soon(began, done, len(cells))):
+        yield score(*cells[done], train, params, code, judge)
+        done += 1
+    if done < len(cells):
+        with cluster():
+            run = joblib.Parallel(n_jobs=-1, return_as="generator")
+            yield from run(joblib.delayed(score)(*cell, train, params, code, judge) for cell in cells[done:])
+
+
+def soon(began: float, done: int, cells: int) -> bool:
+    """Whether the cells left take less time here than other processes take to start; the first is always tried."""
+    if os.environ.get("DASK_SCHEDULER_ADDRESS"):
+        return False
+    return not done or (time.perf_counter() - began) / done * (cells - done) < STARTING
 
 
 @contextmanager
