@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from mlops_template.serving import log_queue
 from mlops_template.serving.log_process import LogProcess
 from mlops_template.serving.log_queue import PredictionLog
 
-from logged import answered, setup
+from logged import answered, handover, setup
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
@@ -179,6 +180,18 @@ def test_one_that_cannot_be_started_is_tried_again(
     log.close()
     assert log.lost == 0
     assert "the process that writes them cannot be started" in caplog.text
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_when_the_service_is_gone_it_stores_what_it_was_given_whole(whole: bool, tmp_path: Path) -> None:
+    """A service that is killed closes its end of the pipe, maybe in the middle of a handover."""
+    sent = b"".join(map(pickle.dumps, [setup(tmp_path / "log.db"), handover(answered(0, b"{}", [[0.5]]))]))
+    sent += pickle.dumps(handover(answered(1, b"{}", [[0.5]])))[: None if whole else -5]
+    command = [sys.executable, "-m", "mlops_template.serving.log_writer"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    ended = subprocess.run(command, input=sent, env=environment, capture_output=True, timeout=30)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert kept(tmp_path / "log.db") == (2 if whole else 1)
 
 
 def test_it_imports_nothing_that_answers_requests() -> None:
