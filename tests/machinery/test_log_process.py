@@ -82,7 +82,7 @@ def test_another_takes_the_place_of_one_that_died(
     soon(lambda: log.kept == 101)
     assert (log.lost, kept(tmp_path / "log.db")) == (0, 101)
     assert log.process.pid != first
-    assert f"process {first} ended with -9: another takes its place" in caplog.text
+    assert f"process {first}, which writes the log, ended with -9: another takes its place" in caplog.text
 
 
 def test_one_that_dies_in_the_middle_is_followed_by_one_that_is_given_the_same(

@@ -18,10 +18,8 @@ if sys.platform == "linux":
 
 MODULE = f"{__package__}.log_writer"
 
-
 PIPE_BYTES = 2**20
 """That the system holds between the two, so that a handover does not wake both for each page of it."""
-
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +42,8 @@ class LogProcess:
         if self._killed:
             raise WriterEnded("the process that writes them was ended")
         if self._process:
-            log.error("process %s ended with %s: another takes its place", self.pid, self._process.returncode)
+            ended = self.pid, self._process.returncode
+            log.error("process %s, which writes the log, ended with %s: another takes its place", *ended)
         own_group: dict[str, Any] = {"process_group": 0}  # so that Ctrl-C, which goes to all of one, leaves it alone
         if sys.platform == "win32":
             own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

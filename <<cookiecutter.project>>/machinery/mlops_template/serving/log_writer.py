@@ -51,7 +51,7 @@ def main() -> None:
 
 def pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Standard input and output, which from now on are nothing and standard error: a model's code may print."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -62,7 +62,6 @@ def pipes() -> tuple[IO[bytes], IO[bytes]]:
 def send(replies: IO[bytes], reply: Opened | Receipt) -> None:
     """Tell the service. Raises BrokenPipeError when it is gone."""
     pickle.dump(reply, replies, pickle.HIGHEST_PROTOCOL)
-    replies.flush()
 
 
 def open_shadow(setup: Setup, writer: Writer) -> tuple["Shadow | None", str]:
