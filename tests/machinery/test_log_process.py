@@ -72,10 +72,12 @@ def gone(pid: int | None) -> bool:
 def test_another_takes_the_place_of_one_that_died(
     log: PredictionLog, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is lost of what it had not stored."""
+    """Nothing is lost of what it had not stored. What may go to all processes of a service ends none of these."""
+    first = log.process.pid
+    os.kill(first or 0, signal.SIGTERM)
     add(log)
     soon(lambda: log.kept == 1)
-    first = log.process.pid
+    assert log.process.pid == first
     os.kill(first or 0, signal.SIGKILL)
     for _ in range(100):
         add(log)
@@ -192,6 +194,20 @@ def test_when_the_service_is_gone_it_stores_what_it_was_given_whole(whole: bool,
     ended = subprocess.run(command, input=sent, env=environment, capture_output=True, timeout=30)
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert kept(tmp_path / "log.db") == (2 if whole else 1)
+
+
+@pytest.mark.parametrize("told", [b"", pickle.dumps(setup("log.db"))])
+def test_it_ends_quietly_when_the_service_was_gone_before_it_was_ready(told: bytes, tmp_path: Path) -> None:
+    """As one that is killed while it starts."""
+    command = [sys.executable, "-m", "mlops_template.serving.log_writer"]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, **pipes) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdout.close()
+        process.stdin.write(told)
+        process.stdin.close()
+        assert (process.wait(timeout=30), process.stderr.read()) == (0, b"")
 
 
 def test_it_imports_nothing_that_answers_requests() -> None:

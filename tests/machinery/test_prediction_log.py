@@ -357,6 +357,20 @@ def test_a_place_that_is_none_is_refused_at_the_start(place: str, said: str) -> 
         log_tables.database_url(place)
 
 
+def test_what_comes_while_something_is_stored_is_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each transaction costs as much as many rows: only what fills one is stored at once."""
+    monkeypatch.setattr(log_queue, "MAX_HANDOVER_BYTES", 3 * size_of(asked()))
+    process = InProcess(setup(tmp_path / "log.db"))
+    process.start()
+    log = PredictionLog(process)
+    for number in range(8):
+        log.add(*asked(NOW + number), 1)
+    log._store_waiting()
+    assert (log.kept, len(log._waiting)) == (6, 1)
+    log._store_waiting()
+    assert (log.kept, len(log._waiting)) == (8, 0)
+
+
 def size_of(entry: Answered) -> int:
     """Bytes that a request takes while it waits."""
     return sum(map(len, entry))

@@ -8,6 +8,7 @@ import logging
 import os
 import pickle
 import signal
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from ..errors import ProjectError
@@ -25,12 +26,17 @@ NICE = 5
 
 def main() -> None:
     """Store what comes until nothing more does."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # which may go to all processes: the service tells when to end
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which may go to all processes: the service tells when to end
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if hasattr(os, "nice"):
         os.nice(NICE)
     requests, replies = pipes()
+    with suppress(EOFError, pickle.UnpicklingError, OSError):  # the service has ended, be it in the middle of a word
+        write(requests, replies)
+
+
+def write(requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Store what comes until the service ends, which raises EOFError, UnpicklingError or OSError."""
     setup: Setup = pickle.load(requests)
     try:
         writer = Writer(setup)
@@ -38,15 +44,14 @@ def main() -> None:
         send(replies, Opened(str(error), "", None, ""))
         return
     shadow, why = open_shadow(setup, writer)
-    send(replies, Opened("", describe(setup.place), shadow.served.release if shadow else None, why))
     try:
+        send(replies, Opened("", describe(setup.place), shadow.served.release if shadow else None, why))
         while True:
             send(replies, store(pickle.load(requests), writer, shadow))
-    except (EOFError, pickle.UnpicklingError, BrokenPipeError):  # the service has ended, be it in the middle of a word
-        pass
-    if shadow:
-        shadow.close()
-    writer.close()
+    finally:
+        if shadow:
+            shadow.close()
+        writer.close()
 
 
 def pipes() -> tuple[IO[bytes], IO[bytes]]:
@@ -60,7 +65,7 @@ def pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def send(replies: IO[bytes], reply: Opened | Receipt) -> None:
-    """Tell the service. Raises BrokenPipeError when it is gone."""
+    """Tell the service. Raises OSError when it is gone."""
     pickle.dump(reply, replies, pickle.HIGHEST_PROTOCOL)
 
 

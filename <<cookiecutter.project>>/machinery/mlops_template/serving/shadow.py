@@ -24,8 +24,8 @@ MAX_AT_ONCE = 200
 ROW_BYTES = 300
 """What a row is reckoned with beside its part of the body, which its features are, too."""
 
-NICE = 10
-"""Of its thread, where the system has such a thing for threads: answers come first, and then the log."""
+NICE = 5
+"""On top of the process's, where the system has such a thing for threads: answers come first, and then the log."""
 
 PAUSE = 1.0
 """Seconds from a failure to store to the next attempt."""
@@ -92,7 +92,7 @@ class Shadow:
 
     def _run(self) -> None:
         if sys.platform == "linux":
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+            os.nice(NICE)  # of this thread, not of the process
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._requests or self._ended)
