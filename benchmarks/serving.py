@@ -10,6 +10,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -267,78 +268,122 @@ def batch(bench: Bench) -> list[Row]:
 
 
 ROUNDS = 5
-"""In turns, for the logs."""
+"""In turns."""
+
+TURNS = 15
+"""Of `SECONDS` each, for what is compared within a turn."""
 
 
 def log(bench: Bench) -> list[Row]:
-    """With a log of predictions beside without one, in turns: each request of one row is a row of the log."""
+    """With a log of predictions beside without one: each request of one row is a row of the log.
+
+    The process that writes it shares the core of the service, or has the one that the load comes from.
+    """
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     from postgres import postgres
 
-    bodies, found = bench.bodies("rows", bench.rows), {name: [] for name in ("off", "SQLite", "PostgreSQL")}
-    lost = dict.fromkeys(found, 0.0)
-    with postgres() as server:
-        for number in range(ROUNDS):
-            places = {"off": "", "SQLite": str(bench.folder / f"log{number}.db"), "PostgreSQL": server.url}
-            for name, place in places.items():
-                with service(bench, PREDICTIONS=place) as running:
-                    running.load(bodies, CLIENTS, 2)
-                    found[name].append(running.load(bodies, CLIENTS, SECONDS))
-                    lost[name] += lost_of(running)
-    refuse_failures("the service", *(load for loads in found.values() for load in loads))
-    rates = {name: statistics.median(load["rate"] for load in loads) for name, loads in found.items()}
-    tails = {name: statistics.median(load["p99"] for load in loads) for name, loads in found.items()}
+    bodies = bench.bodies("rows", bench.rows)
+    with postgres() as server, ExitStack() as stack:
+        places = {"off": "", "SQLite": str(bench.folder / "log.db"), "PostgreSQL": server.url}
+        running = {}
+        for name, place in places.items():
+            for core in (SERVER_CORE, LOAD_CORE) if place else (SERVER_CORE,):
+                running[name, core] = stack.enter_context(service(bench, PREDICTIONS=place))
+                move_writer(running[name, core], core)
+        found = side_by_side(running, bodies)
+        lost = {which: lost_of(one) for which, one in running.items()}
+        held = {which: sum(map(memory, writers(one))) / 1e6 for which, one in running.items()}
+    off = "off", SERVER_CORE
     return [
         Row(
-            f"a log of predictions in {name}, {CLIENTS} clients, one core for the service and its log",
-            f"{rates[name]:,.0f} requests/s, p99 {tails[name]:.2f} ms; {lost[name]:,.0f} rows not kept",
-            f"without one {rates['off']:,.0f}, p99 {tails['off']:.2f} ms",
-            f"{rates[name] / rates['off']:.2f} × the throughput",
+            f"a log of predictions in {name}, {CLIENTS} clients, written on "
+            + ("the service's core" if core == SERVER_CORE else "the load's core"),
+            f"{told_of(found[name, core])}; {lost[name, core]:,.0f} rows not kept; {held[name, core]:.0f} MB more",
+            f"without one {told_of(found[off])}",
+            f"{ratio(found[name, core], found[off], 'rate')} the throughput",
             "at least 0.9 ×",
         )
-        for name in ("SQLite", "PostgreSQL")
+        for name, core in running
+        if name != "off"
     ]
 
 
 def shadow(bench: Bench) -> list[Row]:
-    """With a second model of the same size behind the answers beside without one, both with a log, in turns."""
+    """With a second model of the same size behind the answers beside without one, both with a log."""
     both = bench.folder / "with-shadow"
     shutil.copytree(bench.package, both)
     shutil.copytree(bench.package, both / "shadow")
     released = json.loads((both / "shadow/release.json").read_text())
     (both / "shadow/release.json").write_text(json.dumps(released | {"digest": "other.dir"}))
     packages, bodies = {"alone": bench.package, "with": both}, bench.bodies("rows", bench.rows)
-    with service(bench, PREDICTIONS=str(bench.folder / "shadow.db")) as running:
-        running.load(bodies, CLIENTS, 2)
-        capacity = running.load(bodies, CLIENTS, SECONDS)["rate"]
     rows = []
-    for share in LOADS:
-        found: dict[str, list[Any]] = {name: [] for name in packages}
-        lost = 0.0
-        for number in range(ROUNDS):
+    with ExitStack() as stack:
+        running = {}
+        for core in (SERVER_CORE, LOAD_CORE):
             for name, package in packages.items():
-                place = str(bench.folder / f"shadow-{share}-{number}-{name}.db")
-                with service(bench, PREDICTIONS=place, MODEL_DIR=str(package)) as running:
-                    running.load(bodies, CLIENTS, 2)
-                    found[name].append(running.load(bodies, CLIENTS, SECONDS, share * capacity))
-                    lost += lost_of(running, "shadow_lost")
-        refuse_failures("the service", *(load for loads in found.values() for load in loads))
-        middle = {
-            name: {key: statistics.median(load[key] for load in loads) for key in ("rate", "p50", "p99")}
-            for name, loads in found.items()
-        }
-        ours, alone = middle["with"], middle["alone"]
-        rows.append(
-            Row(
-                f"a shadow behind the answers, at {share:.0%} of the capacity, one core for all",
-                f"{ours['rate']:,.0f} requests/s, p50 {ours['p50']:.2f} ms, p99 {ours['p99']:.2f} ms; "
-                f"{lost:,.0f} rows left out",
-                f"without one {alone['rate']:,.0f}, p50 {alone['p50']:.2f} ms, p99 {alone['p99']:.2f} ms",
-                f"p50 {ours['p50'] / alone['p50']:.2f} ×, p99 {ours['p99'] / alone['p99']:.2f} ×",
-                "1 × beyond noise",
-            )
-        )
+                place = str(bench.folder / f"shadow-{name}-{core}.db")
+                running[name, core] = stack.enter_context(service(bench, PREDICTIONS=place, MODEL_DIR=str(package)))
+                move_writer(running[name, core], core)
+        running["alone", SERVER_CORE].load(bodies, CLIENTS, 2)
+        capacity = running["alone", SERVER_CORE].load(bodies, CLIENTS, SECONDS)["rate"]
+        for share in LOADS:
+            found = side_by_side(running, bodies, share * capacity)
+            for core in (SERVER_CORE, LOAD_CORE):
+                ours, alone = found["with", core], found["alone", core]
+                beside = sum(map(memory, writers(running["with", core]))) / 1e6
+                rows.append(
+                    Row(
+                        f"a shadow behind the answers, at {share:.0%} of the capacity, on "
+                        + ("the service's core" if core == SERVER_CORE else "the load's core"),
+                        f"{told_of(ours)}; {lost_of(running['with', core], 'shadow_lost'):,.0f} rows left out; "
+                        f"the process of log and shadow {beside:.0f} MB",
+                        f"without one {told_of(alone)}",
+                        f"p50 {ratio(ours, alone, 'p50')}, p99 {ratio(ours, alone, 'p99')}",
+                        "1 × beyond noise",
+                    )
+                )
     return rows
+
+
+def side_by_side(running: dict[Any, Running], bodies: Path, rate: float = 0) -> dict[Any, list[Any]]:
+    """What wrk found at servers that all run, in turns: each turn asks every one of them, in another order."""
+    found: dict[Any, list[Any]] = {which: [] for which in running}
+    for one in running.values():
+        one.load(bodies, CLIENTS, 2)
+    for turn in range(TURNS):
+        for which in random.Random(turn).sample(list(running), len(running)):
+            found[which].append(running[which].load(bodies, CLIENTS, SECONDS, rate))
+            time.sleep(1)  # the log of one is written before the next is asked
+    refuse_failures("the service", *(load for loads in found.values() for load in loads))
+    return found
+
+
+def told_of(loads: list[Any]) -> str:
+    """The medians."""
+    rate, p50, p99 = (statistics.median(load[key] for load in loads) for key in ("rate", "p50", "p99"))
+    return f"{rate:,.0f} requests/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+
+
+def ratio(loads: list[Any], others: list[Any], key: str) -> str:
+    """The median of the ratios within a turn, and the quartiles."""
+    low, median, high = statistics.quantiles(
+        [one[key] / other[key] for one, other in zip(loads, others, strict=True)], n=4
+    )
+    return f"{median:.2f} × ({low:.2f} to {high:.2f})"
+
+
+def writers(running: Running) -> list[int]:
+    """The processes that write the log of a service."""
+    listed = subprocess.run(
+        ["ps", "-wwo", "pid=,args=", "--ppid", str(running.process.pid)], capture_output=True, text=True
+    ).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if "log_writer" in line]
+
+
+def move_writer(running: Running, core: str) -> None:
+    """Pin the process that writes the log of a service, where it has one."""
+    for pid in writers(running):
+        subprocess.run(["taskset", "-acp", core, str(pid)], check=True, stdout=subprocess.DEVNULL)
 
 
 def derived(bench: Bench) -> list[Row]:

@@ -14,10 +14,9 @@ from urllib.request import Request, urlopen
 
 import pandas as pd
 import pytest
+from logged import answered, write
 from mlops_template.data import sample
 from mlops_template.integrations.digests import directory_digest
-from mlops_template.prediction_log.ids import request_id
-from mlops_template.prediction_log.writer import Answered, PredictionLog
 from mlops_template.training.artifact import load_model
 
 from support import environment
@@ -37,16 +36,11 @@ def play(project: Path, place: str, rows: pd.DataFrame) -> None:
         predicted = model.predict(rows).to_numpy().tolist()
         columns = ["flight_id", *model.request]
         content = rows[columns].astype(object).where(rows[columns].notna(), None).to_dict("records")
-        log = PredictionLog(place, id_column="flight_id")
-        log.start()
+        entries = []
         for row, departure, (no, yes) in zip(content, rows["departure"], predicted, strict=True):
             at = departure.replace(tzinfo=UTC).timestamp()
-            body, reply = json.dumps(row).encode(), [[no, yes, int(yes > 0.5)]]
-            entry = Answered(request_id(at), at, digest, body, [row["flight_id"]], reply)
-            while not log.add(entry):
-                time.sleep(0.05)  # it makes room as it writes
-        log.close()
-        assert log.kept == len(rows), log.why_lost
+            entries.append(answered(at, json.dumps(row).encode(), [[no, yes, int(yes > 0.5)]]))
+        write(place, *entries, model=digest, id_column="flight_id")
 
 
 @contextmanager

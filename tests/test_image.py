@@ -2,9 +2,11 @@
 
 import json
 import re
+import sqlite3
 import tarfile
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ AS_IN_PRODUCTION = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--se
 IMAGE = "flights:1"
 LOGGED = """
 import json, sqlite3
-log = sqlite3.connect("file:/tmp/log.db?mode=ro", uri=True)
+log = sqlite3.connect("file:/log/log.db?mode=ro", uri=True)
 print(json.dumps(log.execute("select model, prediction from predictions").fetchall()))
 """
 
@@ -171,6 +173,7 @@ def test_a_shadow_predicts_in_it_and_answers_nobody(docker: Engine, clone: Path,
     """The model of a branch, in the champion's image: both are in the log, and the answers are the champion's.
 
     Here it is of LightGBM, as docs/own-model.md has it: the image needs no library for it.
+    What was answered last is in the log, too, when the container is told to end.
     """
     params = clone / "params.yaml"
     git(clone, "checkout", "--quiet", "-B", "lightgbm", "HEAD")
@@ -192,13 +195,18 @@ def test_a_shadow_predicts_in_it_and_answers_nobody(docker: Engine, clone: Path,
     assert (clone / "build" / "model" / "shadow" / "model.onnx").is_file()
     cli(clone, "deploy", "image", "--tag", "flights:shadow", **docker.variables)
     assert digests(docker, "flights:shadow")[:-1] == digests(docker, IMAGE)[:-1], "only the models differ"
-    options = ("--publish", "127.0.0.1::8000", "--env", "PREDICTIONS=/tmp/log.db", *AS_IN_PRODUCTION)
+    kept = tmp_path / "log"
+    kept.mkdir()
+    kept.chmod(0o777)  # for the user that the service runs as
+    volume = ("--volume", f"{kept}:/log", "--env", "PREDICTIONS=/log/log.db")
+    options = ("--publish", "127.0.0.1::8000", *volume, *AS_IN_PRODUCTION)
     container = docker.docker("run", "--detach", *options, "flights:shadow").strip()
     becomes_healthy(docker, container)
     service = f"http://{docker.docker('port', container, '8000').split()[0]}"
     golden = json.loads((clone / "build" / "model" / "golden.json").read_text(encoding="utf-8"))
     body, kind = json.dumps(golden["rows"]).encode(), {"Content-Type": "application/json"}
-    with urllib.request.urlopen(urllib.request.Request(f"{service}/predict", body, kind)) as response:
+    request = urllib.request.Request(f"{service}/predict", body, kind)
+    with urllib.request.urlopen(request) as response:
         answers = json.load(response)["predictions"]
     for answer, expected in zip(answers, golden["predictions"], strict=True):
         assert {name: answer[name] for name in expected} == pytest.approx(expected, abs=1e-4)
@@ -216,6 +224,12 @@ def test_a_shadow_predicts_in_it_and_answers_nobody(docker: Engine, clone: Path,
     wait_until(lambda: [len(said) for said in logged().values()] == [rows, rows], why=lambda: str(logged()))
     found = logged()
     assert found[card["digest"]] != found[card["shadow"]["digest"]]
+    urllib.request.urlopen(request).close()
+    docker.docker("stop", "--time", "40", container)
+    assert docker.docker("inspect", "--format", "{{.State.ExitCode}}", container).strip() == "0"
+    with closing(sqlite3.connect(kept / "log.db")) as log:
+        counts = log.execute("select model, count(*) from predictions group by model").fetchall()
+    assert dict(counts) == {card["digest"]: 2 * rows, card["shadow"]["digest"]: 2 * rows}
     docker.docker("rm", "--force", container)
 
 

@@ -27,13 +27,14 @@ from mlops_template.monitor.monitoring_page import html
 from mlops_template.monitor.outcomes import forget_rows, record
 from mlops_template.prediction_log.log_tables import predictions
 from mlops_template.prediction_log.ids import request_id
-from mlops_template.prediction_log.writer import Answered, PredictionLog
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params, load_params
 from mlops_template.training import train
 from mlops_template.training.artifact import load_model
 from rich.console import Console
 from ruamel.yaml import YAML
+
+from logged import answered, write
 
 from .project import write_package
 
@@ -135,17 +136,14 @@ def serve(place: Path | str, rows: pd.DataFrame, ids: bool = True) -> list[str]:
     values: Any = predicted.to_numpy().tolist()
     if model.classes is not None:
         values = [[*row, int(row[1] > 0.5)] for row in values]
-    log = PredictionLog(str(place), id_column="id")
-    log.start()
-    found = []
+    entries, found = [], []
     content = rows[request].astype(object).where(rows[request].notna(), None).to_dict("records")
     for row, moment, value in zip(content, rows["time"], values, strict=True):
         at = moment.replace(tzinfo=UTC).timestamp()
         one = request_id(at)
         found.append(f"{one}-0")
-        assert log.add(Answered(one, at, DIGEST, json.dumps(row).encode(), [row.get("id")], [value]))
-    log.close()
-    assert log.lost == 0
+        entries.append(answered(at, json.dumps(row).encode(), [value], one))
+    write(place, *entries, model=DIGEST, id_column="id")
     return found
 
 

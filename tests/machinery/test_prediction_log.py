@@ -1,31 +1,30 @@
 """The log of predictions keeps what it can, in SQLite as in PostgreSQL, and is never in the way of an answer."""
 
+import json
 import logging
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import mlops_template as package
 import pytest
 import sqlalchemy as sa
 from mlops_template.errors import ProjectError
-from mlops_template.prediction_log import log_tables, writer
-from mlops_template.prediction_log.database import Database
-from mlops_template.prediction_log.ids import request_id
+from mlops_template.prediction_log import log_tables
+from mlops_template.prediction_log.handover import Outcome, Traffic
 from mlops_template.prediction_log.policy import LogPolicy, key_of
 from mlops_template.prediction_log.retention import forget, prune
-from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
+from mlops_template.prediction_log.writer import Writer
+from mlops_template.serving import log_queue
+from mlops_template.serving.log_queue import PredictionLog
 
+from logged import Answered, InProcess, answered, handover, setup, write
 from postgres import Server, postgres
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC).timestamp()
-BODY = b'{"distance": 500}'
+BODY, VALUES = b'{"distance": 500}', [0.25, 0.75, 1]
 DAY = 86_400.0
 
 
@@ -54,19 +53,20 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return found
 
 
-def answered(at: float = NOW, body: bytes = BODY, ids: list[Any] | None = None, rows: int = 1) -> Answered:
+def asked(at: float = NOW, body: bytes = BODY, rows: int = 1, request: str = "") -> Answered:
     """A request of so many rows."""
-    values = [[0.25, 0.75, 1] for _ in range(rows)]
-    return Answered(request_id(at), at, "d1.dir", body, ids, values)
+    return answered(at, body, [VALUES] * rows, request)
 
 
-def write(place: str, *entries: Answered | Outcome, **settings: Any) -> PredictionLog:
-    """Store entries, and end."""
-    log = PredictionLog(place, **settings)
+def name_of(entry: Answered) -> str:
+    """The id of the first prediction."""
+    return str(json.loads(entry[1])["predictions"][0]["id"])
+
+
+def started(place: str, **settings: Any) -> PredictionLog:
+    """A log that stores what it is given."""
+    log = PredictionLog(InProcess(setup(place)), **settings)
     log.start()
-    for entry in entries:
-        log.add(entry)
-    log.close()
     return log
 
 
@@ -89,12 +89,11 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 def test_each_row_of_a_request_is_stored_with_its_reply(place: str) -> None:
     body = b'[{"distance":\t500, "carrier": "a\\nb\\\\."},\n {"distance":\n7}]'
-    entry = answered(body=body, rows=2)
-    log = write(place, entry, answered(NOW + 1))
-    assert (log.kept, log.lost) == (3, 0)
+    entry = asked(body=body, rows=2)
+    write(place, entry, asked(NOW + 1))
     first, second, third = held(place)
     assert first | {"at": first["at"].replace(tzinfo=UTC)} == {
-        "id": f"{entry.request}-0",
+        "id": name_of(entry),
         "at": datetime.fromtimestamp(NOW, UTC),
         "model": "d1.dir",
         "row_id": None,
@@ -106,39 +105,42 @@ def test_each_row_of_a_request_is_stored_with_its_reply(place: str) -> None:
 
 
 def test_the_contracts_id_is_the_key_and_no_feature(place: str) -> None:
-    body, odd = b'[{"id": 17, "x": 1}, {"x": 2}, {"id": "odd", "x": 3}]', "a\\\t\n\r:\0"
-    write(place, answered(body=body, ids=[17, None, odd], rows=3), id_column="id")
+    """However JSON writes its name, and a number that no float holds is kept to the last digit."""
+    body = rb'[{"id": 17, "x": 1}, {"x": 2}, {"\u0069d": "a\\\t\n\r:\u0000", "x": 3}, {"id": 12345678901234567890123}]'
+    write(place, asked(body=body, rows=4), id_column="id")
     assert [(row["row_id"], row["features"]) for row in held(place)] == [
         ("17", '{"x":1}'),
-        (None, '{"x":2}'),
+        (None, '{"x": 2}'),
         ("a\\\t\n\r:\ufffd", '{"x":3}'),
+        ("12345678901234567890123", "{}"),
     ]
 
 
 def test_what_must_not_be_stored_is_not(place: str) -> None:
     """Columns that are left out, and an id that is hashed: the same one always alike, by the secret alone."""
-    policy = LogPolicy(leave_out=["name"], hash_id=True)
-    entry = answered(body=b'{"id": "anna", "name": "Anna", "x": 1}', ids=["anna"])
+    policy, body = LogPolicy(leave_out=["name"], hash_id=True), b'{"id": "anna", "name": "Anna", "x": 1}'
     key = key_of(policy, "a secret of some length")
-    write(place, entry, answered(NOW + 1, entry.body, ["anna"]), policy=policy, id_column="id", key=key)
+    write(place, asked(body=body), asked(NOW + 1, body), policy=policy, id_column="id", key=key)
     stored = held(place)
     assert stored[0]["row_id"] == stored[1]["row_id"] != "anna"
     assert "anna" not in str(stored).lower()
-    other = write(place, answered(NOW + 2, entry.body, ["anna"]), policy=policy, id_column="id", key=b"another")
-    assert held(other.place)[2]["row_id"] != stored[0]["row_id"]
+    write(place, asked(NOW + 2, body), policy=policy, id_column="id", key=b"another")
+    assert held(place)[2]["row_id"] != stored[0]["row_id"]
     with pytest.raises(ProjectError, match=r"a secret of 16 characters or more in PREDICTIONS_KEY"):
         key_of(policy, "short")
 
 
 def test_an_id_that_is_left_out_is_not_stored_either(place: str) -> None:
-    entry = answered(body=b'{"id": "anna", "x": 1}', ids=["anna"])
-    write(place, entry, policy=LogPolicy(leave_out=["id"]), id_column="id")
+    write(place, asked(body=b'{"id": "anna", "x": 1}'), policy=LogPolicy(leave_out=["id"]), id_column="id")
     [row] = held(place)
     assert (row["row_id"], row["features"]) == (None, '{"x":1}')
 
 
 def test_a_sample_is_a_share_of_the_requests(tmp_path: Path) -> None:
-    log = write(str(tmp_path / "log.db"), *(answered(NOW + number) for number in range(2000)), policy=LogPolicy(sample=0.1))
+    log = started(str(tmp_path / "log.db"), sample=0.1)
+    for number in range(2000):
+        log.add(*asked(NOW + number), 1)
+    log.close()
     assert 120 < log.kept < 280
     assert log.lost == 0
 
@@ -156,11 +158,10 @@ def test_of_several_outcomes_the_one_known_last_counts(place: str) -> None:
 
 
 def test_requests_are_counted_by_minute_status_and_latency(place: str) -> None:
-    log = PredictionLog(place)
-    log.start()
+    log = started(place)
     for seconds in (0.0004, 0.0004, 9.0):
-        log.count("d1.dir", 200, 5, seconds)
-    log.count("d1.dir", 422, 0, 0.001, "distance")
+        log.count(200, 5, seconds)
+    log.count(422, 0, 0.001, "distance")
     log.close()
     refused, good = sorted(held(place, log_tables.traffic), key=lambda row: -row["status"])
     assert (good["requests"], good["rows"], good["seconds"]) == (3, 15, "[0,0,2,0,0,0,0,0,0,0,0,0,0,0,1]")
@@ -168,22 +169,23 @@ def test_requests_are_counted_by_minute_status_and_latency(place: str) -> None:
 
 
 def test_what_was_stored_before_a_connection_broke_is_not_stored_twice(place: str) -> None:
-    rows = PredictionLog(place)._rows([answered()])
-    database = Database(place, LogPolicy())
-    database.store(rows, [], [])
-    database.store(rows, [], [])
-    database.close()
+    """Nor what a writer stored before it died, which another one is given again."""
+    again = handover(asked(), traffic=[Traffic(29_000_000, 200, "", 1, 1, [1])])
+    for _ in range(2):
+        writer = Writer(setup(place))
+        writer.store(again)
+        writer.store(again)
+        writer.close()
     assert len(held(place)) == 1
+    assert len(held(place, log_tables.traffic)) == 1
 
 
 def test_two_processes_share_a_log(place: str) -> None:
     """Here two writers: to the database it is the same. Each makes the tables if the other has not."""
-    logs = [PredictionLog(place) for _ in range(2)]
-    for log in logs:
-        log.start()
+    logs = [started(place) for _ in range(2)]
     for number in range(500):
         for log in logs:
-            log.add(answered(NOW + number))
+            log.add(*asked(NOW + number), 1)
     for log in logs:
         log.close()
     assert [log.lost for log in logs] == [0, 0]
@@ -191,7 +193,7 @@ def test_two_processes_share_a_log(place: str) -> None:
 
 
 def test_a_month_of_postgresql_is_a_partition_that_leaves_whole(database: str) -> None:
-    write(database, answered(NOW - 70 * DAY), answered(NOW - 40 * DAY), answered(NOW))
+    write(database, asked(NOW - 70 * DAY), asked(NOW - 40 * DAY), asked(NOW))
     engine = log_tables.connect(database)
     assert {"predictions_2026_09", "predictions_2026_10", "predictions_2026_11"} <= set(
         sa.inspect(engine).get_table_names()
@@ -203,7 +205,7 @@ def test_a_month_of_postgresql_is_a_partition_that_leaves_whole(database: str) -
 
 
 def test_an_account_that_may_make_no_table_writes_into_the_default_partition(database: str) -> None:
-    write(database, answered(NOW - 40 * DAY))
+    write(database, asked(NOW - 40 * DAY))
     engine = log_tables.connect(database)
     with engine.begin() as connection:
         for statement in (
@@ -213,30 +215,30 @@ def test_an_account_that_may_make_no_table_writes_into_the_default_partition(dat
             "grant select, insert, update, delete on all tables in schema public to service",
         ):
             connection.execute(sa.text(statement))
-    log = write(database.replace("me:s3cret", "service:weak"), answered(NOW))
+    write(database.replace("me:s3cret", "service:weak"), asked(NOW))
     with engine.begin() as connection:
         inside = connection.execute(sa.text("select count(*) from predictions_other")).scalar()
         connection.execute(sa.text("drop owned by service"))
         connection.execute(sa.text("drop role service"))
     engine.dispose()
-    assert (log.kept, log.lost, inside) == (1, 0, 1)
+    assert inside == 1
 
 
 def test_what_is_too_old_is_deleted_by_the_service_itself(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlops_template.prediction_log.retention.CHUNK", 3)
-    old = [answered(NOW - 20 * DAY + number) for number in range(8)]
+    old = [asked(NOW - 20 * DAY + number) for number in range(8)]
     write(place, *old, Outcome("a", b"1", datetime.fromtimestamp(NOW - 20 * DAY, UTC)))
     keep = time.time() - NOW + 10 * DAY
-    write(place, answered(NOW), policy=LogPolicy(keep_seconds=keep))
+    write(place, asked(NOW), policy=LogPolicy(keep_seconds=keep))
     assert len(held(place)) == 1
     assert held(place, log_tables.outcomes) == []
 
 
 def test_a_subject_is_forgotten_whole(place: str) -> None:
     """Its predictions, what was told of its id, and what was told of the ids of its predictions; no one else's."""
-    hers, others = answered(body=b'{"id": 1}', ids=[1]), answered(NOW + 1, b'{"id": 2}', [2])
+    hers, others = asked(body=b'{"id": 1}'), asked(NOW + 1, b'{"id": 2}')
     known = datetime.fromtimestamp(NOW, UTC)
-    told = [Outcome(key, b"1", known) for key in ("1", f"{hers.request}-0", "2")]
+    told = [Outcome(key, b"1", known) for key in ("1", name_of(hers), "2")]
     write(place, hers, others, *told, id_column="id")
     engine = log_tables.connect(place)
     assert forget(engine, ["1"], LogPolicy(), b"") == (1, 2)
@@ -249,7 +251,7 @@ def test_a_subject_is_forgotten_whole(place: str) -> None:
 def test_what_is_forgotten_is_not_left_in_the_file(tmp_path: Path) -> None:
     """SQLite leaves the bytes of deleted rows in the file unless it is told to overwrite them."""
     place = str(tmp_path / "log.db")
-    write(place, answered(body=b'{"id": 1, "name": "Anna Unmistakable"}', ids=[1]), id_column="id")
+    write(place, asked(body=b'{"id": 1, "name": "Anna Unmistakable"}'), id_column="id")
     engine = log_tables.connect(place)
     forget(engine, ["1"], LogPolicy(), b"")
     engine.dispose()
@@ -261,15 +263,14 @@ def test_a_server_that_is_away_for_a_while_costs_nothing(
     server: Server, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes meanwhile waits in memory and is stored when it is back."""
-    monkeypatch.setattr(writer, "PAUSE", 0.1)
-    log = PredictionLog(database)
-    log.start()
-    log.add(answered(NOW))
+    monkeypatch.setattr(log_queue, "PAUSE", 0.1)
+    log = started(database)
+    log.add(*asked(NOW), 1)
     wait_for(lambda: log.kept == 1)
     server.stop()
     for number in range(1, 100):
-        log.add(answered(NOW + number))
-    wait_for(lambda: log._failure != "")
+        log.add(*asked(NOW + number), 1)
+    wait_for(lambda: log.failure != "")
     server.start()
     wait_for(lambda: log.kept == 100)
     log.close()
@@ -280,7 +281,7 @@ def test_a_server_that_is_away_for_a_while_costs_nothing(
 def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite answers to a file at its limit of pages as to a full disk; with room again, it goes on."""
     place, full = str(tmp_path / "log.db"), [True]
-    monkeypatch.setattr(writer, "PAUSE", 0.05)
+    monkeypatch.setattr(log_queue, "PAUSE", 0.05)
     prepare = log_tables.prepare_sqlite
 
     def small(connection: Any, record: Any) -> None:
@@ -289,11 +290,10 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             connection.execute("pragma max_page_count = 8")
 
     monkeypatch.setattr(log_tables, "prepare_sqlite", small)
-    log = PredictionLog(place)
-    log.start()
+    log = started(place)
     for number in range(1000):
-        log.add(answered(NOW + number))
-    wait_for(lambda: "full" in log._failure)
+        log.add(*asked(NOW + number), 1)
+    wait_for(lambda: "full" in log.failure)
     assert log.lost == 0
     full.clear()
     wait_for(lambda: log.kept == 1000)
@@ -302,36 +302,40 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_row_that_the_database_refuses_holds_up_no_other(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "GATHERING", 0.0)
-    log = PredictionLog(place)
+    monkeypatch.setattr(log_queue, "GATHERING", 0.01)
+    process = InProcess(setup(place, model=None))
+    log = PredictionLog(process)
     log.start()
-    refused = answered()._replace(model=None)  # type: ignore[arg-type]
-    log.add(refused)
+    log.add(*asked(), 1)
     wait_for(lambda: log.lost == 1)
-    log.add(answered(NOW + 1))
+    assert process.writer
+    process.writer.setup = setup(place)
+    log.add(*asked(NOW + 1), 1)
     log.close()
     assert (log.kept, log.lost) == (1, 1)
 
 
 def test_a_place_that_cannot_be_written_loses_what_it_is_given(tmp_path: Path) -> None:
-    log = write(str(tmp_path / "missing" / "log.db"), *(answered() for _ in range(10)))
+    log = started(str(tmp_path / "missing" / "log.db"))
+    for _ in range(10):
+        log.add(*asked(), 1)
+    log.close()
     assert (log.kept, log.lost) == (0, 10)
     assert "unable to open" in log.why_lost
 
 
 def test_each_reason_is_told_once_and_no_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What comes in too quickly because nothing can be written is lost for that reason."""
-    monkeypatch.setattr(writer, "MAX_WAITING_BYTES", 10 * answered().size)
-    monkeypatch.setattr(writer, "PAUSE", 0.05)
+    monkeypatch.setattr(log_queue, "MAX_WAITING_BYTES", 10 * size_of(asked()))
+    monkeypatch.setattr(log_queue, "PAUSE", 0.05)
     caplog.set_level(logging.WARNING)
-    log = PredictionLog("postgresql://me:s3cret@127.0.0.1:1/none")
-    log.start()
-    log.add(answered())
-    wait_for(lambda: log._failure != "")
+    log = started("postgresql://me:s3cret@127.0.0.1:1/none")
+    log.add(*asked(), 1)
+    wait_for(lambda: log.failure != "")
     for _ in range(20):
-        log.add(answered())
+        log.add(*asked(), 1)
     log.close()
     assert log.lost == 21
     messages = [record.getMessage() for record in caplog.records]
@@ -353,35 +357,35 @@ def test_a_place_that_is_none_is_refused_at_the_start(place: str, said: str) -> 
         log_tables.database_url(place)
 
 
-def test_what_is_lost_is_in_the_metrics_of_every_process(tmp_path: Path) -> None:
-    """Whichever is asked for them, and whether or not the one that lost it was ever asked."""
-    code = f"""
-import sys
-from mlops_template.serving.prometheus import Metrics
-from mlops_template.prediction_log.writer import Answered, PredictionLog
-metrics = Metrics()
-if sys.argv[1] == "lose":
-    log = PredictionLog("missing/log.db", count_lost=metrics.lost.inc)
-    log.start()
-    for _ in range(3):
-        log.add(Answered("a", {NOW}, "b", b"{{}}", None, [[1.0]]))
-    log.close()
-else:
-    print(metrics.text().decode())
-"""
-    sources = Path(package.__file__ or "").parents[1]
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(sources)}
-    for what in ("lose", "lose", "tell"):
-        command = [sys.executable, "-c", code, what]
-        ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "predictions_lost 6.0" in ended.stdout
+def test_what_comes_while_something_is_stored_is_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each transaction costs as much as many rows: only what fills one is stored at once."""
+    monkeypatch.setattr(log_queue, "MAX_HANDOVER_BYTES", 3 * size_of(asked()))
+    process = InProcess(setup(tmp_path / "log.db"))
+    process.start()
+    log = PredictionLog(process)
+    for number in range(8):
+        log.add(*asked(NOW + number), 1)
+    log._store_waiting()
+    assert (log.kept, len(log._waiting)) == (6, 1)
+    log._store_waiting()
+    assert (log.kept, len(log._waiting)) == (8, 0)
+
+
+def size_of(entry: Answered) -> int:
+    """Bytes that a request takes while it waits."""
+    return sum(map(len, entry))
 
 
 def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when the database stands still: what is too much is left out at once."""
-    monkeypatch.setattr(writer, "MAX_WAITING_BYTES", 10 * answered().size)
-    log = PredictionLog(str(tmp_path / "log.db"))
-    taken = [log.add(answered(NOW + number)) for number in range(50)]
+    """As when the database stands still: what is too much is left out at once, and there is room again afterwards."""
+    monkeypatch.setattr(log_queue, "MAX_WAITING_BYTES", 10 * size_of(asked()))
+    log = PredictionLog(InProcess(setup(tmp_path / "log.db")))
+    for number in range(50):
+        log.add(*asked(NOW + number), 1)
+    known = datetime.fromtimestamp(NOW, UTC)
+    assert log.add_outcomes([Outcome("a", b"1", known)] * 5) == 0
     log.start()
+    wait_for(lambda: log.kept == 10)
+    assert log.add_outcomes([Outcome("a", b"1", known)] * 5) == 10 * size_of(asked()) // log_queue.OUTCOME_BYTES
     log.close()
-    assert (sum(taken), log.kept, log.lost) == (10, 10, 40)
+    assert (log.kept, log.lost) == (10, 40)

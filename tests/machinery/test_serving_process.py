@@ -6,11 +6,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -44,7 +46,7 @@ def start() -> Iterator[Start]:
     """`start(package, workers=2)` starts the service at a free port and waits until it listens."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(directory: Path, **changed: float) -> tuple[subprocess.Popen[bytes], Settings]:
+    def start(directory: Path, **changed: object) -> tuple[subprocess.Popen[bytes], Settings]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -234,17 +236,87 @@ def test_a_large_body_is_no_head() -> None:
     assert [len(body) for body in heard] == [300_000] * 2
 
 
-def test_a_process_that_is_killed_is_replaced(made: Path, start: Start) -> None:
-    """The other one answers meanwhile; both end when the first process is told to."""
-    process, settings = start(made, workers=2, drain_seconds=0)
+def test_a_process_that_is_killed_is_replaced(made: Path, start: Start, tmp_path: Path) -> None:
+    """The other one answers meanwhile; both end when the first process is told to, and nobody who writes is left."""
+    process, settings = start(made, workers=2, drain_seconds=0, predictions=tmp_path / "log.db")
     soon(lambda: len(workers(process.pid)) == 2)
     before = workers(process.pid)
-    os.kill(min(before), signal.SIGKILL)
+    soon(lambda: all(map(writers, before)))
+    victim = min(before)
+    written = writers(victim)
+    os.kill(victim, signal.SIGKILL)
+    soon(lambda: not alive(written))
     soon(lambda: len(workers(process.pid) - before) == 1)
-    assert len(workers(process.pid)) == 2
+    now = workers(process.pid)
+    assert len(now) == 2
     assert get(settings, "/ready") == 200
+    soon(lambda: all(map(writers, now)))
+    writing = set.union(*map(writers, now))
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
+    soon(lambda: not alive(writing))
+
+
+def test_an_end_stores_what_was_answered(made: Path, start: Start, tmp_path: Path) -> None:
+    """As a container is told to end, or all of its processes are."""
+    process, settings = start(made, drain_seconds=0, predictions=tmp_path / "log.db")
+    for _ in range(20):
+        assert predict(settings) == 200
+    for pid in (*writers(process.pid), process.pid):
+        os.kill(pid, signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
+    assert len(stored(tmp_path / "log.db")) == 20
+
+
+def test_a_service_that_is_killed_leaves_nobody_behind(made: Path, start: Start, tmp_path: Path) -> None:
+    """When what writes dies, no request is held up; when the service does, what writes ends by itself."""
+    process, settings = start(made, predictions=tmp_path / "log.db")
+    first = writers(process.pid)
+    os.kill(min(first), signal.SIGKILL)
+    assert predict(settings) == 200
+    soon(lambda: (tmp_path / "log.db").exists() and len(stored(tmp_path / "log.db")) == 1)
+    second = writers(process.pid)
+    assert len(second) == 1 and second != first
+    assert "predictions_lost 0.0" in metrics(settings)
+    process.kill()
+    soon(lambda: not alive(second))
+
+
+def predict(settings: Settings) -> int:
+    """The status of a request that is logged."""
+    connection = HTTPConnection("127.0.0.1", settings.port, timeout=10)
+    connection.request("POST", "/predict", json.dumps(ROW), {"Content-Type": "application/json"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def metrics(settings: Settings) -> str:
+    """All figures."""
+    connection = HTTPConnection("127.0.0.1", settings.port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return text
+
+
+def stored(place: Path) -> list[str]:
+    """The ids of the predictions in a log."""
+    with closing(sqlite3.connect(place)) as log:
+        tables = log.execute("select name from sqlite_master where name = 'predictions'").fetchall()
+        return [name for (name,) in log.execute("select id from predictions")] if tables else []
+
+
+def writers(parent: int) -> set[int]:
+    """The ids of the processes that write the log of a process that serves."""
+    listed = subprocess.run(["ps", "-wwo", "pid=,args=", "--ppid", str(parent)], capture_output=True).stdout.decode()
+    return {int(line.split()[0]) for line in listed.splitlines() if "log_writer" in line}
+
+
+def alive(pids: set[int]) -> list[str]:
+    """Which of these processes are there, and still write."""
+    listed = subprocess.run(["ps", "-wwo", "args=", "-p", ",".join(map(str, pids))], capture_output=True).stdout.decode()
+    return [line for line in listed.splitlines() if "log_writer" in line]
 
 
 def workers(parent: int) -> set[int]:
@@ -306,15 +378,17 @@ def test_a_port_that_there_is_not_is_named() -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_ctrl_c_ends_it_without_a_traceback(
-    count: int, made: Path, start: Start, capfd: pytest.CaptureFixture[str]
+    count: int, made: Path, start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A terminal sends it to all processes."""
-    process, settings = start(made, workers=count)
+    """A terminal sends it to all processes of a group; what was answered is stored all the same."""
+    process, settings = start(made, workers=count, predictions=tmp_path / "log.db")
     soon(lambda: count == 1 or len(workers(process.pid)) == count)
     assert get(settings, "/ready") == 200
+    assert predict(settings) == 200
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=10) == 0
     assert "Traceback" not in capfd.readouterr().err
+    assert len(stored(tmp_path / "log.db")) == 1
 
 
 def test_the_check_needs_no_place_to_write(made: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

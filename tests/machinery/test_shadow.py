@@ -1,6 +1,8 @@
 """A model runs beside the champion: its predictions are logged, nobody else gets them, and no answer waits for it."""
 
+import json
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,18 +14,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from sqlite3 import OperationalError
 from mlops_template.evaluation.comparison import Comparison
 from mlops_template.monitor import live
 from mlops_template.prediction_log import log_tables
 from mlops_template.prediction_log.ids import request_id
-from mlops_template.prediction_log.policy import LogPolicy
-from mlops_template.prediction_log.writer import Answered, Outcome, PredictionLog
+from mlops_template.prediction_log.handover import Handover, Outcome
+from mlops_template.prediction_log.writer import Writer
 from mlops_template.render.json_file import write_json
 from mlops_template.serving.routes import create
 from mlops_template.serving.environment import Settings
 from mlops_template.serving.files import RELEASE_FILE, SHADOW
+from mlops_template.serving.runtime import load
 from mlops_template.serving.service import Service
+from mlops_template.serving.shadow import Shadow
 from mlops_template.settings.params import load_params
+
+from logged import Answered, answered, handover, setup, write
 
 from .serving import ROW, ask, make_package
 
@@ -32,11 +39,13 @@ BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose package has a model beside it, of the same bytes, by another name."""
+    """A project whose package has a model beside it, by another name: the same one, but that its code prints."""
     folder = make_package(tmp_path_factory.mktemp("shadowed"))
     package = folder / "build" / "model"
     shutil.copytree(package, package / SHADOW)
     write_json(package / SHADOW / RELEASE_FILE, {"version": "stronger", "commit": "beef", "digest": "d2.dir"})
+    with (package / SHADOW / "code" / "machinery_inputs.py").open("a") as code:
+        code.write('print("hello")\n')
     return folder
 
 
@@ -47,7 +56,7 @@ def service(folder: Path, place: Path, sample: float = 1.0) -> Iterator[Service]
     started.start()
     assert started.reason() is None
     assert started.log
-    started.log.policy = LogPolicy(sample=sample)
+    started.log.sample = sample
     yield started
     started.end()
 
@@ -103,39 +112,74 @@ def test_of_a_sample_both_have_the_same_rows(made: Path, tmp_path: Path) -> None
     assert ids[0] == ids[1] and 10 < len(ids[0]) < 50
 
 
-def test_what_it_cannot_predict_is_counted_and_answered_all_the_same(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / "log.db"
-    with service(made, place) as started:
-        assert started.shadow
-        honest = started.shadow.served.predict
+@contextmanager
+def shadow(made: Path, place: Path) -> Iterator[tuple[Shadow, Writer]]:
+    """The other model in this process, and the writer of its log."""
+    writer = Writer(setup(place))
+    started = Shadow(load(made / "build" / "model" / SHADOW), writer, max_rows=100)
+    yield started, writer
+    started.close()
+    writer.close()
+
+
+def asked(*prices: float) -> Handover:
+    """Requests of a row each."""
+    return handover(*(answered(0, json.dumps({**ROW, "price": price}).encode(), [[0.5, 0.5, 0]]) for price in prices))
+
+
+def test_what_it_cannot_predict_is_counted_and_the_rest_is_predicted(made: Path, tmp_path: Path) -> None:
+    with shadow(made, tmp_path / "log.db") as (started, writer):
+        honest = started.served.predict
 
         def sensitive(numbers: Any, categories: Any) -> Any:
             if (numbers[:, 0] == 13).any():
                 raise ValueError("unlucky")
             return honest(numbers, categories)
 
-        monkeypatch.setattr(started.shadow, "served", replace(started.shadow.served, predict=sensitive))
-        app = create(started)
-        for price in (12, 13, 14):
-            assert ask(app, "/predict", {**ROW, "price": price}).status == 200
-        started.shadow.close()
-        metrics = ask(app, "/metrics").body.decode()
-    assert "shadow_lost 1.0" in metrics
-    assert started.shadow.why_lost == "ValueError: unlucky"
-    assert [model for _, model, _ in held(place)].count("d2.dir") == 2
+        started.served = replace(started.served, predict=sensitive)
+        started.start()
+        started.offer(writer.store(asked(12, 13, 14)))
+        started.close()
+        assert started.told() == (1, 0)
+        assert started.told() == (0, 0), "each is told once"
+        assert started.why_lost == "ValueError: unlucky"
+    assert [model for _, model, _ in held(tmp_path / "log.db")].count("d2.dir") == 2
 
 
-def test_where_it_is_too_slow_it_leaves_out_and_counts(
+def test_where_it_is_too_slow_it_leaves_out_and_tells(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlops_template.serving.shadow.MAX_WAITING_BYTES", 100)
-    with service(made, tmp_path / "log.db") as started:
-        assert ask(create(started), "/predict", ROW).status == 200
-        assert started.shadow
-        assert started.shadow.why_lost == "it is slower than the requests come"
-    assert [model for _, model, _ in held(tmp_path / "log.db")] == ["d1.dir"]
+    """Here it has not begun. The log itself keeps all."""
+    monkeypatch.setattr("mlops_template.serving.shadow.MAX_WAITING_BYTES", 1500)
+    with shadow(made, tmp_path / "log.db") as (started, writer):
+        started.offer(writer.store(asked(1, 2, 3)))
+        assert started.told() == (1, 2)
+        assert started.why_lost == "it is slower than the requests come"
+        started.start()
+    assert sorted(model for _, model, _ in held(tmp_path / "log.db")) == ["d1.dir"] * 3 + ["d2.dir"] * 2
+
+
+def test_a_database_that_is_away_is_waited_for(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_template.serving.shadow.PAUSE", 0.01)
+    with shadow(made, tmp_path / "log.db") as (started, writer):
+        honest, failures = writer.insert, [OperationalError("away")] * 3
+
+        def insert(*rows: Any) -> None:
+            if failures:
+                raise failures.pop()
+            honest(*rows)
+
+        requests = writer.store(asked(1))
+        monkeypatch.setattr(writer, "insert", insert)
+        started.start()
+        started.offer(requests)
+        until = time.monotonic() + 20
+        while started.told()[1]:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    assert sorted(model for _, model, _ in held(tmp_path / "log.db")) == ["d1.dir", "d2.dir"]
 
 
 def test_one_that_cannot_be_loaded_keeps_nobody_from_being_answered(
@@ -145,15 +189,16 @@ def test_one_that_cannot_be_loaded_keeps_nobody_from_being_answered(
     shutil.copytree(made, folder)
     (folder / "build/model" / SHADOW / "model.onnx").write_bytes(b"damaged")
     with service(folder, tmp_path / "log.db") as started:
-        assert started.shadow is None
+        assert "shadow" not in started.card()
         assert ask(create(started), "/predict", ROW).status == 200
     assert "there is no shadow" in caplog.text
+    assert [model for _, model, _ in held(tmp_path / "log.db")] == ["d1.dir"]
 
 
 def test_without_a_log_it_does_not_run(made: Path) -> None:
     started = Service(Settings(model_dir=made / "build" / "model"))
     started.start()
-    assert started.shadow is None and "shadow" not in started.card()
+    assert "shadow" not in started.card()
 
 
 class Stood:
@@ -183,8 +228,8 @@ def compared(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
         place = tmp_path / "log.db"
         place.unlink(missing_ok=True)
         random = np.random.default_rng(1)
-        log = PredictionLog(str(place))
-        log.start()
+        told: list[Outcome] = []
+        entries: dict[str, list[Answered]] = {"d1.dir": [], "d2.dir": []}
         body = pd.Series(ROW).to_json(force_ascii=False).encode()
         for day in range(days):
             for row in range(40):
@@ -192,11 +237,13 @@ def compared(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
                 request, truth = request_id(at), int(random.integers(2))
                 for model, noise in (("d1.dir", champion_noise), ("d2.dir", shadow_noise)):
                     probability = 1 / (1 + np.exp(-(2 * truth - 1) - random.normal(0, noise)))
-                    log.keep(Answered(request, at, model, body, None, [[float(1 - probability), float(probability), truth]]))
+                    values = [[float(1 - probability), float(probability), truth]]
+                    entries[model].append(answered(at, body, values, request))
                 if random.random() < outcomes:
-                    log.add(Outcome(f"{request}-0", str(truth).encode(), BEGIN))
-        log.close()
-        assert log.lost == 0, log.why_lost
+                    told.append(Outcome(f"{request}-0", str(truth).encode(), BEGIN))
+        for model, of_model in entries.items():
+            write(place, *of_model, *told, model=model)
+            told = []
         return live.compare_live(params, str(place))
 
     return play

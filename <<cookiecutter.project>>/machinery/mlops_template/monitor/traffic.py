@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import sqlalchemy as sa
 
+from ..prediction_log.handover import BUCKETS
 from ..prediction_log.log_tables import traffic
-from ..prediction_log.writer import BUCKETS
 
 
 @dataclass(frozen=True)

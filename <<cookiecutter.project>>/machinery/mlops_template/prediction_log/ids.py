@@ -14,3 +14,8 @@ def request_id(moment: float) -> str:
 def first_id(moment: float) -> str:
     """What the ids of all predictions of a moment begin with, in Unix seconds."""
     return f"{int(moment * 1000):012x}"
+
+
+def second_of(name: str) -> int:
+    """The Unix second that an id begins with."""
+    return int(name[:12], 16) // 1000

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from ..prediction_log.handover import Outcome
 from ..prediction_log.policy import id_text
-from ..prediction_log.writer import Outcome
 from .rows import RequestRejected
 
 encode = msgspec.json.Encoder().encode

@@ -4,7 +4,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 import time
 from types import FrameType
 
@@ -85,8 +84,6 @@ def serve(settings: Settings, listener: socket.socket) -> None:
     gc.collect()
     gc.freeze()  # what is here stays: without it and with the usual thresholds each batch pays for a look at it all
     gc.set_threshold(20_000, 50, 50)
-    if service.log:
-        sys.setswitchinterval(0.001)  # seconds that its thread may hold up an answer
     if reason:
         log.error("not ready at http://%s:%s: %s", host, port, reason)
     else:

@@ -1,6 +1,6 @@
 """The state of one process: the model, whether it may be asked, and what it was asked so far."""
 
-import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ProjectError
+from ..prediction_log.handover import Setup
 from ..prediction_log.ids import request_id
 from ..prediction_log.policy import LogPolicy, key_of
-from ..prediction_log.writer import Answered, PredictionLog
 from .batching import predict_together
 from .environment import Settings
 from .feedback import read_outcomes
 from .files import SHADOW
+from .log_process import LogProcess
+from .log_queue import PredictionLog
 from .prometheus import Metrics
 from .rows import Batch, RequestRejected
 from .runtime import Served, answers, decide, load
-from .shadow import Shadow
 
 STARTING = "the model is being loaded"
 DRAINING = "ending: it still answers, but send no more"
@@ -28,7 +29,6 @@ DRAINING = "ending: it still answers, but send no more"
 MAX_ROWS, MAX_BODY_MB = 10_000, 10.0
 """Of a request, where neither the environment nor the package says."""
 
-log = logging.getLogger(__name__)
 encode = msgspec.json.Encoder().encode
 
 
@@ -40,8 +40,6 @@ class Service:
         self.max_rows, self.max_body_mb = settings.max_rows or MAX_ROWS, settings.max_body_mb or MAX_BODY_MB
         self.metrics = Metrics()
         self.log: PredictionLog | None = None
-        self.shadow: Shadow | None = None
-        self.digest = ""
         self.served: Served | None = None
         self.why_not = STARTING
         self.batched = False
@@ -53,7 +51,6 @@ class Service:
         try:
             served = load(self.settings.model_dir)
             self.log = self.open_log(served)
-            self.shadow = self.open_shadow()
         except ProjectError as error:
             self.why_not = str(error)
             return
@@ -62,7 +59,7 @@ class Service:
         self.max_body_mb = self.settings.max_body_mb or limits["max_body_mb"]
         self.decode = served.decoder(self.max_rows)
         self.batched = bool(served.card["derived"]) or served.serving["runtime"] == "sklearn"
-        self.version, self.digest = release["version"], release["digest"]
+        self.version = release["version"]
         self.decide = decide(served.card)
         self.reply = reply_type([*served.names, *(["prediction"] if self.decide else [])])
         self.metrics.know([column.name for column in served.schema.columns])
@@ -76,35 +73,18 @@ class Service:
         place = self.settings.predictions
         if place is None:
             return None
-        from ..prediction_log.log_tables import database_url
-
-        database_url(place)
         policy = msgspec.convert(served.serving.get("log", {}), LogPolicy)
-        key = key_of(policy, self.settings.predictions_key)
-        log = PredictionLog(place, policy, served.schema.id or "", key, self.metrics.lost.inc)
-        log.start()
-        return log
-
-    def open_shadow(self) -> Shadow | None:
-        """The model beside this one, where the package has one and a log keeps what it predicts.
-
-        One that cannot be loaded keeps nobody from being answered.
-        """
-        place = self.settings.model_dir / SHADOW
-        if self.log is None or not place.is_dir():
-            return None
-        try:
-            shadow = Shadow(load(place), self.log, self.max_rows, self.metrics.shadow_lost.inc)
-        except ProjectError as error:
-            log.warning("there is no shadow: %s", error)
-            return None
-        shadow.start()
-        return shadow
+        shadow = self.settings.model_dir / SHADOW
+        setup = Setup(
+            place, policy, served.schema.id or "", key_of(policy, self.settings.predictions_key), os.urandom(6).hex(),
+            served.release["digest"], shadow if shadow.is_dir() else None, self.max_rows,
+        )  # fmt: skip
+        kept = PredictionLog(LogProcess(setup), policy.sample, self.metrics.lost.inc, self.metrics.shadow_lost.inc)
+        kept.start()
+        return kept
 
     def end(self) -> None:
         """Write what is still to be written."""
-        if self.shadow:
-            self.shadow.close()
         if self.log:
             self.log.close()
 
@@ -158,9 +138,7 @@ class Service:
         replies = [reply(f"{request}-{row}", *row_values) for row, row_values in enumerate(values)]
         encoded = encode({"version": self.version, "predictions": replies})
         if self.log and logged:
-            answered = Answered(request, now, self.digest, body, batch.ids, values)
-            if self.log.add(answered) and self.shadow:
-                self.shadow.offer(answered)
+            self.log.add(body, encoded, len(replies))
         self.count(len(replies), batch.missing, batch.unseen, time.perf_counter() - began, logged)
         return encoded
 
@@ -175,13 +153,13 @@ class Service:
         for column, number in unseen.items():
             metrics.unseen_in[column].inc(number)
         if self.log and logged:
-            self.log.count(self.digest, 200, rows, seconds)
+            self.log.count(200, rows, seconds)
 
     def refuse(self, refused: RequestRejected, seconds: float, logged: bool) -> None:
         """Add a refused request to the metrics."""
         self.metrics.requests.labels(str(refused.status)).inc()
         if self.log and logged:
-            self.log.count(self.digest, refused.status, 0, seconds, refused.column or "")
+            self.log.count(refused.status, 0, seconds, refused.column or "")
 
     def feedback(self, body: bytes) -> bytes:
         """Hand outcomes to the log. Raises RequestRejected, also where there is no log, or too much is waiting."""
@@ -189,7 +167,7 @@ class Service:
         if self.log is None:
             raise RequestRejected(404, "no predictions are kept here: start the service with PREDICTIONS set")
         outcomes = read_outcomes(body, served.card, self.max_rows)
-        taken = sum(map(self.log.add, outcomes))
+        taken = self.log.add_outcomes(outcomes)
         if taken < len(outcomes):
             raise RequestRejected(503, f"{taken} of {len(outcomes)} outcomes were taken: send them again later")
         self.metrics.outcomes.inc(taken)
@@ -199,7 +177,8 @@ class Service:
         """The model that serves: which, from where, how good, and how it runs."""
         served = self.model()
         shown = ("task", "target", "classes", "positive", "estimator", "training", "versions")
-        beside = {"shadow": self.shadow.served.release} if self.shadow else {}
+        shadow = self.log and self.log.process.opened.shadow
+        beside = {"shadow": shadow} if shadow else {}
         return {**served.release, **{name: served.card[name] for name in shown}, "serving": served.serving, **beside}
 
 

@@ -2,67 +2,85 @@
 
 import logging
 import os
+import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..prediction_log.writer import Answered, PredictionLog
+import msgspec
+
+from ..prediction_log.database import may_pass, reason
+from ..prediction_log.policy import Row
+from ..prediction_log.writer import Request, Writer
+from .batching import predict_together
 from .runtime import Served, answers, decide
 
 MAX_WAITING_BYTES = 16_000_000
 """Of requests that wait for it; what comes on top is left out."""
 
-MAX_AT_ONCE = 16
-"""Requests that are predicted together: while that lasts, an answer may have to wait."""
+MAX_AT_ONCE = 200
+"""Requests that are predicted and stored together."""
 
-PAUSE = 0.001
-"""Seconds in between, for answers."""
+ROW_BYTES = 300
+"""What a row is reckoned with beside its part of the body, which its features are, too."""
 
-NICE = 10
-"""Of its thread, where the system has such a thing for threads: answers come first."""
+NICE = 5
+"""On top of the process's, where the system has such a thing for threads: answers come first, and then the log."""
 
-SECONDS = 0.05
-"""That requests are gathered for: to predict many at once costs less."""
+PAUSE = 1.0
+"""Seconds from a failure to store to the next attempt."""
+
+CLOSING_SECONDS = 5.0
+"""How long an end waits for the last ones to be predicted."""
 
 log = logging.getLogger(__name__)
+encode = msgspec.json.Encoder().encode
 
 
 @dataclass
 class Shadow:
-    """The other model in a thread of its own, behind the answers."""
+    """The other model in a thread of its own, in the process that writes the log."""
 
     served: Served
-    kept_in: PredictionLog
+    kept_in: Writer
     max_rows: int
-    count_lost: Callable[[int], None] = lambda number: None
-    """Told how many more rows it left out."""
     why_lost: str = ""
-    _entries: deque[Answered] = field(default_factory=deque, repr=False)
+    _requests: deque[Request] = field(default_factory=deque, repr=False)
     _bytes: int = 0
+    """Of the requests, and of those that are being predicted."""
+    _waiting: int = 0
+    """Rows of them."""
+    _lost: int = 0
+    """Rows since the last time that it was told."""
     _ended: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
     _thread: threading.Thread | None = field(default=None, repr=False)
 
     def start(self) -> None:
         """Begin to predict."""
-        self.decode = self.served.decoder(self.max_rows * MAX_AT_ONCE)
+        self.decode = self.served.decoder(self.max_rows)
         self.decide = decide(self.served.card)
         self.digest = str(self.served.release["digest"])
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._thread.start()
 
-    def offer(self, entry: Answered) -> None:
-        """Hand over a request that was answered. Returns at once, and raises nothing."""
+    def offer(self, requests: list[Request]) -> None:
+        """Hand over requests that were answered and stored. Returns at once, and raises nothing."""
         with self._changed:
-            if self._bytes + entry.size <= MAX_WAITING_BYTES:
-                self._entries.append(entry)
-                self._bytes += entry.size
-                if len(self._entries) == 1:
-                    self._changed.notify()
-                return
-        self._lose(len(entry.values), "it is slower than the requests come")
+            for body, rows in requests:
+                if self._bytes + size_of(body, rows) <= MAX_WAITING_BYTES:
+                    self._requests.append((body, rows))
+                    self._bytes += size_of(body, rows)
+                    self._waiting += len(rows)
+                else:
+                    self._lose(len(rows), "it is slower than the requests come")
+            self._changed.notify()
+
+    def told(self) -> tuple[int, int]:
+        """How many rows were lost since the last time, and how many wait."""
+        with self._changed:
+            lost, self._lost = self._lost, 0
+            return lost, self._waiting
 
     def close(self) -> None:
         """Predict what is waiting, and end."""
@@ -70,47 +88,57 @@ class Shadow:
             self._ended = True
             self._changed.notify()
         if self._thread:
-            self._thread.join(5)
+            self._thread.join(CLOSING_SECONDS)
 
     def _run(self) -> None:
-        if hasattr(os, "setpriority"):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        if sys.platform == "linux":
+            os.nice(NICE)  # of this thread, not of the process
         while True:
-            time.sleep(PAUSE)
             with self._changed:
-                if not self._entries and not self._ended:
-                    self._changed.wait_for(lambda: self._entries or self._ended)
-                    self._changed.wait_for(lambda: self._ended, timeout=SECONDS)
-                taken = [self._entries.popleft() for _ in range(min(len(self._entries), MAX_AT_ONCE))]
-            if not taken and self._ended:
+                self._changed.wait_for(lambda: self._requests or self._ended)
+                taken = [self._requests.popleft() for _ in range(min(len(self._requests), MAX_AT_ONCE))]
+            if not taken:
                 return
-            try:
-                self._predict(taken)
-            except Exception:  # of one of them, which is then known
-                for entry in taken:
-                    try:
-                        self._predict([entry])
-                    except Exception as error:  # RequestRejected, or whatever a model raises
-                        self._lose(len(entry.values), " ".join(f"{type(error).__name__}: {error}".split())[:300])
+            self._store(self._predict([body for body, _ in taken], [rows for _, rows in taken]))
             with self._changed:
-                self._bytes -= sum(entry.size for entry in taken)
+                self._bytes -= sum(size_of(*one) for one in taken)
+                self._waiting -= sum(len(rows) for _, rows in taken)
 
-    def _predict(self, entries: list[Answered]) -> None:
-        """Predict the rows of some requests together."""
-        bodies = [entry.body.strip() for entry in entries]
-        rows = b",".join(body[1:-1] if body[:1] == b"[" else body for body in bodies)
-        batch = self.decode(b"[" + rows + b"]")
-        predictions = self.served.predict(batch.numbers, batch.categories)
-        values = answers(predictions, self.decide)
-        place = 0
-        for entry in entries:
-            own = values[place : place + len(entry.values)]
-            place += len(own)
-            self.kept_in.keep(entry._replace(model=self.digest, values=own))
+    def _predict(self, bodies: list[bytes], logged: list[list[Row]]) -> list[Row]:
+        """The rows of some requests with what this model predicts, which are the logged ones but for that."""
+        predicted: list[Row] = []
+        for rows, outcome in zip(logged, predict_together(self.served, self.decode, bodies), strict=True):
+            if isinstance(outcome, Exception):  # RequestRejected, or whatever a model raises
+                why = " ".join(f"{type(outcome).__name__}: {outcome}".split())[:300]
+                with self._changed:
+                    self._lose(len(rows), why)
+                continue
+            values = answers(outcome[1], self.decide)
+            for (name, at, _, row_id, features, _), own in zip(rows, values, strict=True):
+                predicted.append((name, at, self.digest, row_id, features, encode(own).decode()))
+        return predicted
+
+    def _store(self, rows: list[Row]) -> None:
+        """Store rows, later where the database does not take them now. Meanwhile others wait."""
+        while rows:
+            try:
+                self.kept_in.insert(rows, [], [])
+                return
+            except Exception as error:  # of SQLAlchemy or of a driver
+                with self._changed:
+                    if self._ended or not may_pass(error):
+                        self._lose(len(rows), reason(error))
+                        return
+                    self._changed.wait_for(lambda: self._ended, timeout=PAUSE)
 
     def _lose(self, rows: int, why: str) -> None:
-        """Count what is left out, and say why where that is new."""
-        self.count_lost(rows)
+        """Count what is left out, and say why where that is new. Takes the lock for granted."""
+        self._lost += rows
         if why != self.why_lost:
             self.why_lost = why
             log.warning("the shadow leaves requests out: %s", why)
+
+
+def size_of(body: bytes, rows: list[Row]) -> int:
+    """Bytes that a request takes in memory, about."""
+    return 2 * len(body) + ROW_BYTES * len(rows)
