@@ -83,12 +83,7 @@ def costs(facts: Facts) -> str:
         for row in tables.cost_table(comparison, facts.params).rows
     ]
     marks = {gate.gate: tables.mark(gate) for gate in comparison.gates}
-    others = [
-        f"{mark} {name}"
-        for name, mark in marks.items()
-        if name in ("slices", "groups", "latency", "size", "enough rows", "enough of each class")
-        or name.endswith("unseen")
-    ]
+    others = [f"{mark} {name}" for name, mark in marks.items() if name in OTHER_GATES or name.endswith("unseen")]
     return f"- {', '.join(parts)}\n- other gates: {', '.join(others)}"
 
 
