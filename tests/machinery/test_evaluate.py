@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from mlops_template.evaluation import evaluate
 from mlops_template.evaluation.comparison import POWER, Difference
 from mlops_template.evaluation.doubts import overconfidence
 from mlops_template.evaluation.evaluate import BINS, CURVE_POINTS, baseline, curves, reliability
@@ -95,3 +96,13 @@ def test_a_model_is_doubted_that_is_worse_than_guessing_beyond_noise(low: float 
     measured = {"log_loss": {"value": 0.8, "low": low}}
     assert bool(overconfidence(measured, {"log_loss": {"value": 0.69}})) is doubted
     assert overconfidence(measured, {}) is None
+
+
+@pytest.mark.parametrize("rows", [1, 99, 100, 101, 250, 1001])
+def test_of_many_training_rows_every_nth_is_read(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "ENOUGH", 100)
+    frame = pd.DataFrame({"place": range(rows), "word": pd.Series(["x", None] * rows, dtype="str").head(rows)})
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=37, index=False)
+    step = -(-rows // 100)
+    expected = frame.iloc[::step].reset_index(drop=True)
+    pd.testing.assert_frame_equal(evaluate.every_nth(tmp_path / "rows.parquet"), expected)
