@@ -137,7 +137,7 @@ def test_a_champion_that_no_longer_answers_is_met_by_its_stored_predictions(
 def test_the_reason_names_what_keeps_it_from_answering(params: Params) -> None:
     for fault, told in (
         (of_a_column_that_is_gone, "the data no longer has weight, which the champion takes"),
-        (of_a_module_that_is_gone, "No module named 'their_estimators'"),
+        (of_a_module_that_is_gone, "needs their_estimators, which is not installed here"),
         (of_another_scikit_learn, "predicts otherwise"),
     ):
         fault()

@@ -581,8 +581,9 @@ def test_an_estimator_of_ones_own_is_a_dependency_of_the_training(shop: Path) ->
     (shop / "dvc.yaml").write_text(re.sub(r"<< cookiecutter\.(\w+) >>", "shop", PIPELINE.read_text()))
     settle(model={"candidates": [{"estimator": "shop.estimator.Own"}]})
     assert stages.name_dependencies() == [
-        "dvc.yaml: train depends on src/shop/calendar.py now",
-        "dvc.yaml: train depends on src/shop/estimator.py now",
+        f"dvc.yaml: {stage} depends on src/shop/{module}.py now"
+        for stage in ("train", "evaluate")
+        for module in ("calendar", "estimator")
     ]
     settle()
     assert "dvc.yaml: train no longer depends on src/shop/estimator.py" in stages.name_dependencies()
