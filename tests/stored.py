@@ -19,7 +19,7 @@ def data_until(hub: GitHub, revision: str = "main") -> str:
     """The last day of the data that a revision names, as the storage has it."""
     digest = yaml.safe_load(hub.show(revision, "data/raw.dvc"))["outs"][0]["md5"]
     names = [entry["relpath"] for entry in json.loads(hub.show("dvc-storage", key(digest)))]
-    return max(names)[len("2013-01-01_") :].removesuffix(".parquet")
+    return max(name for name in names if name.endswith(".parquet"))[len("2013-01-01_") :].removesuffix(".parquet")
 
 
 def missing_in_storage(hub: GitHub, revision: str) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tour_page import posted, shown, steady
 
 from act.github import GitHub
 from act.runs import Job, Run
@@ -123,6 +124,7 @@ def test_a_better_model_is_reported_committed_and_tested(hub: GitHub) -> None:
 
     text = comment(hub, run)
     assert "promote" in text
+    assert steady(posted(text)) == steady(shown("comment")), "`uv run python benchmarks/tour.py` writes the tour anew"
     for said in ("roc_auc", "max_iter", "150", "40"):
         assert said in text
     assert text.removeprefix(MARK).split("Of commit")[0].strip() in run.summary
