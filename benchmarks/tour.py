@@ -29,9 +29,17 @@ def main() -> None:
     """From `cookiecutter` to the comment."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        command = ["uvx", "cookiecutter", str(ROOT), "--no-input", "--output-dir", str(folder)]
-        made = subprocess.run(command, env=environment(), capture_output=True, encoding="utf-8", check=True)
-        put("cookiecutter", terminal("uvx cookiecutter gh:org/mlops-template", made.stderr + made.stdout))
+        command = ["uvx", "cookiecutter", str(ROOT), "--no-input"]
+        made = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=True,
+        )
+        put("cookiecutter", terminal("uvx cookiecutter gh:org/mlops-template", made.stdout))
         project = folder / "flight-delays"
         program, (name, before, after) = f"uv run {project.name}", BETTER
         put("status", terminal(f"{program} status", cli(project, "status")))

@@ -40,7 +40,12 @@ def shown(name: str) -> str:
 
 
 def steady(part: str) -> list[str]:
-    """Its lines without what differs between machines and days: figures, digests, the width of a table."""
-    text = re.sub(r"(\d+ min )?\d+(\.\d+)? m?s\b", "# s", part)
-    text = re.sub(r"\b[0-9a-f]{7,40}\b|\d[\d,.]*", "#", text)
+    """Its lines without what differs between machines, days and releases of libraries.
+
+    That is figures, digests, the width of a table, what they make better or choose; tables and plots of a comment.
+    """
+    text = re.sub(r"^> ```mermaid\n.*?^> ```\n", "", part, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^> \|.*\n| ?[▲▼]|  chosen", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(\d+ min )?\d+(\.\d+)? m?s\b", "# s", text)
+    text = re.sub(r"\b[0-9a-f]{7,40}\b|[+-]?\d[\d,.]*", "#", text)
     return [re.sub(r"[─━]+", "─", " ".join(line.split())) for line in text.splitlines()]

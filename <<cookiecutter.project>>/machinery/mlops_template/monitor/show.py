@@ -163,9 +163,7 @@ def columns(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:
         ]
         for one in monitoring.drifted[:most]
     ]
-    return Table(
-        ["column", "importance", "distance", "usual", "PSI", "missing", "new values"], rows, (1, 2, 3, 4, 5, 6)
-    )
+    return Table(["column", "importance", "distance", "usual", "PSI", "missing", "unseen"], rows, (1, 2, 3, 4, 5, 6))
 
 
 def slices(monitoring: Monitoring, most: int = MAX_COLUMNS) -> Table:
