@@ -94,7 +94,7 @@ def test_an_older_champion_is_reproduced_byte_for_byte(clone: Path) -> None:
 def test_other_bytes_are_an_error_that_names_the_files(project_copy: Path) -> None:
     """Here the commit holds other code than the one that trained its champion."""
     code = project_copy / "machinery" / "mlops_template" / "training" / "pipeline.py"
-    text, call = code.read_text(encoding="utf-8"), "kind(**params)"
+    text, call = code.read_text(encoding="utf-8"), "kind(**reproducible(package, params, threads))"
     assert call in text
     code.write_text(text.replace(call, 'kind(**{**params, "max_iter": 3})'), encoding="utf-8")
     commit(project_copy, "Other code", "--amend")

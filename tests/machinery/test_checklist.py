@@ -171,6 +171,12 @@ def test_more_is_shown_once_it_is_set(fresh: Path) -> None:
     assert points_of(list(lines.values()))["model"] == 6
 
 
+def test_a_model_that_cannot_be_converted_serves_as_it_was_trained(fresh: Path) -> None:
+    Path("reports/serving.json").write_text(json.dumps({"runtime": "sklearn", "parity": None}), encoding="utf-8")
+    line = named(checklist(date.today()))["monitor-skew"]
+    assert line.points == 1 and "unconverted" in line.shown
+
+
 def test_what_is_shown_is_said_with_its_figures(fresh: Path) -> None:
     lines = named(checklist(TODAY))
     assert "roc_auc by age: 28 days -0.0300 [-0.0800, +0.0200]" in lines["model-staleness"].shown

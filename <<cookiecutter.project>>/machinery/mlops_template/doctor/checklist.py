@@ -217,9 +217,11 @@ def inputs_hold(project: Evidence) -> str:
 
 def no_skew(project: Evidence) -> str:
     """By the same rows through both."""
-    rows = project.report(paths.SERVING)["parity"]["rows"]
+    parity = project.report(paths.SERVING)["parity"]
     test = project.test("test_service.py", "test_it_predicts_as_the_pipeline_does")
-    return f"each training predicts the held-out rows as the service does, {rows:,} the last time; {test}"
+    if parity is None:
+        return f"what was trained is what serves, unconverted; {test}"
+    return f"each training predicts the held-out rows as the service does, {parity['rows']:,} the last time; {test}"
 
 
 def fresh(project: Evidence) -> str:
