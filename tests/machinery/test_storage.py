@@ -229,7 +229,8 @@ def test_a_commit_is_checked_before_it_is_made(first: Path, calls: Path) -> None
     git("add", "params.yaml")
     git(*ADA, "commit", "--quiet", "--message", "Where nothing is installed")
     assert not calls.exists()
-    Path(".venv").mkdir()
+    Path(".venv/bin").mkdir(parents=True)
+    Path(".venv/bin/flight-delays").touch()
     Path("params.yaml").write_text("seed: 2")
     git("add", "params.yaml")
     with pytest.raises(ProjectError):
@@ -360,3 +361,18 @@ def test_locks_of_a_git_that_was_killed_are_no_hindrance(first: Path, monkeypatc
         lock.touch()
     save("b", "rows of b")
     assert storage.push().startswith("2 files")
+
+
+def test_a_commit_goes_on_where_the_project_is_not_installed(first: Path) -> None:
+    """An environment may be there without the project in it, as after `uv venv`; the commit says what was left out."""
+    hooks.install()
+    for environment in ("nowhere", "empty"):
+        Path("empty", "bin").mkdir(parents=True, exist_ok=True)
+        hook = subprocess.run(
+            ["sh", ".git/hooks/pre-commit"],
+            env={**os.environ, "UV_PROJECT_ENVIRONMENT": environment},
+            capture_output=True,
+            encoding="utf-8",
+        )
+        assert hook.returncode == 0
+        assert hook.stderr == "this commit was not searched for secrets: `uv sync` installs what does it\n"

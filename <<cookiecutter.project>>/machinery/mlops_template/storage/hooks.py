@@ -85,7 +85,11 @@ exec {command} "$@"
         """\
 #!/bin/sh
 # Written by `{name} setup` or `pull`: no secret and no settings that cannot work; git commit --no-verify takes them.
-command -v uv >/dev/null && [ -e "${{UV_PROJECT_ENVIRONMENT:-.venv}}" ] || exit 0
+installed=${{UV_PROJECT_ENVIRONMENT:-.venv}}
+if ! command -v uv >/dev/null || ! [ -e "$installed/bin/{name}" -o -e "$installed/Scripts/{name}.exe" ]; then
+    echo 'this commit was not searched for secrets: `uv sync` installs what does it' >&2
+    exit 0
+fi
 exec {command}
 """,
     ),
