@@ -263,10 +263,7 @@ def scale(folder: Path) -> list[Row]:
     first: dict[str, float] = {}
     for count in SCALES:
         place = folder / f"scale{count}"
-        place.mkdir()
-        project = generate(place, setup=False)
-        run(["uv", "sync"], project)
-        run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
+        project = enlarged(place, count)
         steps = {"ingest": run([python(project), "-m", "mlops_template.cli", "ingest"], project)}
         steps |= {
             stage: run([python(project), "-m", "dvc", "repro", "--single-item", stage], project) for stage in STAGES
@@ -294,10 +291,7 @@ def many_rows(folder: Path) -> list[Row]:
     first = 0.0
     for count in MANY:
         place = folder / f"rows{count}"
-        place.mkdir()
-        project = generate(place, setup=False)
-        run(["uv", "sync"], project)
-        run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
+        project = enlarged(place, count)
         ingest = [python(project), "-m", "mlops_template.cli", "ingest"]
         steps = {"ingest": run(ingest, project)}
         steps |= {
@@ -319,6 +313,15 @@ def many_rows(folder: Path) -> list[Row]:
         )
         shutil.rmtree(place)
     return found
+
+
+def enlarged(place: Path, count: int) -> Path:
+    """A project in a new folder, installed but not set up, whose feed has so many rows."""
+    place.mkdir()
+    project = generate(place, setup=False)
+    run(["uv", "sync"], project)
+    run([python(project), str(ROOT / "benchmarks" / "enlarge.py"), str(count)], project)
+    return project
 
 
 def told(steps: dict[str, Run]) -> str:

@@ -1,8 +1,10 @@
-"""The docs of a generated project as what can be run: their fenced blocks, by heading and language."""
+"""The docs of a generated project as what can be run: their fenced blocks, and the settings that they name."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from ruamel.yaml import YAML
 
 BLOCK = re.compile(r"^## (?P<heading>[^\n]*)$|^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -30,3 +32,13 @@ def blocks(page: Path) -> list[Block]:
         else:
             found.append(Block(heading, match["language"], match["text"]))
     return found
+
+
+def settle(project: Path, changes: dict[str, dict[str, object]]) -> None:
+    """Change sections of params.yaml."""
+    yaml, file = YAML(), project / "params.yaml"
+    params = yaml.load(file.read_text(encoding="utf-8"))
+    for section, values in changes.items():
+        params[section].update(values)
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump(params, stream)

@@ -16,7 +16,7 @@ from production import free_port, served, serving
 from ruamel.yaml import YAML
 
 from conftest import Bake
-from pages import Block, blocks
+from pages import Block, blocks, settle
 from support import cli, clone_of, commit, environment, missing, run, uv_run
 
 pytestmark = pytest.mark.slow
@@ -56,16 +56,6 @@ def table() -> pd.DataFrame:
     chance = 3.0 * (shop == "south") - price / 4 + 2 * (at.weekday >= 5) + random.normal(0, 0.5, rows)
     columns = {"at": at, "price": price, "shop": shop, "weekend": at.weekday >= 5, "bought": (chance > 0).astype(int)}
     return pd.DataFrame(columns).assign(price=lambda rows: rows["price"].where(random.random(len(rows)) > 0.05))
-
-
-def settle(project: Path, changes: dict[str, dict[str, object]]) -> None:
-    """Change sections of params.yaml."""
-    yaml, file = YAML(), project / "params.yaml"
-    params = yaml.load(file.read_text(encoding="utf-8"))
-    for section, values in changes.items():
-        params[section].update(values)
-    with file.open("w", encoding="utf-8") as stream:
-        yaml.dump(params, stream)
 
 
 def follow(project: Path, page: list[Block], heading: str) -> str:

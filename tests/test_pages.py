@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from pages import Block, blocks
+from pages import Block, blocks, settle
 from support import cli, clone_of, commit, environment, git, run
 
 pytestmark = pytest.mark.slow
@@ -49,16 +49,6 @@ def sales() -> pd.DataFrame:
     price, shop = random.uniform(1, 20, ROWS).round(2), random.choice(["north", "south", "west"], ROWS)
     revenue = 3 * price + 10 * (shop == "south") + random.normal(0, 1, ROWS)
     return pd.DataFrame({"day": day, "price": price, "shop": shop, "revenue": revenue.round(2)})
-
-
-def settle(project: Path, changes: dict[str, dict[str, object]]) -> None:
-    """Change sections of params.yaml."""
-    yaml, file = YAML(), project / "params.yaml"
-    params = yaml.load(file.read_text(encoding="utf-8"))
-    for section, values in changes.items():
-        params[section].update(values)
-    with file.open("w", encoding="utf-8") as stream:
-        yaml.dump(params, stream)
 
 
 def trained(project: Path, message: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlops_template.data import csv_file, incoming, partitions, row_ids, sources, split, uniqueness
+from mlops_template.data import csv_file, incoming, partitions, row_ids, source_files, source_query, split, uniqueness
 from mlops_template.data.inspection import BatchRejected
 from mlops_template.errors import ProjectError
 from mlops_template.settings import paths
@@ -27,7 +27,8 @@ ROWS = 50
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every part of data is so small that six hundred flights are many."""
     monkeypatch.setattr(partitions, "ROWS", ROWS)
-    monkeypatch.setattr(sources, "CHUNK", 40)
+    monkeypatch.setattr(source_files, "CHUNK", 40)
+    monkeypatch.setattr(source_query, "CHUNK", 40)
     monkeypatch.setattr(incoming, "GROUP", 7)
     monkeypatch.setattr(csv_file, "BLOCK", 2000)
     monkeypatch.setattr(csv_file, "WHOLE", 4000)
@@ -43,7 +44,7 @@ def shuffled(flights: pd.DataFrame) -> pd.DataFrame:
 def at_once(take: Take, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """What is held when all rows are taken in one part; nothing is held afterwards."""
     with monkeypatch.context() as context:
-        for module, name in ((partitions, "ROWS"), (sources, "CHUNK"), (csv_file, "WHOLE")):
+        for module, name in ((partitions, "ROWS"), (source_files, "CHUNK"), (source_query, "CHUNK"), (csv_file, "WHOLE")):
             context.setattr(module, name, 10**6)
         take()
     (part,) = partitions.files()
@@ -236,8 +237,8 @@ def test_two_ids_with_one_hash_are_not_taken_for_the_same(
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the files that were opened to be read."""
-    opened, names = sources.opened, []
-    monkeypatch.setattr(sources, "opened", lambda path: names.append(Path(path).name) or opened(path))
+    opened, names = source_files.opened, []
+    monkeypatch.setattr(source_files, "opened", lambda path: names.append(Path(path).name) or opened(path))
     yield names
 
 

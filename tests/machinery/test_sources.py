@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlops_template.data import sample as feed
-from mlops_template.data import sources
+from mlops_template.data import source_files, sources
 from mlops_template.data.contract import Contract, conform, load_contract
 from mlops_template.data.sources import FreshRows, HeldRows, fresh, together
 from mlops_template.errors import ProjectError
@@ -61,7 +61,7 @@ def test_a_number_a_moment_or_a_truth_may_be_missing_in_words(project: Path) -> 
         "time": {"type": "datetime"},
     }
     (project / "a.csv").write_text(content)
-    rows = conform(sources.read_file("a.csv", ["code"]), Contract.model_validate({"columns": rules}))
+    rows = conform(source_files.read_file("a.csv", ["code"]), Contract.model_validate({"columns": rules}))
     assert rows.isna().iloc[1].all()
     assert rows.iloc[0].notna().all()
     assert rows["code"][0] == "NA"
@@ -84,7 +84,7 @@ def test_all_signs_of_a_glob_are_known(pattern: str, files: int, flights: pd.Dat
     for name in "abc":
         deliver(flights.head(2), f"{name}.csv")
     Path("incoming/d.csv").mkdir()
-    assert len(list(sources.expand([pattern]))) == files
+    assert len(list(source_files.expand([pattern]))) == files
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_all_signs_of_a_glob_are_known(pattern: str, files: int, flights: pd.Dat
     ["https://host/a.csv?key=[1]", "https://host/a[1].csv", "memory://a.csv?version=[ab]"],
 )
 def test_a_url_with_a_query_is_no_glob(url: str) -> None:
-    [found] = sources.expand([url])
+    [found] = source_files.expand([url])
     assert found.replace(":///", "://") == url
 
 
@@ -101,8 +101,8 @@ def test_a_url_may_be_a_glob_and_a_name_may_look_like_one() -> None:
 
     for name in ("glob/a.csv", "glob/b.csv", "glob/c[1].csv"):
         fsspec.filesystem("memory").pipe(name, b"x\n")
-    assert len(list(sources.expand(["memory://glob/[ab].csv"]))) == 2
-    assert list(sources.expand(["memory://glob/c[1].csv"])) == ["memory:///glob/c[1].csv"]
+    assert len(list(source_files.expand(["memory://glob/[ab].csv"]))) == 2
+    assert list(source_files.expand(["memory://glob/c[1].csv"])) == ["memory:///glob/c[1].csv"]
 
 
 def test_only_rows_after_the_newest_are_fresh_and_older_ones_not_held_are_late(

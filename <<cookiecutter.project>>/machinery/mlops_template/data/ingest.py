@@ -13,7 +13,8 @@ from .contract import Contract, conform, refuse_gaps
 from .incoming import Incoming, in_order
 from .inspection import Inspection
 from .row_ids import HeldIds
-from .sources import HeldRows, counts_equal, fresh, matching
+from .source_files import matching
+from .sources import HeldRows, counts_equal, fresh
 
 
 @dataclass(frozen=True)

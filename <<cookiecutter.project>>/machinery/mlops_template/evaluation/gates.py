@@ -143,11 +143,9 @@ def slice_differences(
     """
     measured = []
     for column, name, chosen in each_slice(rows, params):
-        draws = metric.resampled(ours[chosen], block[chosen], weights)
-        draws -= metric.resampled(theirs[chosen], block[chosen], weights)
-        values = metric.value(theirs[chosen]), metric.value(ours[chosen])
-        count = support(metric, ours[chosen], block[chosen]).deciding
-        measured.append(Measured(f"{column} = {name}", int(chosen.sum()), *values, draws, count))
+        held_against = metric.value(theirs[chosen]), metric.resampled(theirs[chosen], block[chosen], weights)
+        part = f"{column} = {name}", ours[chosen], block[chosen]
+        measured.append(Measured.of(*part, metric, weights, *held_against))
     return tested(measured, params.gates.slice_margin, metric)
 
 
@@ -176,13 +174,11 @@ def group_gaps(
     -----
     Whether quality differs between groups of people: Breck et al. (2017), "The ML Test Score", Model 7.
     """
-    measured, all_rows = [], metric.resampled(ours, block, weights)
+    measured, all_rows = [], (metric.value(ours), metric.resampled(ours, block, weights))
     for column, name, chosen in each_slice(rows, params):
         if column in params.gates.groups:
-            draws = metric.resampled(ours[chosen], block[chosen], weights) - all_rows
-            values = metric.value(ours), metric.value(ours[chosen])
-            count = support(metric, ours[chosen], block[chosen]).deciding
-            measured.append(Measured(f"{column} = {name}", int(chosen.sum()), *values, draws, count))
+            part = f"{column} = {name}", ours[chosen], block[chosen]
+            measured.append(Measured.of(*part, metric, weights, *all_rows))
     return tested(measured, params.gates.group_margin, metric)
 
 
@@ -197,6 +193,15 @@ class Measured(NamedTuple):
     """Of the difference."""
     blocks: int
     """That decide how far it varies; 0, where too few do."""
+
+    @classmethod
+    def of(
+        cls, name: str, ours: Scored, block: Array, metric: Metric, weights: Array, theirs: float, their_draws: Array
+    ) -> "Measured":
+        """What the challenger predicts for some rows, held against a value and its resamples."""
+        draws = metric.resampled(ours, block, weights) - their_draws
+        count = support(metric, ours, block).deciding
+        return cls(name, len(block), theirs, metric.value(ours), draws, count)
 
 
 def tested(measured: list[Measured], margin: float, metric: Metric) -> list[SliceDifference]:

@@ -12,7 +12,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ..data import partitions
-from ..data.sources import expand, read_file, read_sql
+from ..data.source_files import expand, read_file
+from ..data.source_query import read_sql
 from ..errors import ProjectError
 from ..prediction_log import retention
 from ..prediction_log.log_tables import insert_outcomes, outcomes, predictions

@@ -15,8 +15,9 @@ import pandas as pd
 
 from ..console.progress import progress
 from ..data.contract import Contract
-from ..data.sources import GENERATED_ID, expand, first_line
-from ..errors import ProjectError
+from ..data.source_files import expand
+from ..data.sources import GENERATED_ID
+from ..errors import ProjectError, first_line
 from ..evaluation.convert import Session, Unfit, feeds, load, predict
 from ..evaluation.export import export
 from ..serving.runtime import decide

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..data.contract import Contract, convert
 from ..data.csv_file import BLOCK, header_of, plain, read_blocks
-from ..data.sources import is_parquet, opened, pandas_of
+from ..data.source_files import is_parquet, opened, pandas_of
 from ..errors import ProjectError
 from ..settings.paths import CONTRACT
 

@@ -14,7 +14,8 @@ from ruamel.yaml.comments import CommentedMap
 from ..data import known_files, partitions
 from ..data.contract import Contract, conform
 from ..data.ingest import accept
-from ..data.sources import GENERATED_ID, NOTHING_HELD, number_equal, read_files, texts_of, with_ids
+from ..data.source_files import read_files
+from ..data.sources import GENERATED_ID, NOTHING_HELD, number_equal, texts_of, with_ids
 from ..errors import ProjectError
 from ..integrations import git
 from ..owner.modules import own_code

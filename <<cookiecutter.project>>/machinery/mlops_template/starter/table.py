@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ..data.contract import EXACT
-from ..data.sources import expand, is_parquet, read_file, read_files, read_sql
+from ..data.source_files import expand, is_parquet, read_file, read_files
+from ..data.source_query import read_sql
 from ..errors import ProjectError
 from ..settings.params import Files, Sql
 from .column_type import has_thousands, number_format
