@@ -64,7 +64,7 @@ class Inspection:
         found: list[tuple[str, pd.Series[bool], str]] = []
         if columns.id in rows:
             ids = rows[columns.id]
-            found.append((columns.id, pd.Series(self.held.ids(ids), index=rows.index), "is held already"))
+            found.append((columns.id, pd.Series(self.held.has(ids), index=rows.index), "is held already"))
             if not self.contract.columns[columns.id].unique:
                 found.append((columns.id, ids.duplicated(keep=False) & ids.notna(), "is unique"))
         if columns.target in rows and self.contract.columns[columns.target].nullable:

@@ -37,7 +37,7 @@ def read_before(columns: Columns) -> Versions:
         return {}
     still_held = set(kept["partitions"]) <= {part.name for part in partitions.files()}
     files: Versions = kept["files"]
-    return files if still_held and kept["columns"] == telling(columns) else {}
+    return files if still_held and kept["columns"] == deciding(columns) else {}
 
 
 def remember(files: Versions, columns: Columns) -> None:
@@ -45,12 +45,12 @@ def remember(files: Versions, columns: Columns) -> None:
     names = [part.name for part in partitions.files()]
     with partitions.scratch() as folder:
         new = folder / LIST.name
-        write_json(new, {"columns": telling(columns), "partitions": names, "files": dict(sorted(files.items()))})
+        write_json(new, {"columns": deciding(columns), "partitions": names, "files": dict(sorted(files.items()))})
         new.replace(LIST)  # never into the old file, which may be a link into DVC's cache
 
 
-def telling(columns: Columns) -> dict[str, str | None]:
-    """The columns that tell which rows are new."""
+def deciding(columns: Columns) -> dict[str, str | None]:
+    """The columns that decide which rows are new."""
     return {"id": columns.id, "time": columns.time}
 
 

@@ -33,12 +33,12 @@ class HeldRows:
     Attributes
     ----------
     newest : the latest moment, None without data or time column
-    ids : which of some ids are held
+    has : which of some ids are held
     files : those of the source that gave rows held and have not changed since, so that they need not be read
     """
 
     newest: pd.Timestamp | None
-    ids: Isin
+    has: Isin
     files: frozenset[str] = frozenset()
 
 
@@ -130,7 +130,7 @@ def only_newer(rows: pd.DataFrame, columns: Columns, held: HeldRows) -> FreshRow
     if held.newest is None or columns.time not in rows or columns.id not in rows:
         return FreshRows(rows, 0)
     old = pd.to_datetime(rows[columns.time], errors="coerce") <= held.newest
-    late = ~held.ids(rows.loc[old, columns.id])
+    late = ~held.has(rows.loc[old, columns.id])
     return FreshRows(rows[~old], int(late.sum()))
 
 
@@ -140,7 +140,7 @@ def only_unknown(batch: FreshRows, columns: Columns, held: HeldRows) -> FreshRow
     if columns.id == GENERATED_ID:
         rows = number_equal(rows)
     if columns.time is None and columns.id in rows:
-        rows = rows[~held.ids(rows[columns.id])]
+        rows = rows[~held.has(rows[columns.id])]
     return FreshRows(rows, batch.late)
 
 
@@ -162,7 +162,7 @@ def newer_of(table: pd.DataFrame, columns: Columns, contract: Contract, held: He
     lacking = [name for name, rule in contract.columns.items() if rule.nullable and name not in table]
     rows = with_ids(conform(table.assign(**dict.fromkeys(lacking, None)), contract), columns.id)
     batch = only_newer(rows, columns, held)
-    all_held = columns.time is None and columns.id in rows and bool(held.ids(rows[columns.id]).all())
+    all_held = columns.time is None and columns.id in rows and bool(held.has(rows[columns.id]).all())
     is_fresh = len(batch.rows) > 0 and not all_held
     return FreshRows(batch.rows.drop(columns=lacking), batch.late) if lacking and is_fresh else batch
 
