@@ -1,7 +1,7 @@
 """Measures what the README promises in figures, side by side in one run, and writes `benchmarks/README.md`'s table.
 
 uv run --group benchmarks python benchmarks/measure.py [SECTION …], all of them by default:
-birth, pipeline, idle, small, workflows, backtest, search, score, scale, retrain, rows.
+birth, pipeline, idle, small, workflows, backtest, search, score, scale, retrain, rows, workers.
 """
 
 import os
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import workflows
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,7 @@ SCALES = (500_000, 1_000_000, 5_000_000)
 MANY = (5_000_000, 50_000_000)
 RETRAINED = 5_450_000
 """Rows of which eleven months, five million, are there before the twelfth comes."""
+FITTED = 20_000_000
 SCORED = 5_000_000
 ALL_AT_ONCE = """
 import pandas as pd
@@ -38,6 +40,26 @@ from mlops_template.training.artifact import load_model
 rows = pd.read_parquet("../feed/feed.parquet")
 answers = load_model(Path("models/champion")).predict(rows)
 answers.assign(flight_id=rows["flight_id"]).to_parquet("../answers.parquet", index=False)
+"""
+LIGHTGBM = """
+from pathlib import Path
+from ruamel.yaml import YAML
+yaml = YAML()
+params = yaml.load(Path("params.yaml"))
+params["model"] |= {{"threads": 1, "workers": {workers}}}
+fit = {{"n_estimators": 100, "verbose": -1}}
+params["model"]["candidates"] = [{{"estimator": "lightgbm.LGBMClassifier", "params": fit}}]
+yaml.dump(params, Path("params.yaml"))
+"""
+HELD_OUT = """
+from pathlib import Path
+from sklearn.metrics import roc_auc_score
+from mlops_template.settings import paths
+from mlops_template.training.artifact import load_model
+from mlops_template.training.split_rows import every_nth
+rows = every_nth(paths.HOLDOUT, 100_000)
+found = roc_auc_score(rows["late"], load_model(paths.CHALLENGER).predict(rows).iloc[:, 1])
+Path("../auc").write_text(str(found))
 """
 SEARCH = "      ranges: { max_iter: [25, 50, 75, 100], learning_rate: [0.05, 0.1] }\n"
 STAGES = ("validate", "split", "train", "evaluate")
@@ -324,6 +346,36 @@ def enlarged(place: Path, count: int) -> Path:
     return project
 
 
+def fitted_together(folder: Path) -> list[Row]:
+    """The stage `train` with LightGBM on millions of rows: as one process, and on one and two workers of one thread.
+
+    What is held out is scored by each model, for 100,000 rows of it.
+    """
+    project = enlarged(folder / "workers", FITTED)
+    run(["uv", "add", "--quiet", "lightgbm", "distributed"], project)
+    run([python(project), "-m", "mlops_template.cli", "ingest"], project)
+    for stage in ("validate", "split"):
+        run([python(project), "-m", "dvc", "repro", "--single-item", stage], project)
+    rows = pq.read_metadata(project / "data" / "split" / "train.parquet").num_rows
+    found: dict[int, tuple[Run, float]] = {}
+    for workers in (0, 1, 2):
+        run([python(project), "-c", LIGHTGBM.format(workers=workers or None)], project)
+        one = run([python(project), "-m", "mlops_template.training.train"], project)
+        run([python(project), "-c", HELD_OUT], project)
+        found[workers] = one, float((folder / "workers" / "auc").read_text(encoding="utf-8"))
+    (plain, auc), (alone, _), (both, of_both) = (found[workers] for workers in (0, 1, 2))
+    return [
+        Row(
+            f"`train` of LightGBM on {rows / 1e6:.1f} million rows by two workers of one thread",
+            f"{both.seconds:.0f} s, peak {both.megabytes / 1000:.1f} GB in all, ROC AUC {of_both:.4f}",
+            f"one worker {alone.seconds:.0f} s, {alone.megabytes / 1000:.1f} GB; in one process with one thread "
+            f"{plain.seconds:.0f} s, {plain.megabytes / 1000:.1f} GB, ROC AUC {auc:.4f}",
+            f"{alone.seconds / both.seconds:.2f} × as fast as one worker",
+            "the same ROC AUC",
+        )
+    ]
+
+
 def told(steps: dict[str, Run]) -> str:
     """What each step took."""
     return ", ".join(f"{name} {step.seconds:.0f} s {step.megabytes / 1000:.1f} GB" for name, step in steps.items())
@@ -489,6 +541,8 @@ def main(chosen: list[str]) -> None:
             rows += retrain(folder)
         if not chosen or "rows" in chosen:
             rows += many_rows(folder)
+        if not chosen or "workers" in chosen:
+            rows += fitted_together(folder)
     lines = [f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}; medians of {REPEATS}.", ""]
     lines += ["| what | measured | beside it | result | aim |", "|---|---|---|---|---|"]
     lines += [f"| {row.what} | {row.measured} | {row.compared} | {row.result} | {row.aim} |" for row in rows]

@@ -12,6 +12,7 @@ from mlops_template.evaluation.evaluate import BINS, CURVE_POINTS, baseline, cur
 from mlops_template.settings import paths
 from mlops_template.settings.params import Params
 from mlops_template.training.scored import Scored
+from mlops_template.training.split_rows import every_nth
 
 from .test_model import SETTINGS
 
@@ -99,10 +100,9 @@ def test_a_model_is_doubted_that_is_worse_than_guessing_beyond_noise(low: float 
 
 
 @pytest.mark.parametrize("rows", [1, 99, 100, 101, 250, 1001])
-def test_of_many_training_rows_every_nth_is_read(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate, "ENOUGH", 100)
+def test_of_many_training_rows_every_nth_is_read(rows: int, tmp_path: Path) -> None:
     frame = pd.DataFrame({"place": range(rows), "word": pd.Series(["x", None] * rows, dtype="str").head(rows)})
     frame.to_parquet(tmp_path / "rows.parquet", row_group_size=37, index=False)
     step = -(-rows // 100)
     expected = frame.iloc[::step].reset_index(drop=True)
-    pd.testing.assert_frame_equal(evaluate.every_nth(tmp_path / "rows.parquet"), expected)
+    pd.testing.assert_frame_equal(every_nth(tmp_path / "rows.parquet", 100), expected)

@@ -20,6 +20,7 @@ from mlops_template.settings import paths
 from mlops_template.settings.params import load_params
 from mlops_template.training import train
 from mlops_template.training.artifact import load_model
+from mlops_template.training.cluster import CLUSTER
 from ruamel.yaml import YAML
 
 from .test_model import prepare, table
@@ -42,7 +43,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small batches in a directory of their own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(scoring.CLUSTER, raising=False)
+    monkeypatch.delenv(CLUSTER, raising=False)
     monkeypatch.setattr(stream, "BATCH", 100)
     for module in (stream, csv_file):
         monkeypatch.setattr(module, "BLOCK", 8192)

@@ -1,7 +1,10 @@
 """A model runs beside the champion: its predictions are logged, nobody else gets them, and no answer waits for it."""
 
 import json
+import os
 import shutil
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,6 +147,20 @@ def test_what_it_cannot_predict_is_counted_and_the_rest_is_predicted(made: Path,
         assert started.told() == (0, 0), "each is told once"
         assert started.why_lost == "ValueError: unlucky"
     assert [model for _, model, _ in held(tmp_path / "log.db")].count("d2.dir") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no such policy")
+def test_what_answers_goes_first_on_a_core_that_both_need(made: Path, tmp_path: Path) -> None:
+    """And what writes the log, in the same process."""
+    with shadow(made, tmp_path / "log.db") as (started, _):
+        started.start()
+        started.offer([(b"[]", [])])
+        [thread] = [one for one in threading.enumerate() if one.name == "shadow" and one.is_alive()]
+        until = time.monotonic() + 10
+        while os.sched_getscheduler(thread.native_id or 0) != os.SCHED_IDLE and time.monotonic() < until:
+            time.sleep(0.01)
+        assert os.sched_getscheduler(thread.native_id or 0) == os.SCHED_IDLE
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_where_it_is_too_slow_it_leaves_out_and_tells(

@@ -90,7 +90,7 @@ def test_a_champion_that_remembers_a_part_of_its_rows_gives_the_same_reasons(
     whole = after(champion, *batches)
     seen = seen_rows(champion, paths.CHALLENGER)
     monkeypatch.setattr(trained_rows, "REMEMBERED", 200)
-    save_trained_rows(paths.CHALLENGER, remembered(pd.read_parquet(paths.TRAIN)["id"]))
+    save_trained_rows(paths.CHALLENGER, remembered([pd.read_parquet(paths.TRAIN)["id"]]))
     sampled = seen_rows(champion, paths.CHALLENGER)
     assert len(trained_rows.trained_rows(paths.CHALLENGER).hashes) == 200
     assert (sampled.trained <= seen.trained).all()

@@ -1,7 +1,6 @@
 """The trainings of a backtest, each on its own: on the local cores or a Dask cluster, kept as they come."""
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,11 @@ from threadpoolctl import threadpool_limits
 from ..console.progress import progress
 from ..serving.model_code import ModelCode
 from ..settings.params import Params
+from ..training.cluster import address_of_cluster, cluster
 from ..training.metrics import metrics_code
 from ..training.pipeline import labels, training_code
 from ..training.scored import Scored
-from ..training.search import cluster, search
+from ..training.search import search
 from ..training.threshold import threshold_of
 from ..training.train import fit
 from .history import ROWS_FILE, Array, History, needed, opened
@@ -60,7 +60,7 @@ def train_all(cells: list[Cell], history: History, params: Params) -> None:
         return
     missing.sort(key=lambda cell: cell.start - cell.stop)  # the longest first, so that none is left over at the end
     with cluster():
-        remote = bool(os.environ.get("DASK_SCHEDULER_ADDRESS"))
+        remote = address_of_cluster() is not None
         file = history.folder / ROWS_FILE
         rows = opened(file) if remote else file.absolute()
         jobs = -1 if remote else max(1, joblib.cpu_count() // params.model.threads)

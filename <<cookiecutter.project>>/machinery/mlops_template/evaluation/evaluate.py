@@ -3,13 +3,10 @@
 What is to serve it is found out here as well, so that a reviewer knows before it goes live.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from ..console.stage import run_stage
@@ -22,6 +19,7 @@ from ..training.artifact import load_model, window
 from ..training.features import with_features
 from ..training.metrics import metric_named, metrics_for, number
 from ..training.scored import Array, Scored, as_scored
+from ..training.split_rows import every_nth
 from ..training.statistics import Metric
 from .alternatives import Holdout, alternatives
 from .comparison import Difference
@@ -67,7 +65,7 @@ def main() -> None:
     primary = metric_named(params.gates.primary, challenger)
     losses = importance(model, holdout, primary, params, block)
     beside = Holdout(ready, scored, primary, block, weights)
-    others = alternatives(model, every_nth(paths.TRAIN), beside, challenger, params)
+    others = alternatives(model, every_nth(paths.TRAIN, ENOUGH), beside, challenger, params)
     by_slice = slices(sliceable(holdout, params), params, challenger, primary, block, weights)
 
     paths.PLOTS.mkdir(parents=True, exist_ok=True)
@@ -86,18 +84,6 @@ def main() -> None:
         print(f"a model {one['age']} older: {params.gates.primary} {Difference(**one['difference'])}")
     for doubt in doubts(metrics, losses, others):
         print(f"warning: {doubt}")
-
-
-def every_nth(file: Path) -> pd.DataFrame:
-    """Rows of a Parquet file in their order: all, or so many of more, evenly drawn, that they are `ENOUGH` at most."""
-    parquet = pq.ParquetFile(file)
-    step = max(1, -(-parquet.metadata.num_rows // ENOUGH))
-    parts, start = [], 0
-    for batch in parquet.iter_batches():
-        parts.append(batch.take(np.arange(-start % step, len(batch), step)))
-        start += len(batch)
-    frame: pd.DataFrame = pa.Table.from_batches(parts, parquet.schema_arrow).to_pandas()
-    return frame
 
 
 def baseline(rows: pd.DataFrame, classes: list[Any] | None, params: Params) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from ..serving.runtime import decide
 from ..settings.params import Params
 from ..settings.paths import CONTRACT
 from ..training.artifact import Model, load_model
-from ..training.search import cluster
+from ..training.cluster import address_of_cluster, cluster
 from .stream import Part, batches, parts_of
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 FILE, ROW = "file", "row"
 """The columns that say where a row without an id stood."""
-
-CLUSTER = "DASK_SCHEDULER_ADDRESS"
 
 WORTH_CONVERTING = 50_000
 """Rows in a batch from which on converting the model to ONNX takes less time than it saves."""
@@ -206,14 +204,14 @@ def faster(scorer: Scorer, parts: list[Part], params: Params) -> Scorer:
     first = next(scorer.rows(parts[0]), None) if parts else None
     if first is None or len(first) < WORTH_CONVERTING:
         return scorer
-    threads = 1 if os.environ.get(CLUSTER) else joblib.cpu_count()  # a worker has its share of a machine
+    threads = 1 if address_of_cluster() else joblib.cpu_count()  # a worker has its share of a machine
     return replace(scorer, onnx=export(scorer.model, first, params.serving.parity).onnx, threads=threads)
 
 
 def write_all(scorer: Scorer, parts: dict[str, list[Part]]) -> Iterator[int]:
     """Write every target, and tell how many rows each batch has."""
     flat = [(target, part) for target, taken in parts.items() for part in taken]
-    on_cluster = bool(os.environ.get(CLUSTER))
+    on_cluster = bool(address_of_cluster())
     stream = by_workers(scorer, flat) if on_cluster else one_by_one(scorer, flat)
     steps = len(flat) if on_cluster else sum(part.steps for _, part in flat)
     scored = progress(stream, steps, "scoring")

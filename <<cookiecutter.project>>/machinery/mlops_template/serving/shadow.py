@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -23,9 +24,6 @@ MAX_AT_ONCE = 200
 
 ROW_BYTES = 300
 """What a row is reckoned with beside its part of the body, which its features are, too."""
-
-NICE = 5
-"""On top of the process's, where the system has such a thing for threads: answers come first, and then the log."""
 
 PAUSE = 1.0
 """Seconds from a failure to store to the next attempt."""
@@ -91,8 +89,7 @@ class Shadow:
             self._thread.join(CLOSING_SECONDS)
 
     def _run(self) -> None:
-        if sys.platform == "linux":
-            os.nice(NICE)  # of this thread, not of the process
+        yield_to_others()
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._requests or self._ended)
@@ -137,6 +134,17 @@ class Shadow:
         if why != self.why_lost:
             self.why_lost = why
             log.warning("the shadow leaves requests out: %s", why)
+
+
+def yield_to_others() -> None:
+    """Have this thread, not its process, give up its core to whatever else wants it, where there is such a way.
+
+    Linux lets any other process that awakes go before one with this policy (sched(7)), whereas a "nice" one keeps its
+    core for the rest of its time slice: of some milliseconds, in which an answer would wait.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def size_of(body: bytes, rows: list[Row]) -> int:

@@ -145,16 +145,32 @@ class Search(Section):
     """Training rows that candidates are compared on at most, evenly spread over time; None: all."""
 
 
+FITTED_BY_WORKERS = ("lightgbm.LGBMClassifier", "lightgbm.LGBMRegressor")
+
+
 class ModelSettings(Section):
     """What is trained."""
 
     seed: int = 0
     threads: Annotated[int, Field(ge=1)] = 2
     """Part of the recipe: another number of threads sums in another order and gives other bytes."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Of a Dask cluster, or processes of this machine, that fit the model together; None: it is fitted in one process.
+    Part of the recipe, too."""
     threshold: Annotated[float, Field(gt=0, lt=1)] | str = 0.5
     """Of two classes, the positive one is decided for above this probability; or the metric to be best at."""
     candidates: Annotated[list[Candidate], Field(min_length=1)]
     search: Search = Search()
+
+    @model_validator(mode="after")
+    def _workers_fit_lightgbm(self) -> "ModelSettings":
+        others = [candidate.estimator for candidate in self.candidates if candidate.estimator not in FITTED_BY_WORKERS]
+        if self.workers and others:
+            raise ValueError(
+                f"workers fit {' and '.join(FITTED_BY_WORKERS)}, but {others[0]} is fitted in one process: name one of "
+                "these among candidates, or delete workers"
+            )
+        return self
 
 
 class Evaluate(Section):

@@ -59,18 +59,23 @@ def fit_pipeline(
 
     Raises ProjectError when it does not take these inputs, or gives no probabilities of classes.
     """
-    try:
-        pipeline.fit(ready, target)
-    except (TypeError, ValueError) as error:  # scikit-learn raises the first for sparse inputs
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        if "sparse" in reason.lower():
-            reason += "; sparse_threshold=0 in pipeline.py gives it dense inputs"
-        raise ProjectError(f"model.candidates: {name} with {params}: {reason}") from None
+    fit_steps(pipeline, name, params, ready, target)
     if task == "classification" and not hasattr(pipeline, "predict_proba"):
         raise ProjectError(
             f"model.candidates: {name} gives no probabilities: wrap it in sklearn.calibration's "
             "CalibratedClassifierCV in make_pipeline of pipeline.py"
         )
+
+
+def fit_steps(steps: Pipeline, name: str, params: dict[str, Any], ready: pd.DataFrame, target: NDArray[Any]) -> None:
+    """Fit some steps of the pipeline around that estimator. Raises ProjectError when they do not take these inputs."""
+    try:
+        steps.fit(ready, target)
+    except (TypeError, ValueError) as error:  # scikit-learn raises the first for sparse inputs
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "sparse" in reason.lower():
+            reason += "; sparse_threshold=0 in pipeline.py gives it dense inputs"
+        raise ProjectError(f"model.candidates: {name} with {params}: {reason}") from None
 
 
 def make_estimator(code: ModelCode, path: str, params: dict[str, Any], seed: int, threads: int) -> BaseEstimator:

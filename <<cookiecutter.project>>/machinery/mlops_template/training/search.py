@@ -1,9 +1,7 @@
 """Which candidate, with which parameters: cross-validation within the training rows, in order of time."""
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +14,9 @@ from sklearn.model_selection import KFold, ParameterGrid, ParameterSampler, Stra
 from threadpoolctl import threadpool_limits
 
 from ..console.progress import progress
-from ..errors import ProjectError
 from ..serving.model_code import ModelCode
 from ..settings.params import Candidate, Params, Range
+from .cluster import address_of_cluster, cluster
 from .features import evenly
 from .metrics import metric_named, number
 from .pipeline import build, fit_pipeline, labels
@@ -179,28 +177,6 @@ def cell_scores(
 
 def soon(began: float, done: int, cells: int) -> bool:
     """Whether the cells left take less time here than other processes take to start; the first is always tried."""
-    if os.environ.get("DASK_SCHEDULER_ADDRESS"):
+    if address_of_cluster():
         return False
     return not done or (time.perf_counter() - began) / done * (cells - done) < STARTING
-
-
-@contextmanager
-def cluster() -> Iterator[None]:
-    """Send joblib's work to the Dask cluster that `DASK_SCHEDULER_ADDRESS` names, if it does."""
-    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
-    if not address:
-        with nullcontext():
-            yield
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ProjectError("DASK_SCHEDULER_ADDRESS is set but Dask is not installed: `uv sync --group dask`") from None
-    try:
-        client = Client(address, timeout="10s")
-    except OSError:
-        raise ProjectError(
-            f"no Dask scheduler answers at {address}: start it or unset DASK_SCHEDULER_ADDRESS"
-        ) from None
-    with client, joblib.parallel_config("dask"):
-        yield

@@ -18,8 +18,10 @@ from ..settings.params import Columns, Params, load_params
 from .artifact import GOLDEN_ROWS, Model, save_model, versions, window
 from .features import describe_inputs, evenly, with_features
 from .metrics import higher_is_better, metrics_code
+from .on_workers import fit_on_workers
 from .pipeline import build, fit_pipeline, labels, training_code
 from .search import SearchResult, Setting, search
+from .split_rows import column, every_nth, number_of_rows
 from .threshold import threshold_of
 from .trained_rows import remembered, save_trained_rows
 
@@ -27,16 +29,18 @@ QUANTILES = np.linspace(0, 1, 21)
 MAX_CATEGORIES = 50
 MAX_PRINTED = 5
 
+SAMPLED = 1_000_000
+"""Rows that this process holds at most, evenly drawn, where workers hold all of them."""
+
 
 def main() -> None:
     """Train from `data/split/train.parquet` into `models/challenger`."""
     params = load_params()
     columns, code = params.columns, training_code(params)
-    rows = pd.read_parquet(paths.TRAIN)
+    rows = every_nth(paths.TRAIN, SAMPLED) if params.model.workers else pd.read_parquet(paths.TRAIN)
     train = with_features(rows, code, columns)
     inputs = describe_inputs(rows, train, code, columns)
     golden = rows.iloc[evenly(len(rows), GOLDEN_ROWS)]
-    trained_on = remembered(rows[columns.id])
     del rows  # millions of rows need not be held twice
     refuse_empty(train, columns)
     judge = metrics_code()
@@ -45,13 +49,17 @@ def main() -> None:
     print_best(results, params.gates.primary)
     threshold = threshold_of(chosen, train, params, code, judge)
     description = describe(train, results, params, code) | inputs | {"threshold": threshold}
-    ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
-    del train
-    pipeline = fit(chosen, ready, target, params, code)
+    if params.model.workers:
+        pipeline = fit_on_workers(chosen, train, paths.TRAIN, params, code)
+    else:
+        ready, target = code.inputs(train, columns.kinds), labels(train, columns, params.task)
+        del train
+        pipeline = fit(chosen, ready, target, params, code)
     card = {**description, **describe_classes(pipeline, params)}
     save_model(paths.CHALLENGER, Model(pipeline, card, code), golden)
-    save_trained_rows(paths.CHALLENGER, trained_on)
-    print(f"trained {chosen.estimator.rpartition('.')[2]} on {len(ready):,} rows")
+    save_trained_rows(paths.CHALLENGER, remembered(column(paths.TRAIN, columns.id)))
+    by = f" by {params.model.workers} workers" if params.model.workers else ""
+    print(f"trained {chosen.estimator.rpartition('.')[2]} on {description['training']['rows']:,} rows{by}")
 
 
 def print_best(results: list[SearchResult], primary: str) -> None:
@@ -89,17 +97,18 @@ def describe(train: pd.DataFrame, results: list[SearchResult], params: Params, c
     """The card of the model, as far as its inputs tell: what it is, what it was trained on, how that looked."""
     columns = params.columns
     chosen = next(result for result in results if result.chosen).setting
-    times = train[columns.time] if columns.time else None
+    times = pd.concat(column(paths.TRAIN, columns.time)) if columns.time else None
     target = train[columns.target]
     return {
         "task": params.task,
         "target": columns.target,
         "features": columns.kinds,
-        "training": {"rows": len(train), **window(times), "digest": file_digest(paths.TRAIN)},
+        "training": {"rows": number_of_rows(paths.TRAIN), **window(times), "digest": file_digest(paths.TRAIN)},
         "estimator": chosen.estimator,
         "params": chosen.params,
         "seed": params.model.seed,
         "threads": params.model.threads,
+        **({"workers": params.model.workers} if params.model.workers else {}),
         "search": [
             {
                 "estimator": result.setting.estimator,

@@ -5,6 +5,7 @@ Beyond `REMEMBERED` rows the smallest hashes are kept, which is a sample of ids 
 kept it is known whether the model has seen it, of the others it is not. So the list never grows beyond 16 MB.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +41,12 @@ class TrainedRows:
         return np.asarray(row_hashes(ids) > self.hashes[-1])
 
 
-def remembered(ids: pd.Series) -> Hashes:
-    """What a model that is trained on some rows keeps of their ids."""
-    hashes: Hashes = np.sort(row_hashes(ids))[:REMEMBERED].copy()
-    return hashes
+def remembered(ids: Iterable[pd.Series]) -> Hashes:
+    """What a model that is trained on some rows keeps of their ids, which come part by part."""
+    kept: Hashes = np.empty(0, dtype="uint64")
+    for part in ids:
+        kept = np.sort(np.concatenate([kept, row_hashes(part)]))[:REMEMBERED]
+    return kept.copy()
 
 
 def save_trained_rows(directory: Path, hashes: Hashes) -> None:
