@@ -126,6 +126,17 @@ def test_a_model_of_a_library_is_converted(
         predicts_as_the_pipeline(address, clone)
 
 
+def test_several_workers_fit_a_model_like_any_other(clone: Path, page: list[Block]) -> None:
+    """Processes of this machine, since no cluster is named; it trains again to the same bytes."""
+    said = follow(clone, page, "More rows than one machine can train on")
+    assert re.search(r"trained LGBMClassifier on \d+ rows by 2 workers", said)
+    assert "served by ONNX Runtime; of" in said
+    card = json.loads((clone / "models" / "champion" / "card.json").read_text(encoding="utf-8"))
+    assert card["workers"] == 2
+    assert "the same bytes" in cli(clone, "reproduce", "champion")
+    settle(clone, {"model": {"workers": None}})
+
+
 def test_a_network_is_a_model_like_any_other(clone: Path, page: list[Block], tmp_path: Path) -> None:
     """The pipeline serves it, with PyTorch in the image; it trains again to the same bytes."""
     name_index(clone, tmp_path)
