@@ -141,6 +141,24 @@ def test_the_same_bytes_come_from_a_named_cluster_and_from_processes_of_this_mac
     assert not any(b"127.0.0.1" in content for content in found[0].values())
 
 
+def test_where_the_file_is_cut_into_row_groups_changes_nothing(project: Path) -> None:
+    """The last one has as many rows as are left, be they fewer than there are workers."""
+    prepare(project, table())
+    rows, found = pd.read_parquet(paths.TRAIN), []
+    for size in (GROUP, len(rows) - 1):
+        rows.to_parquet(paths.TRAIN, index=False, row_group_size=size)
+        train.main()
+        found.append((paths.CHALLENGER / "model.joblib").read_bytes())
+    assert found[0] == found[1]
+
+
+def test_more_workers_than_rows_are_refused(project: Path) -> None:
+    prepare(project, table())
+    pd.read_parquet(paths.TRAIN).head(1).to_parquet(paths.TRAIN, index=False)
+    with pytest.raises(ProjectError, match="model.workers is 2, but there is no row for each of them: take fewer"):
+        train.main()
+
+
 def test_numbers_are_fitted_too(project: Path) -> None:
     prepare(project, table())
     settings = YAML(typ="safe").load(paths.PARAMS)

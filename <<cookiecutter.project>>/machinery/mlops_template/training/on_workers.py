@@ -46,7 +46,7 @@ LOOK = 1
 
 @dataclass(frozen=True)
 class Share:
-    """The rows of one worker: of every row group of the file each `of`-th, from the `first` on.
+    """The rows of one worker: each `of`-th of the file, from the `first` on.
 
     So all workers have rows of all times, and a class that is not too rare.
     """
@@ -136,7 +136,7 @@ def fit_on_workers(setting: Setting, sample: pd.DataFrame, file: Path, params: P
         fits = team.each(partial(fit_share, estimator, topic), inputs, networks, leads)
         for _ in progress(team.events(topic, fits), estimator.get_params()["n_estimators"], "boosting"):
             pass
-        fitted = next(one for one in team.gathered(fits) if one is not None)
+        fitted = team.gathered(fits)[0]
     pipeline.steps[-1] = (name, fitted)
     return pipeline
 
@@ -217,13 +217,19 @@ def inputs_of(share: Share) -> Inputs:
         raise ProjectError(
             f"a worker finds no {share.file}: the workers have to reach the project by the same name"
         ) from None
-    values, targets = [], []
+    values, targets, start = [], [], 0
     for group in range(file.num_row_groups):
         table = file.read_row_group(group)
-        rows = table.take(np.arange(share.first, len(table), share.of)).to_pandas()
+        own = np.arange((share.first - start) % share.of, len(table), share.of)
+        start += len(table)
+        if not len(own):
+            continue
+        rows = table.take(own).to_pandas()
         ready = share.code.inputs(with_features(rows, share.code, share.columns), share.columns.kinds)
         values.append(ready if steps is None else steps.transform(ready))
         targets.append(labels(rows, share.columns, share.task))
+    if not values:
+        raise ProjectError(f"model.workers is {share.of}, but there is no row for each of them: take fewer workers")
     return Inputs(stacked(values), np.concatenate(targets))
 
 
@@ -285,4 +291,4 @@ def without_network(model: BaseEstimator) -> BaseEstimator:
     booster = model.booster_
     booster.model_from_string(re.sub(rf"\[({'|'.join(names)}): .*\]\n", "", booster.model_to_string()))
     booster.params = {name: value for name, value in booster.params.items() if name not in names}
-    return model.set_params(**dict.fromkeys(names))
+    return model.set_params(**dict.fromkeys(names))  # which LightGBM takes for parameters that nobody has set
